@@ -1,0 +1,323 @@
+// Package fsx is the only hand that renames, removes and syncs.
+//
+// FS is the system-call layer of one folder tree: one method per call, names
+// slash-separated and relative, confined to the tree whatever links it holds.
+// OpenRoot gives the real one, over os.Root; tests replace it with internal/simdisk,
+// which can lose power between any two calls. On top of it stand the recipes of
+// which there is one each: Move, Publish, Rewrite, MkdirAll, RemoveAll.
+//
+// Nothing here copies a file and nothing overwrites one, with one exception:
+// Rewrite replaces a file of the agent's own. What a recipe has finished is on
+// disk: files and the folders that name them are synced before it returns.
+//
+// On Windows the folder sync is a flush of the folder's handle, which NTFS honours
+// for its own metadata; where the file system refuses it the rename itself is
+// written through, so a power cut can undo the last moves but never half of one.
+package fsx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// ID names a file itself, not its place: it survives a rename within the volume.
+// It is comparable and may be stored. Device and inode on Unix, volume and file
+// index on Windows.
+type ID string
+
+// File is an open file of an FS.
+type File interface {
+	io.Reader
+	io.ReaderAt
+	io.Writer
+	io.Closer
+	Stat() (fs.FileInfo, error)
+	Sync() error
+}
+
+// FS is one folder tree. All names are relative, slash-separated and confined to
+// the tree; "." is its root.
+type FS interface {
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
+	Mkdir(name string, perm fs.FileMode) error
+	Lstat(name string) (fs.FileInfo, error)
+	// ReadDir lists a folder sorted by name.
+	ReadDir(name string) ([]fs.DirEntry, error)
+	// RenameNoReplace moves a file or folder in one step and fails with
+	// fs.ErrExist where the target is there.
+	RenameNoReplace(oldname, newname string) error
+	// Replace moves a file over another one in one step.
+	Replace(oldname, newname string) error
+	// Remove removes a file or an empty folder.
+	Remove(name string) error
+	// SyncDir makes the entries of a folder durable.
+	SyncDir(name string) error
+	Identity(name string) (ID, error)
+	// Busy reports whether another program has the file open for writing. Only
+	// Windows can tell; elsewhere it is always false.
+	Busy(name string) bool
+	// Free is the number of bytes that we may still write on the volume.
+	Free() (uint64, error)
+	Close() error
+}
+
+var (
+	// ErrTargetTaken means that something else already has the name. Both files
+	// are where they were.
+	ErrTargetTaken = errors.New("the name is taken")
+	// ErrGone means that neither source nor target exist.
+	ErrGone = errors.New("neither source nor target exist")
+)
+
+// Move gives a file or folder a new name in the same tree. It never copies and
+// never overwrites, and it may be repeated after a crash:
+//
+//	only the source is there    it is moved
+//	only the target is there    it was moved before: nothing to do but sync
+//	both, and the same file     the old name is removed
+//	both, different files       error wrapping ErrTargetTaken
+//	none                        error wrapping ErrGone
+//
+// The target's folder is synced before the source's, so that a power cut leaves
+// the old name, the new one, or both, and never none.
+func Move(fsys FS, oldname, newname string) error {
+	src, err := identity(fsys, oldname)
+	if err != nil {
+		return moveError(oldname, newname, err)
+	}
+	dst, err := identity(fsys, newname)
+	if err != nil {
+		return moveError(oldname, newname, err)
+	}
+	switch {
+	case src == "" && dst == "":
+		return moveError(oldname, newname, ErrGone)
+	case src != "" && dst == "":
+		err = fsys.RenameNoReplace(oldname, newname)
+		if errors.Is(err, fs.ErrExist) {
+			err = ErrTargetTaken
+		}
+	case src != "" && src == dst:
+		// The second half of a link and unlink: the target must be durable before
+		// the last other name goes.
+		if err = fsys.SyncDir(path.Dir(newname)); err == nil {
+			err = fsys.Remove(oldname)
+		}
+	case src != "":
+		err = ErrTargetTaken
+	}
+	if err != nil {
+		return moveError(oldname, newname, err)
+	}
+	return syncPair(fsys, path.Dir(newname), path.Dir(oldname))
+}
+
+func moveError(oldname, newname string, err error) error {
+	return fmt.Errorf("move %q to %q: %w", oldname, newname, err)
+}
+
+// identity is empty where nothing has the name.
+func identity(fsys FS, name string) (ID, error) {
+	id, err := fsys.Identity(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return id, err
+}
+
+// syncPair syncs two folders, the first one first, and one folder only once. A
+// source folder that is gone has nothing left to sync.
+func syncPair(fsys FS, target, source string) error {
+	if err := fsys.SyncDir(target); err != nil {
+		return err
+	}
+	if source == target {
+		return nil
+	}
+	if err := fsys.SyncDir(source); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Publish makes a new file appear under its name complete and durable, or not at
+// all. It fails with an error wrapping ErrTargetTaken where the name is in use.
+func Publish(fsys FS, name string, perm fs.FileMode, write func(io.Writer) error) error {
+	part := name + ".part"
+	if err := writeSynced(fsys, part, perm, write); err != nil {
+		return err
+	}
+	if err := fsys.RenameNoReplace(part, name); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = ErrTargetTaken
+		}
+		// The name belongs to somebody else; only our own part goes away.
+		return errors.Join(fmt.Errorf("publish %q: %w", name, err), fsys.Remove(part))
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+// Rewrite gives a file of the agent's own new content in one step: a reader sees
+// the old bytes or the new ones. It is the one recipe that replaces, and only for
+// files that nobody but the agent writes (transfer.json, markers).
+func Rewrite(fsys FS, name string, perm fs.FileMode, content []byte) error {
+	part := name + ".part"
+	err := writeSynced(fsys, part, perm, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := fsys.Replace(part, name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+// writeSynced writes a file from nothing and syncs its data, not its folder. What
+// an earlier try left under the name is replaced; after an error nothing is left.
+func writeSynced(fsys FS, name string, perm fs.FileMode, write func(io.Writer) error) error {
+	f, err := fsys.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return errors.Join(err, fsys.Remove(name))
+	}
+	return nil
+}
+
+// MkdirAll makes a folder and its parents, each durable in the one above it.
+// Folders that exist stay as they are.
+func MkdirAll(fsys FS, name string, perm fs.FileMode) error {
+	made := "."
+	for element := range strings.SplitSeq(path.Clean(name), "/") {
+		parent := made
+		made = path.Join(made, element)
+		err := fsys.Mkdir(made, perm)
+		switch {
+		case err == nil:
+			if err := fsys.SyncDir(parent); err != nil {
+				return err
+			}
+		case !errors.Is(err, fs.ErrExist):
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveAll removes a file, or a folder with everything in it, and syncs the
+// folder it was in. Links are removed, not followed. What is not there is no
+// error. The root itself is refused.
+func RemoveAll(fsys FS, name string) error {
+	name = path.Clean(name)
+	if name == "." || name == "" {
+		return errors.New("remove: refusing to remove the root of the tree")
+	}
+	if err := removeTree(fsys, name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+func removeTree(fsys FS, name string) error {
+	info, err := fsys.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		entries, err := fsys.ReadDir(name)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := removeTree(fsys, path.Join(name, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// ReadFile reads a file of at most max bytes.
+func ReadFile(fsys FS, name string, max int64) ([]byte, error) {
+	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	b, err := io.ReadAll(io.LimitReader(f, max+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > max {
+		return nil, fmt.Errorf("%q is longer than %d bytes", name, max)
+	}
+	return b, nil
+}
+
+// SyncFile makes the data of a file durable that somebody else wrote.
+func SyncFile(fsys FS, name string) error {
+	// Windows flushes only handles that may write.
+	f, err := fsys.OpenFile(name, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		f, err = fsys.OpenFile(name, os.O_RDONLY, 0)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Exists reports whether anything has the name.
+func Exists(fsys FS, name string) (bool, error) {
+	_, err := fsys.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ProveSameVolume renames a probe from one folder to the other and removes it.
+// Device numbers do not tell: bind mounts, subvolumes and network shares have the
+// same number and refuse the rename.
+func ProveSameVolume(fsys FS, from, to string) error {
+	probe := path.Join(from, ".as2drop-probe")
+	target := path.Join(to, ".as2drop-probe-moved")
+	for _, leftover := range []string{probe, target} {
+		if err := fsys.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := fsys.OpenFile(probe, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := fsys.RenameNoReplace(probe, target); err != nil {
+		return errors.Join(fmt.Errorf("files cannot be renamed from %q to %q: %w", from, to, err), fsys.Remove(probe))
+	}
+	return fsys.Remove(target)
+}

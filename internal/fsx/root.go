@@ -1,0 +1,112 @@
+package fsx
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// root is the real tree. os.Root resolves every parent, so that no link inside
+// the tree leads out of it; the rename itself is made by descriptor, because
+// os.Root.Rename overwrites.
+type root struct {
+	*os.Root
+	dir string
+}
+
+// OpenRoot opens the folder tree at dir, which must exist.
+func OpenRoot(dir string) (FS, error) {
+	r, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &root{r, dir}, nil
+}
+
+func (r *root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := r.Root.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (r *root) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := r.Root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+func (r *root) RenameNoReplace(oldname, newname string) error {
+	return r.inParents(oldname, newname, func(oldDir *os.File, oldBase string, newDir *os.File, newBase string) error {
+		if err := renameNoReplace(oldDir, oldBase, newDir, newBase); err != nil {
+			return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+		}
+		return nil
+	})
+}
+
+func (r *root) Replace(oldname, newname string) error {
+	return retryBusy(func() error { return r.Root.Rename(oldname, newname) })
+}
+
+func (r *root) Remove(name string) error {
+	return retryBusy(func() error { return r.Root.Remove(name) })
+}
+
+// inParents opens the folders of both names, confined to the tree.
+func (r *root) inParents(oldname, newname string, do func(oldDir *os.File, oldBase string, newDir *os.File, newBase string) error) error {
+	for _, name := range []string{oldname, newname} {
+		if base := path.Base(name); base == "." || base == ".." || base == "/" {
+			return fmt.Errorf("rename: %q names no entry", name)
+		}
+	}
+	oldDir, err := r.Root.Open(path.Dir(oldname))
+	if err != nil {
+		return err
+	}
+	defer oldDir.Close() // a handle on a folder: nothing can be lost
+	newDir := oldDir
+	if path.Dir(newname) != path.Dir(oldname) {
+		if newDir, err = r.Root.Open(path.Dir(newname)); err != nil {
+			return err
+		}
+		defer newDir.Close() // as above
+	}
+	return do(oldDir, path.Base(oldname), newDir, path.Base(newname))
+}
+
+func (r *root) SyncDir(name string) error {
+	f, err := openForSync(r.Root, name)
+	if err != nil {
+		return err
+	}
+	err = syncDir(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (r *root) Identity(name string) (ID, error) {
+	return identityOf(r.Root, name)
+}
+
+func (r *root) Busy(name string) bool {
+	return busy(r.Root, name)
+}
+
+func (r *root) Free() (uint64, error) {
+	return free(r.dir)
+}

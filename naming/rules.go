@@ -1,0 +1,202 @@
+package naming
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Rule says when a batch is complete.
+type Rule string
+
+const (
+	Quiet  Rule = "quiet"
+	Marker Rule = "marker"
+	Count  Rule = "count"
+)
+
+// Resend says what happens to a second document of a key that is still in flight.
+type Resend string
+
+const (
+	ResendHold Resend = "hold" // it waits until the first one is settled
+	ResendSend Resend = "send" // it becomes a batch of its own at once
+)
+
+// Config is what an operator may say about names. DefaultConfig is a good start;
+// empty pattern lists mean the defaults for the rule.
+type Config struct {
+	Documents   []string // patterns
+	Attachments []string // patterns
+	// Regular expressions with a group key that take the place of the patterns.
+	DocumentExpr, AttachmentExpr string
+
+	Ignore     []string      // shell patterns of names that are never ready, besides the built-in ones
+	Complete   Rule          // empty means Quiet
+	Quiet      time.Duration // used as given: 0 takes files at first sight
+	Marker     string        // pattern; empty means {key}.ready
+	AllowEmpty bool          // files without a byte may travel
+	FoldCase   bool          // names that differ only in case are the same
+	Resend     Resend        // empty means ResendHold
+}
+
+// DefaultConfig is the convention of the README: quiet for five seconds.
+func DefaultConfig() Config {
+	return Config{Complete: Quiet, Quiet: 5 * time.Second, Resend: ResendHold}
+}
+
+const documentExtensions = "{ext:xml|edi|edifact|x12|json|csv|txt}"
+
+// Rules is a compiled Config. It is immutable and safe for concurrent use.
+type Rules struct {
+	documents, attachments []matcher
+	marker                 *pattern
+	ignore                 []string
+	complete               Rule
+	quiet                  time.Duration
+	allowEmpty, foldCase   bool
+	resend                 Resend
+	documentHint           string // for people: what a document would have to be called
+}
+
+// A Problem is one mistake in a Config.
+type Problem struct {
+	Field string // name of the Config field
+	Index int    // in the list of that field, else 0
+	Fact  string
+}
+
+// ConfigError lists every mistake in a Config.
+type ConfigError []Problem
+
+func (e ConfigError) Error() string {
+	facts := make([]string, len(e))
+	for i, p := range e {
+		facts[i] = p.Field + ": " + p.Fact
+	}
+	return strings.Join(facts, "; ")
+}
+
+// Compile checks a Config. The error, if any, is a ConfigError.
+func Compile(c Config) (*Rules, error) {
+	var problems ConfigError
+	report := func(field string, i int, err error) {
+		if err != nil {
+			problems = append(problems, Problem{field, i, err.Error()})
+		}
+	}
+	r := &Rules{complete: c.Complete, quiet: c.Quiet, allowEmpty: c.AllowEmpty, foldCase: c.FoldCase, resend: c.Resend, ignore: c.Ignore}
+	switch r.complete {
+	case "":
+		r.complete = Quiet
+	case Quiet, Marker, Count:
+	default:
+		report("Complete", 0, fmt.Errorf("%q is none of quiet, marker, count", c.Complete))
+	}
+	switch r.resend {
+	case "":
+		r.resend = ResendHold
+	case ResendHold, ResendSend:
+	default:
+		report("Resend", 0, fmt.Errorf("%q is none of hold, send", c.Resend))
+	}
+	if c.Quiet < 0 {
+		report("Quiet", 0, fmt.Errorf("%v is negative", c.Quiet))
+	}
+	documents, attachments := c.Documents, c.Attachments
+	number := ""
+	if r.complete == Count {
+		number = "_{part}of{parts}"
+	}
+	if len(documents) == 0 {
+		documents = []string{"{key}" + number + "." + documentExtensions}
+	}
+	if len(attachments) == 0 {
+		attachments = []string{"{key}" + number + "_{name}.{ext}", "{key}" + number + ".{ext}"}
+	}
+	r.documents = compileMatchers("Documents", documents, c.DocumentExpr, report)
+	r.attachments = compileMatchers("Attachments", attachments, c.AttachmentExpr, report)
+	r.documentHint = documents[0]
+	if c.DocumentExpr != "" {
+		r.documentHint = c.DocumentExpr
+	}
+	marker := c.Marker
+	if marker == "" {
+		marker = "{key}.ready"
+	}
+	p, err := compilePattern(marker)
+	report("Marker", 0, err)
+	if r.complete == Marker {
+		r.marker = p
+	}
+	for i, g := range c.Ignore {
+		_, err := path.Match(g, "x")
+		if err != nil {
+			err = fmt.Errorf("%q: %w", g, err)
+		}
+		report("Ignore", i, err)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return r, nil
+}
+
+func compileMatchers(field string, patterns []string, expr string, report func(string, int, error)) []matcher {
+	if expr != "" {
+		e, err := compileExpression(expr)
+		report(strings.TrimSuffix(field, "s")+"Expr", 0, err)
+		return []matcher{e}
+	}
+	var ms []matcher
+	for i, text := range patterns {
+		p, err := compilePattern(text)
+		report(field, i, err)
+		ms = append(ms, p)
+	}
+	return ms
+}
+
+// fold is the form in which names and keys are compared.
+func (r *Rules) fold(s string) string { return Fold(s, r.foldCase) }
+
+// Fold returns the form in which two names are compared: Unicode NFC and, where
+// foldCase is set, without regard to case.
+func Fold(name string, foldCase bool) string {
+	name = norm.NFC.String(name)
+	if foldCase && !lowerASCII(name) {
+		name = cases.Fold().String(name)
+	}
+	return name
+}
+
+func lowerASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// neverReady are the names under which programs write files that are not finished.
+var neverReady = []string{".*", "~$*", "*.tmp", "*.part", "*.filepart", "*.crdownload"}
+
+func (r *Rules) ignored(name string) bool {
+	lower := strings.ToLower(name)
+	for _, g := range neverReady {
+		if ok, _ := path.Match(g, lower); ok { // the patterns are constants
+			return true
+		}
+	}
+	for _, g := range r.ignore {
+		if ok, _ := path.Match(g, name); ok { // checked by Compile
+			return true
+		}
+	}
+	return false
+}

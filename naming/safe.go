@@ -1,0 +1,102 @@
+package naming
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxName is the longest element that every file system we meet takes, in bytes. It
+// leaves room for what programs add (".part", "~12").
+const maxName = 200
+
+// Safe makes one path element out of anything a partner may call a file. The result
+//
+//   - is valid UTF-8 in NFC, 1 to 200 bytes long, and has no separator, control or
+//     formatting character and none of < > : " | ? *;
+//   - neither begins nor ends with a blank or a dot, so that it is no dot file, not
+//     "..", and the same name on Windows;
+//   - is no reserved name of Windows (CON, NUL, COM1, ...), with or without extension,
+//     and none that means "unfinished" (*.tmp, *.part, ~$*).
+//
+// A name that is safe already is returned as it is: Safe(Safe(x)) == Safe(x). Two
+// different names can become the same one; who cares must check. A name that is cut
+// carries eight digits of its hash and keeps its extension.
+func Safe(name string) string {
+	s := clean(name)
+	// Cut so that what is added below still fits, and only what does not fit then:
+	// a name that was made safe before must come out as it is.
+	if len(harmless(s)) > maxName {
+		s = strings.Trim(shorten(s, name), ". ")
+	}
+	if s == "" {
+		return "unnamed"
+	}
+	return harmless(s)
+}
+
+// harmless adds to a name that means something to Windows or to ourselves.
+func harmless(s string) string {
+	if reservedOnWindows(s) || strings.HasPrefix(s, "~$") {
+		s = "_" + s
+	}
+	for _, g := range neverReady {
+		if ok, _ := path.Match(g, strings.ToLower(s)); ok { // the patterns are constants
+			s += "_"
+			break
+		}
+	}
+	return s
+}
+
+// clean replaces what must not be in a name.
+func clean(name string) string {
+	name = norm.NFC.String(strings.ToValidUTF8(name, "_"))
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case strings.ContainsRune(`/\<>:"|?*`, r), r == utf8.RuneError:
+			return '_'
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
+			return '_'
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return r
+	}, name)
+	return strings.Trim(name, ". ")
+}
+
+// shorten cuts a name at a rune boundary and keeps a short extension.
+func shorten(s, original string) string {
+	sum := sha256.Sum256([]byte(original))
+	ext := path.Ext(s)
+	if len(ext) > 20 {
+		ext = ""
+	}
+	tail := "~" + hex.EncodeToString(sum[:4]) + ext
+	stem := s[:maxName-8-len(tail)] // 8: Safe may add to what it is given
+	for !utf8.ValidString(stem) {
+		stem = stem[:len(stem)-1]
+	}
+	return norm.NFC.String(stem) + tail
+}
+
+// reservedOnWindows reports whether Windows takes the name for a device, whatever
+// its extension.
+func reservedOnWindows(s string) bool {
+	stem, _, _ := strings.Cut(s, ".")
+	stem = strings.ToUpper(strings.TrimRight(stem, " "))
+	switch stem {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
+		return true
+	}
+	if base, digit := strings.TrimRight(stem, "0123456789¹²³"), strings.TrimLeft(stem, "COMLPT"); base == "COM" || base == "LPT" {
+		return utf8.RuneCountInString(digit) == 1
+	}
+	return false
+}
