@@ -1,0 +1,75 @@
+// Package archtest holds the shape of the program: which package may import which.
+//
+// Every package has a rank, and an arrow points only to a lower one, so there are no
+// cycles and no sideways calls to look for. Some third-party modules may be imported by
+// one package alone, and some packages may not know certain others at all: naming knows
+// no disk, cms and as2 know no files, outbox and inbox no YAML. What the tree really does
+// is written down in imports.golden, one block per package, so that a new arrow or a new
+// dependency shows in a review. Rewrite it with
+//
+//	go test ./internal/archtest -update
+//
+// The test looks at what is compiled into the program on Linux and on Windows. Imports of
+// test files are free.
+package archtest
+
+// module is the path that all our import paths begin with.
+const module = "github.com/as2drop/as2drop"
+
+// ranks gives each package its place. A package that is not here fails the test: whoever
+// adds one also says in DESIGN.md what it is for.
+func ranks() map[string]int {
+	return map[string]int{
+		"naming":             0,
+		"cms":                0,
+		"internal/fsx":       0,
+		"internal/bundle":    0,
+		"internal/schedule":  0,
+		"internal/failpoint": 0,
+		"testdata/ubl":       0,
+		"internal/keys":      1,
+		"as2":                1,
+		"ledger":             1,
+		"config":             2,
+		"outbox":             2,
+		"inbox":              2,
+		"web":                3,
+		"agent":              4,
+		"cmd/as2drop":        5,
+
+		// From here on nothing is part of the program. The ranks above cannot point to these.
+		"internal/simdisk":    firstTestRank,
+		"internal/crashtest":  firstTestRank + 1,
+		"internal/archtest":   firstTestRank + 2,
+		"internal/judges":     firstTestRank + 2,
+		"internal/ci/samples": firstTestRank + 2,
+	}
+}
+
+// firstTestRank is the lowest rank of packages that exist for tests and tools.
+const firstTestRank = 90
+
+// sole names the modules that one package alone may import, and the package. Packages from
+// firstTestRank on are free: internal/simdisk puts itself under SQLite.
+func sole() map[string]string {
+	return map[string]string{
+		"github.com/fsnotify/fsnotify": "agent",
+		"github.com/robfig/cron/v3":    "internal/schedule",
+		"go.mozilla.org/pkcs7":         "internal/keys",
+		"modernc.org/sqlite":           "ledger",
+		"go.yaml.in/yaml/v3":           "config",
+		"github.com/alecthomas/kong":   "cmd/as2drop",
+	}
+}
+
+// never names what a package must not import although its rank would allow it.
+func never() map[string][]string {
+	return map[string][]string{
+		"naming": {"os", "io/fs", "path/filepath", "net", "net/http"},
+		"cms":    {"os", "io/fs", "path/filepath", "net", "net/http"},
+		"as2":    {"os", "io/fs", "path/filepath", module + "/internal/fsx", module + "/internal/bundle"},
+		"ledger": {module + "/internal/bundle", module + "/cms"},
+		"outbox": {"os", "database/sql", module + "/internal/schedule"},
+		"inbox":  {"os", "database/sql", module + "/internal/schedule"},
+	}
+}
