@@ -1,0 +1,53 @@
+# as2drop: what there is to make. GNU make 4.3 or newer; only Go is needed for build, demo, test and race.
+# On a machine without make, each line under a target can be typed as it stands.
+
+SHELL = /bin/sh
+GO ?= go
+
+# Where the program goes. Git ignores it.
+BINARY = bin/as2drop
+
+# What make test-windows runs under Wine: the packages whose behaviour depends on the system.
+WINDOWS_PACKAGES = ./internal/fsx/... ./naming/...
+
+# Packages that must have a judge test; make judges finds all others by their build tag.
+JUDGED_PACKAGES = ./cms ./internal/judges
+
+# make demo KEEP=1 leaves both agents running.
+KEEP =
+
+.PHONY: help
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-20s %s\n' "$$name" "$$text"; done
+
+.PHONY: demo
+demo: build ## Two agents exchange an invoice and an order on loopback; KEEP=1 leaves them running.
+	$(BINARY) demo $(if $(filter 1,$(KEEP)),--keep)
+
+.PHONY: build
+build: ## The program as it is released: bin/as2drop, static, without build paths in it.
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/as2drop
+
+.PHONY: test
+test: ## All tests that need nothing but Go.
+	$(GO) test ./...
+
+.PHONY: race
+race: ## The same with the race detector, which needs a C compiler.
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+.PHONY: judges
+judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL schemas.
+	.ci/judges.sh $(JUDGED_PACKAGES)
+
+.PHONY: test-windows
+test-windows: ## Tests of the packages that meet the system, as Windows programs under Wine.
+	.ci/wine.sh $(WINDOWS_PACKAGES)
+
+.PHONY: bench-memory
+bench-memory: ## Seals and opens 3 GiB and says how much memory that took at the most.
+	$(GO) test -run '^$$' -bench 3GiB -benchtime 1x ./cms
+
+.PHONY: ci
+ci: ## Everything that runs on every push; installs what it needs with apt.
+	.ci/run
