@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// maxGroup is how many Updates share one commit at most.
+const maxGroup = 256
+
+// job is one call of Update on its way through the group commit.
+type job struct {
+	ctx      context.Context
+	f        func(*Tx) error
+	err      error
+	panicked any
+	lead     chan bool // true: lead the next group; false: done
+}
+
+// Update runs f in a transaction and returns when what it did is durable.
+//
+// Calls that come while another one commits are committed together, in one
+// transaction and with one sync, each in a savepoint of its own: an error of f undoes
+// f alone and is returned as it is. f runs at most once and may run in another
+// caller's goroutine. A panic in f undoes f and goes on in its own caller. If the
+// commit itself fails every caller of the group gets that error and nothing of the
+// group has happened.
+func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
+	j := &job{ctx: ctx, f: f, lead: make(chan bool, 1)}
+	l.mu.Lock()
+	l.queue = append(l.queue, j)
+	first := !l.leading
+	l.leading = true
+	l.mu.Unlock()
+	if first || <-j.lead {
+		l.commitGroup()
+	}
+	if j.panicked != nil {
+		panic(j.panicked)
+	}
+	if j.err == nil {
+		l.updates.Add(1)
+	}
+	return j.err
+}
+
+// commitGroup commits what is queued, the caller's own job among it, and hands the
+// lead to the first of those that have come since.
+func (l *Ledger) commitGroup() {
+	l.mu.Lock()
+	n := min(len(l.queue), maxGroup)
+	group := l.queue[:n:n]
+	l.queue = l.queue[n:]
+	l.mu.Unlock()
+
+	l.runGroup(group)
+
+	l.mu.Lock()
+	if len(l.queue) > 0 {
+		l.queue[0].lead <- true
+	} else {
+		l.leading = false
+	}
+	l.mu.Unlock()
+	for _, j := range group[1:] { // group[0] is the caller
+		j.lead <- false
+	}
+}
+
+func (l *Ledger) runGroup(group []*job) {
+	fail := func(err error) {
+		for _, j := range group {
+			if j.err == nil {
+				j.err = fmt.Errorf("ledger: %w", err)
+			}
+		}
+	}
+	// A cancelled caller must not undo the others: the transaction has no deadline.
+	tx, err := l.write.BeginTx(context.Background(), nil)
+	if err != nil {
+		fail(err)
+		return
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	succeeded := 0
+	for _, j := range group {
+		if j.err = j.ctx.Err(); j.err != nil {
+			continue
+		}
+		if err := inSavepoint(tx, j); err != nil {
+			fail(err)
+			return
+		}
+		if j.err == nil && j.panicked == nil {
+			succeeded++
+		}
+	}
+	if succeeded == 0 {
+		return
+	}
+	if err := tx.Commit(); err != nil {
+		fail(err)
+		return
+	}
+	l.commits.Add(1)
+}
+
+// inSavepoint runs one job. Its own error is j.err; the one returned means that the
+// transaction as a whole is lost.
+func inSavepoint(tx *sql.Tx, j *job) error {
+	if _, err := tx.Exec("SAVEPOINT job"); err != nil {
+		return err
+	}
+	func() {
+		defer func() { j.panicked = recover() }()
+		j.err = j.f(&Tx{tx, j.ctx})
+	}()
+	if j.err != nil || j.panicked != nil {
+		if _, err := tx.Exec("ROLLBACK TO job"); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec("RELEASE job")
+	return err
+}
