@@ -1,0 +1,100 @@
+package as2
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// Message is one POST on its way to a Backend.
+type Message struct {
+	Header http.Header
+	Body   io.Reader
+	Length int64 // -1 = not stated
+	Remote string
+}
+
+// Reply is the answer to a POST.
+type Reply struct {
+	Status     int           `json:"status"`
+	Header     []Field       `json:"header,omitempty"`
+	Body       []byte        `json:"body,omitempty"`
+	RetryAfter time.Duration `json:"-"` // sent where it is not zero
+}
+
+// Unavailable is the answer to faults of ours: the sender shall try again.
+func Unavailable(text string, retry time.Duration) Reply {
+	return Reply{Status: http.StatusServiceUnavailable, Header: []Field{{"Content-Type", "text/plain; charset=utf-8"}}, Body: []byte(text + "\n"), RetryAfter: retry}
+}
+
+// Backend takes messages. Receive returns only when what its Reply states is durable.
+type Backend interface {
+	Receive(ctx context.Context, m *Message) Reply
+}
+
+// Handler serves AS2 over HTTP.
+type Handler struct {
+	Backend Backend
+	Stall   time.Duration // a body without a byte for so long is given up; default 2 min
+	Log     *slog.Logger
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+	case http.MethodHead:
+		w.WriteHeader(http.StatusOK)
+		return
+	case http.MethodGet:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, "This is an AS2 station. It takes messages by POST.\n")
+		return
+	default:
+		w.Header().Set("Allow", "POST, GET, HEAD")
+		http.Error(w, "this is an AS2 station: it takes messages by POST", http.StatusMethodNotAllowed)
+		return
+	}
+	reply := h.receive(w, r)
+	for _, f := range reply.Header {
+		w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)
+	}
+	if reply.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(reply.RetryAfter.Seconds()+0.5)))
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(reply.Body)))
+	w.WriteHeader(reply.Status)
+	if _, err := w.Write(reply.Body); err != nil {
+		h.Log.Warn("the answer did not go out; the sender will repeat the message", "remote", r.RemoteAddr, "error", err)
+	}
+}
+
+// receive calls the backend. A panic in it is a fault of ours like any other.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (reply Reply) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.Log.Error("receiving panicked", "remote", r.RemoteAddr, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			reply = Unavailable("internal error, please try again", time.Minute)
+		}
+	}()
+	stall := orDefault(h.Stall, 2*time.Minute)
+	body := &stallReader{r: r.Body, control: http.NewResponseController(w), stall: stall}
+	return h.Backend.Receive(r.Context(), &Message{Header: r.Header, Body: body, Length: r.ContentLength, Remote: r.RemoteAddr})
+}
+
+// stallReader moves the read deadline on with each read.
+type stallReader struct {
+	r       io.Reader
+	control *http.ResponseController
+	stall   time.Duration
+}
+
+func (s *stallReader) Read(p []byte) (int, error) {
+	// Where the connection knows no deadlines the server's own limits must do.
+	_ = s.control.SetReadDeadline(time.Now().Add(s.stall))
+	return s.r.Read(p)
+}
