@@ -137,15 +137,17 @@ var (
 func (c *Client) Post(ctx context.Context, url string, header []Field, length int64, body func() (io.ReadCloser, error)) (*Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(c.stall, func() { cancel(errStalled) })
+	var connected, sent atomic.Bool
+	watch := time.AfterFunc(c.stall, func() {
+		if sent.Load() {
+			cancel(errNoAnswer)
+		}
+		cancel(errStalled)
+	})
 	defer watch.Stop()
-	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true); watch.Reset(c.stall) },
-		WroteRequest: func(httptrace.WroteRequestInfo) {
-			watch.Stop()
-			watch = time.AfterFunc(c.answer, func() { cancel(errNoAnswer) })
-		},
+		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true); watch.Reset(c.stall) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Store(true); watch.Reset(c.answer) },
 	}
 	first, err := body()
 	if err != nil {

@@ -1,0 +1,369 @@
+package as2
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"pgregory.net/rapid"
+
+	"github.com/as2drop/as2drop/cms"
+)
+
+// httpHeader is how net/http would show the fields.
+func httpHeader(fs []Field) http.Header {
+	h := http.Header{}
+	for _, f := range fs {
+		h.Add(f.Name, f.Value)
+	}
+	return h
+}
+
+func options() SealOptions {
+	return SealOptions{From: "Ours", To: "Theirs", MessageID: "<1@ours>", Subject: "s", Date: moment, ContentType: "application/zip", Filename: "INV-1.zip",
+		Receipt: ReceiptRequest{Wanted: true, Signed: true, Digests: []cms.Digest{cms.SHA256}}, ReceiptTo: "ours"}
+}
+
+func sealBytes(t interface{ Fatal(...any) }, payload []byte, o SealOptions) (*Sealed, []byte) {
+	var buf bytes.Buffer
+	s, err := Seal(&buf, func(w io.Writer) error { _, err := w.Write(payload); return err }, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Length != int64(buf.Len()) {
+		t.Fatal("length", s.Length, buf.Len())
+	}
+	return s, buf.Bytes()
+}
+
+func theirs() OpenOptions {
+	return OpenOptions{Identities: []cms.Identity{partners()}, Trusted: certs(ours()), At: moment}
+}
+
+func openBytes(h http.Header, body io.Reader, o OpenOptions) (*Opened, []byte, error) {
+	e, err := ParseEnvelope(h)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out bytes.Buffer
+	opened, err := Open(e, body, &out, o)
+	return opened, out.Bytes(), err
+}
+
+// Every permutation of layers, random payloads that look like boundaries, any
+// chunking: the same bytes come out and both sides have the same MIC.
+func TestSealedOpens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := options()
+		if rapid.Bool().Draw(t, "sign") {
+			o.Sign = signer(ours(), rapid.SampledFrom([]cms.Digest{cms.SHA256, cms.SHA384, cms.SHA512}).Draw(t, "digest"))
+		}
+		if rapid.Bool().Draw(t, "encrypt") {
+			o.Cipher, o.Recipients = rapid.SampledFrom([]cms.Cipher{cms.AES128CBC, cms.AES192CBC, cms.AES256CBC}).Draw(t, "cipher"), certs(partners(), ours())
+		}
+		o.Compress = rapid.SampledFrom([]Compression{NoCompression, CompressBeforeSign, CompressAfterSign}).Draw(t, "compress")
+		piece := rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 0, 300), rapid.SampledFrom([][]byte{[]byte("\r\n--as2drop-"), []byte("\r\n--"), []byte("\r"), []byte("\n"), bytes.Repeat([]byte("x\r\n"), 30_000)}))
+		payload := slices.Concat(rapid.SliceOfN(piece, 0, 6).Draw(t, "payload")...)
+		s, body := sealBytes(t, payload, o)
+		var r io.Reader = bytes.NewReader(body)
+		if len(body) < 5000 {
+			r = rapid.SampledFrom([]func(io.Reader) io.Reader{iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader}).Draw(t, "reader")(r)
+		}
+		opts := theirs()
+		opts.RequireSigned, opts.RequireEncrypted = s.Signed, s.Encrypted
+		opened, got, err := openBytes(httpHeader(s.Header), r, opts)
+		if err != nil || !bytes.Equal(got, payload) {
+			t.Fatalf("%d bytes of %d: %v", len(got), len(payload), err)
+		}
+		if !opened.MICs[0].Equal(s.MICs[0]) || opened.Filename != "INV-1.zip" || opened.Size != int64(len(payload)) {
+			t.Fatalf("%+v\n%+v", opened, s.MICs)
+		}
+	})
+}
+
+func TestFaults(t *testing.T) {
+	signedOnly, both := options(), options()
+	signedOnly.Sign = signer(ours(), cms.SHA256)
+	both.Sign, both.Cipher, both.Recipients = signedOnly.Sign, cms.AES256CBC, certs(partners())
+	compressedOnly := options()
+	compressedOnly.Compress = CompressAfterSign
+	byStranger := both
+	byStranger.Sign = signer(stranger(), cms.SHA256)
+	toStranger := both
+	toStranger.Recipients = certs(stranger())
+	strangersInside := signedOnly
+	strangersInside.Sign = signer(stranger(), cms.SHA256)
+	strict := theirs()
+	strict.RequireSigned, strict.RequireEncrypted = true, true
+	payload := []byte(strings.Repeat("<Invoice/>", 50))
+	for name, c := range map[string]struct {
+		seal     SealOptions
+		open     OpenOptions
+		damage   func([]byte) []byte
+		modifier string
+	}{
+		"not encrypted":                     {signedOnly, strict, nil, InsufficientSecurity},
+		"compressed is not encrypted":       {compressedOnly, strict, nil, InsufficientSecurity},
+		"signed by a stranger":              {byStranger, strict, nil, AuthenticationFailed},
+		"signed by a stranger, unencrypted": {strangersInside, theirs(), nil, AuthenticationFailed},
+		"encrypted to somebody else":        {toStranger, strict, nil, DecryptionFailed},
+		"content changed":                   {signedOnly, theirs(), func(b []byte) []byte { return bytes.Replace(b, []byte("<Invoice/>"), []byte("<invoice/>"), 1) }, IntegrityCheckFailed},
+		"ciphertext cut at a block":         {both, strict, func(b []byte) []byte { return cutBlock(b) }, DecryptionFailed},
+		"ciphertext damaged":                {both, strict, func(b []byte) []byte { b[len(b)/2] ^= 1; return b }, ""},
+		"signed: no closing boundary":       {signedOnly, theirs(), func(b []byte) []byte { return b[:len(b)-6] }, UnexpectedProcessing},
+		"signed: no signature part": {signedOnly, theirs(), func(b []byte) []byte {
+			i := bytes.LastIndex(b, []byte("\r\n--as2drop"))
+			j := bytes.LastIndex(b[:i], []byte("\r\n--as2drop"))
+			return append(b[:j:j], b[i:]...)
+		}, UnexpectedProcessing},
+		"compressed: damaged":         {compressedOnly, theirs(), func(b []byte) []byte { b[len(b)-20] ^= 0xff; return b }, DecompressionFailed},
+		"too long":                    {signedOnly, func() OpenOptions { o := theirs(); o.MaxPayload = 10; return o }(), nil, UnexpectedProcessing},
+		"digest that is not accepted": {func() SealOptions { o := signedOnly; o.Sign = signer(ours(), cms.SHA1); return o }(), theirs(), nil, AuthenticationFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, body := sealBytes(t, payload, c.seal)
+			if c.damage != nil {
+				body = c.damage(body)
+			}
+			opened, _, err := openBytes(httpHeader(s.Header), bytes.NewReader(body), c.open)
+			var f *Fault
+			if !errors.As(err, &f) || opened != nil {
+				t.Fatalf("%v, %v", opened, err)
+			}
+			if c.modifier != "" && f.Disposition.Modifier != c.modifier {
+				t.Errorf("%v, want %s", f, c.modifier)
+			}
+			if f.Text == "" || f.Detail == "" {
+				t.Errorf("no words for it: %+v", f)
+			}
+		})
+	}
+}
+
+// cutBlock takes the last 16 bytes of ciphertext away and leaves the structure whole.
+func cutBlock(b []byte) []byte {
+	i := bytes.LastIndex(b[:len(b)-10], []byte{0xa0, 0x80, 4})
+	content := b[i+2 : len(b)-10]
+	head := 4 // tag, 0x82, two octets of length
+	n := int(content[2])<<8 | int(content[3])
+	content[2], content[3] = byte((n-16)>>8), byte(n-16)
+	out := append(bytes.Clone(b[:i+2]), content[:head+n-16]...)
+	return append(out, make([]byte, 10)...)
+}
+
+// A ciphertext that decrypts to something without sense gets the same answer as one
+// with bad padding, wherever the sense is lost.
+func TestNoPaddingOracle(t *testing.T) {
+	o := options()
+	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES128CBC, certs(partners())
+	inner := o
+	inner.Recipients = nil
+	s, plain := sealBytes(t, []byte("invoice"), inner)
+	header := appendFields(nil, []Field{{"Content-Type", Get(s.Header, "Content-Type")}})
+	for name, content := range map[string][]byte{
+		"noise":                    bytes.Repeat([]byte{0x9f, 3}, 40),
+		"cut in the first part":    append(bytes.Clone(header), plain[:100]...),
+		"cut in the signature":     append(bytes.Clone(header), plain[:len(plain)-300]...),
+		"no closing boundary":      append(bytes.Clone(header), plain[:len(plain)-4]...),
+		"a block behind the end":   append(append(bytes.Clone(header), plain...), "0123456789abcdef"...),
+		"a damaged signature part": append(bytes.Clone(header), bytes.Replace(plain, []byte("base64"), []byte("binary"), 1)...),
+	} {
+		var body bytes.Buffer
+		w, err := cms.Encrypt(&body, cms.AES128CBC, certs(partners()), zeroRand{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(content)
+		w.Close()
+		h := httpHeader(s.Header)
+		h.Set("Content-Type", "application/pkcs7-mime; smime-type=enveloped-data")
+		opts := theirs()
+		opts.RequireSigned = true
+		_, _, err = openBytes(h, &body, opts)
+		var f *Fault
+		if !errors.As(err, &f) || f.Disposition.Modifier != DecryptionFailed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type zeroRand struct{}
+
+func (zeroRand) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 7
+	}
+	return len(p), nil
+}
+
+var errNetwork = errors.New("connection reset by peer")
+
+func TestFaultsOfOursAreNoFaultsOfTheMessage(t *testing.T) {
+	o := options()
+	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES128CBC, certs(partners())
+	s, body := sealBytes(t, bytes.Repeat([]byte("x"), 100_000), o)
+	var f *Fault
+	_, _, err := openBytes(httpHeader(s.Header), io.MultiReader(bytes.NewReader(body[:50_000]), iotest.ErrReader(errNetwork)), theirs())
+	if !errors.Is(err, errNetwork) || errors.As(err, &f) {
+		t.Errorf("connection: %v", err)
+	}
+	e, _ := ParseEnvelope(httpHeader(s.Header))
+	if _, err = Open(e, bytes.NewReader(body), failingWriter{}, theirs()); !errors.Is(err, errNetwork) || errors.As(err, &f) {
+		t.Errorf("disk: %v", err)
+	}
+}
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, errNetwork }
+
+// What other products send, as bytes.
+func TestLiberties(t *testing.T) {
+	o := options()
+	o.Sign = signer(ours(), cms.SHA256)
+	s, body := sealBytes(t, []byte("UNB+UNOA:3+A+B"), o)
+	boundary := strings.SplitN(strings.SplitN(Get(s.Header, "Content-Type"), `boundary="`, 2)[1], `"`, 2)[0]
+	for name, change := range map[string]func(h http.Header, b string) string{
+		"preamble":            func(_ http.Header, b string) string { return "This is S/MIME.\r\n" + b },
+		"blank line first":    func(_ http.Header, b string) string { return "\r\n" + b },
+		"epilogue":            func(_ http.Header, b string) string { return b + "\r\nbye" },
+		"no break at the end": func(_ http.Header, b string) string { return strings.TrimSuffix(b, "\r\n") },
+		"blanks behind boundary": func(_ http.Header, b string) string {
+			return strings.ReplaceAll(b, boundary+"\r\n", boundary+" \t\r\n")
+		},
+		"no micalg": func(h http.Header, b string) string {
+			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "micalg=sha-256; ", "", 1))
+			return b
+		},
+		"micalg spelt otherwise": func(h http.Header, b string) string {
+			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "sha-256", `"SHA256"`, 1))
+			return b
+		},
+		"parameters upper case": func(h http.Header, b string) string {
+			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "boundary", "Boundary", 1))
+			return b
+		},
+		"Content-Type folded": func(h http.Header, b string) string {
+			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "; ", ";\t ", -1))
+			return b
+		},
+		"type x-pkcs7-signature": func(_ http.Header, b string) string {
+			return strings.Replace(b, "application/pkcs7-signature; name", "application/x-pkcs7-signature; name", 1)
+		},
+		"bare LF in the signature part": func(_ http.Header, b string) string {
+			i := strings.Index(b, "application/pkcs7-signature")
+			return b[:i] + strings.ReplaceAll(b[i:], "\r\n", "\n")
+		},
+	} {
+		h := httpHeader(s.Header)
+		changed := change(h, string(body))
+		for _, r := range []io.Reader{strings.NewReader(changed), iotest.OneByteReader(strings.NewReader(changed))} {
+			opened, got, err := openBytes(h, r, theirs())
+			if err != nil || string(got) != "UNB+UNOA:3+A+B" || !opened.MICs[0].Equal(s.MICs[0]) {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+	}
+}
+
+// mendelson encrypts the bare payload without any MIME header.
+func TestEncryptedWithoutInnerHeader(t *testing.T) {
+	for _, payload := range []string{"<?xml version='1.0'?><a/>", "UNB+UNOA:3+A+B", ""} {
+		var body bytes.Buffer
+		w, err := cms.Encrypt(&body, cms.AES128CBC, certs(partners()), zeroRand{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, payload)
+		w.Close()
+		o := options()
+		h := httpHeader(o.header(entity{pkcs7Header("enveloped-data", "smime.p7m"), nil}))
+		h.Set("Content-Type", "application/x-pkcs7-mime")
+		h.Set("Content-Disposition", `attachment; filename="a.edi"`)
+		opened, got, err := openBytes(h, &body, theirs())
+		if err != nil || string(got) != payload || opened.Filename != "a.edi" {
+			t.Errorf("%q: %q, %+v, %v", payload, got, opened, err)
+		}
+	}
+}
+
+func TestTransferEncodingsOfThePayload(t *testing.T) {
+	h := http.Header{"As2-From": {"A"}, "As2-To": {"B"}, "Message-Id": {"x"}, "Content-Type": {"application/xml"}, "Content-Transfer-Encoding": {"Base64"}}
+	if _, got, err := openBytes(h, strings.NewReader("PGEv\r\nPg==\r\n"), theirs()); err != nil || string(got) != "<a/>" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, _, err := openBytes(h, strings.NewReader("PGE*"), theirs()); err == nil {
+		t.Error("bad base64 passes")
+	}
+}
+
+func TestEnvelope(t *testing.T) {
+	good := http.Header{"As2-From": {`"my \"own\" name"`}, "As2-To": {"B"}, "Message-Id": {"<x@y>"}, "Disposition-Notification-To": {"a"},
+		"Disposition-Notification-Options": {"signed-receipt-micalg=required,\tmd5, sha1,SHA-256; foo=bar; signed-receipt-protocol = optional , \"pkcs7-signature\""}}
+	e, err := ParseEnvelope(good)
+	if err != nil || e.From != `my "own" name` || !e.Receipt.Signed || !slices.Equal(e.Receipt.Digests, []cms.Digest{cms.SHA1, cms.SHA256}) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, drop := range []string{"As2-From", "As2-To", "Message-Id"} {
+		h := good.Clone()
+		h.Del(drop)
+		var f *Fault
+		if _, err := ParseEnvelope(h); !errors.As(err, &f) {
+			t.Errorf("without %s: %v", drop, err)
+		}
+	}
+	for _, name := range []string{"plain", "with blank", `q"uote`, `back\slash`, "a,b;c#[!<", ""} {
+		if got := UnquoteName(QuoteName(name)); got != name {
+			t.Errorf("%q becomes %q", name, got)
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	o := options()
+	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES256CBC, certs(partners())
+	payload := make([]byte, 64<<20)
+	s, body := sealBytes(b, payload, o)
+	b.SetBytes(int64(len(payload)))
+	for b.Loop() {
+		e, err := ParseEnvelope(httpHeader(s.Header))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Open(e, bytes.NewReader(body), io.Discard, theirs()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	o := options()
+	o.Sign = signer(ours(), cms.SHA256)
+	s, body := sealBytes(f, []byte("invoice"), o)
+	f.Add(Get(s.Header, "Content-Type"), body)
+	f.Add("multipart/signed; boundary=b", []byte("--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--"))
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		h := http.Header{"As2-From": {"A"}, "As2-To": {"B"}, "Message-Id": {"x"}, "Content-Type": {contentType}}
+		opened, got, err := openBytes(h, bytes.NewReader(body), theirs())
+		if (err == nil) != (opened != nil) || err == nil && int64(len(got)) != opened.Size {
+			t.Errorf("%v, %v", opened, err)
+		}
+	})
+}
+
+// A fuzz target without seeds tests nothing.
+func TestSeedsAreThere(t *testing.T) {
+	for _, target := range []string{"FuzzOpen", "FuzzMDN", "FuzzDisposition"} {
+		if seeds, err := os.ReadDir(filepath.Join("testdata", "fuzz", target)); err != nil || len(seeds) == 0 {
+			t.Error(fmt.Sprintf("%s: %d seeds,", target, len(seeds)), err)
+		}
+	}
+}
