@@ -97,23 +97,34 @@ func (tx *Tx) FindTransfers(what string) ([]Transfer, error) {
 	return all[Transfer](tx, `SELECT body FROM transfers WHERE id>=? AND id<? ORDER BY id`, what, what+"~")
 }
 
-// Claimed are the keys of a partner that were claimed since a moment or are still
-// open, without the document's files. Undone claims are not among them.
-func (tx *Tx) Claimed(partner string, since time.Time) ([]Transfer, error) {
-	recent, err := all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND created>=? AND state<>'undone' ORDER BY created`, partner, nanos(since))
+// Claim is a key that was taken from an outbox.
+type Claim struct {
+	Transfer string
+	Key      string
+	Created  time.Time
+	Open     bool // not filed yet
+}
+
+// Claims are the keys of a partner that were claimed since a moment or are still
+// open. Undone claims are not among them.
+func (tx *Tx) Claims(partner string, since time.Time) ([]Claim, error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT id, key, created, open FROM transfers WHERE partner=? AND created>=? AND state<>'undone' UNION SELECT id, key, created, open FROM transfers WHERE partner=? AND open=1`,
+		partner, nanos(since), partner)
 	if err != nil {
-		return nil, err
+		return nil, wrap(err, "transfers")
 	}
-	open, err := tx.OpenTransfers(partner)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range open {
-		if t.Created.Before(since) {
-			recent = append(recent, t)
+	defer rows.Close() // rows.Err tells
+	var list []Claim
+	for rows.Next() {
+		var c Claim
+		var created int64
+		if err := rows.Scan(&c.Transfer, &c.Key, &created, &c.Open); err != nil {
+			return nil, wrap(err, "transfers")
 		}
+		c.Created = fromNanos(created)
+		list = append(list, c)
 	}
-	return recent, nil
+	return list, wrap(rows.Err(), "transfers")
 }
 
 // OpenAttempt records that a POST is about to be made. A transfer that has an open

@@ -102,6 +102,17 @@ type Transfer struct {
 	Filed       time.Time `json:"filed,omitzero"`
 }
 
+// Size is that of all files to be sent, in bytes.
+func (t *Transfer) Size() int64 {
+	var n int64
+	for _, m := range t.Members {
+		if m.Role != RoleMarker {
+			n += m.Size
+		}
+	}
+	return n
+}
+
 // Outcome is how an attempt ended.
 type Outcome string
 

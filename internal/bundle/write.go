@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -113,20 +114,23 @@ func writeMember(zw *zip.Writer, m Member, in io.Reader, buf []byte, level *int)
 	if err != nil {
 		return Written{}, err
 	}
+	// What was sampled goes first; Copy has a buffer of its own.
+	return Copy(entry, io.MultiReader(bytes.NewReader(buf[:n]), in), m.Name, m.Size)
+}
+
+// Copy copies a file that is expected to have size bytes and tells what it was. More
+// or fewer bytes give a *ChangedError.
+func Copy(w io.Writer, in io.Reader, name string, size int64) (Written, error) {
 	digest := sha256.New()
-	out := io.MultiWriter(entry, digest)
-	if _, err := out.Write(buf[:n]); err != nil {
-		return Written{}, err
-	}
 	// One byte more than announced is enough to know that the file grew.
-	more, err := io.CopyBuffer(struct{ io.Writer }{out}, io.LimitReader(in, m.Size-int64(n)+1), buf)
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, digest)}, io.LimitReader(in, size+1), make([]byte, 64<<10))
 	if err != nil {
 		return Written{}, err
 	}
-	if size := int64(n) + more; size != m.Size {
-		return Written{}, &ChangedError{Name: m.Name, Want: m.Size, Got: min(size, m.Size+1)}
+	if n != size {
+		return Written{}, &ChangedError{Name: name, Want: size, Got: n}
 	}
-	return Written{Name: m.Name, Size: m.Size, SHA256: hex.EncodeToString(digest.Sum(nil))}, nil
+	return Written{Name: name, Size: size, SHA256: hex.EncodeToString(digest.Sum(nil))}, nil
 }
 
 // utf8Flag is general purpose bit 11: name and comment are UTF-8.

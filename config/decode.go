@@ -1,0 +1,302 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// decoder collects mistakes while it walks the nodes.
+type decoder struct {
+	file string
+	errs Errors
+}
+
+func (d *decoder) fail(line int, path, hint, format string, args ...any) {
+	d.errs = append(d.errs, Error{d.file, line, path, fmt.Sprintf(format, args...), hint})
+}
+
+// key is one line of the table: a key of a mapping, for people and for the decoder.
+type key[T any] struct {
+	name, typ, def, doc string
+	set                 func(d *decoder, v *T, n *yaml.Node, path string)
+}
+
+// mapping decodes a mapping by its table.
+func mapping[T any](d *decoder, v *T, n *yaml.Node, path string, table []key[T]) {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		d.fail(n.Line, path, "", "must be a mapping (key: value), is %s", kindOf(n))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, value := n.Content[i], n.Content[i+1]
+		at := join(path, k.Value)
+		if first, ok := seen[k.Value]; ok {
+			d.fail(k.Line, at, "", "is here twice, first on line %d", first)
+			continue
+		}
+		seen[k.Value] = k.Line
+		j := slices.IndexFunc(table, func(t key[T]) bool { return t.name == k.Value })
+		if j < 0 {
+			names := make([]string, len(table))
+			for i, t := range table {
+				names[i] = t.name
+			}
+			d.fail(k.Line, at, didYouMean(k.Value, names), "is no known key")
+			continue
+		}
+		if value.Tag == "!!null" {
+			continue // "key:" without a value means the default
+		}
+		table[j].set(d, v, value, at)
+	}
+}
+
+// named decodes a mapping whose keys are names that the operator chose.
+func named(d *decoder, n *yaml.Node, path string, each func(name string, line int, value *yaml.Node, path string)) {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		d.fail(n.Line, path, "", "must be a mapping of names, is %s", kindOf(n))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i]
+		at := join(path, k.Value)
+		if first, ok := seen[strings.ToLower(k.Value)]; ok {
+			d.fail(k.Line, at, "names differ by more than upper and lower case", "is here twice, first on line %d", first)
+			continue
+		}
+		seen[strings.ToLower(k.Value)] = k.Line
+		if !validName(k.Value) {
+			d.fail(k.Line, at, "", "a name has letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
+			continue
+		}
+		each(k.Value, k.Line, n.Content[i+1], at)
+	}
+}
+
+func validName(s string) bool {
+	for i, r := range s {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		if !letter && (i == 0 || r != '.' && r != '-' && r != '_') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64 && !strings.HasSuffix(s, ".")
+}
+
+// list decodes a sequence; a single value is a list of one.
+func list(d *decoder, n *yaml.Node, path string, each func(value *yaml.Node, path string)) {
+	n = resolve(n)
+	if n.Kind != yaml.SequenceNode {
+		each(n, path)
+		return
+	}
+	for i, item := range n.Content {
+		each(item, fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+// resolve follows an alias. Cycles and bombs are refused by the library.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
+
+func (d *decoder) scalar(n *yaml.Node, path, what string) (string, bool) {
+	n = resolve(n)
+	if n.Kind != yaml.ScalarNode {
+		d.fail(n.Line, path, "", "must be %s, is %s", what, kindOf(n))
+		return "", false
+	}
+	return n.Value, true
+}
+
+func setString[T any](field func(*T) *string) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		if s, ok := d.scalar(n, path, "text"); ok {
+			*field(v) = s
+		}
+	}
+}
+
+func setStrings[T any](field func(*T) *[]string) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		*field(v) = nil
+		list(d, n, path, func(item *yaml.Node, at string) {
+			if s, ok := d.scalar(item, at, "text"); ok {
+				*field(v) = append(*field(v), s)
+			}
+		})
+	}
+}
+
+func setBool[T any](field func(*T) *bool) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		s, ok := d.scalar(n, path, "true or false")
+		if !ok {
+			return
+		}
+		if s != "true" && s != "false" {
+			d.fail(n.Line, path, "", "must be true or false, is %q", s)
+			return
+		}
+		*field(v) = s == "true"
+	}
+}
+
+func setInt[T any](least, most int, field func(*T) *int) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		s, ok := d.scalar(n, path, "a number")
+		if !ok {
+			return
+		}
+		i, err := strconv.Atoi(s)
+		if err != nil || i < least || i > most {
+			d.fail(n.Line, path, "", "must be a whole number from %d to %d, is %q", least, most, s)
+			return
+		}
+		*field(v) = i
+	}
+}
+
+func setFloat[T any](least, most float64, field func(*T) *float64) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		s, ok := d.scalar(n, path, "a number")
+		if !ok {
+			return
+		}
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(f >= least && f <= most) {
+			d.fail(n.Line, path, "", "must be a number from %v to %v, is %q", least, most, s)
+			return
+		}
+		*field(v) = f
+	}
+}
+
+func setDuration[T any](least time.Duration, field func(*T) *time.Duration) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		s, ok := d.scalar(n, path, "a duration")
+		if !ok {
+			return
+		}
+		t, err := parseDuration(s)
+		if err != nil || t < least {
+			d.fail(n.Line, path, "write for example 90s, 15m, 24h or 7d", "must be a duration of %v or more, is %q", least, s)
+			return
+		}
+		*field(v) = t
+	}
+}
+
+// parseDuration also takes days, which the standard library does not.
+func parseDuration(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < 100_000 {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	return time.ParseDuration(s)
+}
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}
+
+func setSize[T any](field func(*T) *int64) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		s, ok := d.scalar(n, path, "a size")
+		if !ok {
+			return
+		}
+		for _, u := range sizeUnits {
+			number, ok := strings.CutSuffix(s, u.suffix)
+			if !ok {
+				continue
+			}
+			if i, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); err == nil && i >= 0 && i < 1<<62/u.bytes {
+				*field(v) = i * u.bytes
+				return
+			}
+			break
+		}
+		d.fail(n.Line, path, "write for example 500KiB, 64MiB or 2GiB", "must be a size with its unit, is %q", s)
+	}
+}
+
+func setChoice[T any](field func(*T) *string, choices ...string) func(*decoder, *T, *yaml.Node, string) {
+	return func(d *decoder, v *T, n *yaml.Node, path string) {
+		s, ok := d.scalar(n, path, "one of "+strings.Join(choices, ", "))
+		if !ok {
+			return
+		}
+		if !slices.Contains(choices, s) {
+			d.fail(n.Line, path, didYouMean(s, choices), "must be one of %s, is %q", strings.Join(choices, ", "), s)
+			return
+		}
+		*field(v) = s
+	}
+}
+
+// didYouMean suggests the nearest of the known words, if one is near.
+func didYouMean(word string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), k); d < distance || d == distance && best == "" && d < len(k)/2 {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		sorted := slices.Sorted(slices.Values(known))
+		return "known are " + strings.Join(sorted, ", ")
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// editDistance counts insertions, deletions and replacements.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,8 @@
+// Package failpoint marks places where a test can kill the agent. Only a build with
+// the tag "failpoints" knows them; in every other Hit is empty.
+//
+// The places, in the order of a transfer's life: "after claim intent", "after claim
+// moves", "after seal", "after attempt", "after post", "after verdict", "before filed";
+// and of a received message: "after stage", "after received", "after first file",
+// "before published", "before answer".
+package failpoint

@@ -1,0 +1,70 @@
+package outbox
+
+import (
+	"math"
+	"time"
+
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// event is what happened to an open attempt.
+type event struct {
+	kind       eventKind
+	verdict    ledger.Verdict // of settled
+	reason     string         // fact
+	hint       string
+	unknown    bool          // the partner may have the message
+	retryAfter time.Duration // the partner asked for this wait
+}
+
+type eventKind int
+
+const (
+	settled eventKind = iota // there is a verdict
+	failed                   // try again: counts
+	stopped                  // we ended it ourselves: does not count
+	paused                   // nobody of this partner gets through: does not count
+	unclear                  // somebody has to look: held
+)
+
+// decision is what follows from an event.
+type decision struct {
+	verdict ledger.Verdict // not empty: settle
+	hold    string
+	reason  string
+	next    string
+	due     time.Time
+	counted bool
+}
+
+// next decides what follows when an attempt of a transfer ended. It is pure: jitter
+// between 0 and 1 stands for chance. attempts is how many counted before this one.
+func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, jitter float64) decision {
+	switch e.kind {
+	case settled:
+		return decision{verdict: e.verdict, reason: e.reason, next: e.hint, counted: true}
+	case stopped, paused:
+		return decision{reason: e.reason, next: e.hint, due: now}
+	case unclear:
+		return decision{hold: e.reason, reason: e.reason, next: e.hint, counted: true, due: now}
+	}
+	attempts++
+	d := decision{reason: e.reason, next: e.hint, counted: true}
+	wait := max(backoff(attempts, p, jitter), e.retryAfter)
+	d.due = p.Window.Next(now.Add(wait))
+	switch {
+	case attempts >= p.Attempts:
+		d.verdict = ledger.VerdictGaveUp
+	case d.due.After(deadline):
+		d.verdict = ledger.VerdictGaveUp
+	}
+	return d
+}
+
+// backoff is the wait after the n-th counted attempt.
+func backoff(n int, p Policy, jitter float64) time.Duration {
+	wait := float64(p.First) * math.Pow(p.Factor, float64(n-1))
+	wait = min(wait, float64(p.Max))
+	wait *= 1 + p.Jitter*(2*jitter-1)
+	return time.Duration(wait)
+}

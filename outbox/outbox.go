@@ -1,0 +1,250 @@
+package outbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"time"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/schedule"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// Bundle says when a batch travels as a zip.
+type Bundle string
+
+const (
+	BundleAlways          Bundle = "always"
+	BundleWithAttachments Bundle = "with-attachments"
+	BundleNever           Bundle = "never"
+)
+
+// Policy is what next needs to know.
+type Policy struct {
+	Attempts    int           // counted POSTs in all
+	First, Max  time.Duration // waits
+	Factor      float64
+	Jitter      float64
+	GiveUpAfter time.Duration // from the claim
+	Window      schedule.Window
+
+	AcceptNoMIC     bool // for unsigned messages
+	AcceptDuplicate bool // after an unknown attempt
+}
+
+// Partner is the other side as the outbox sees it.
+type Partner struct {
+	Name         string
+	AS2ID        string
+	Station      string // name of our station
+	StationAS2ID string
+	URL          string // empty = nothing is sent
+	Folder       fsx.FS
+
+	Rules        *naming.Rules
+	LateWindow   time.Duration
+	Bundle       Bundle
+	Sign         *cms.Signer
+	Cipher       cms.Cipher
+	Encrypt      *x509.Certificate // the partner's; nil = not encrypted
+	Own          *x509.Certificate // ours, so that what was sent can be opened again
+	Trusted      []*x509.Certificate
+	Compress     as2.Compression
+	Receipt      as2.ReceiptRequest
+	Subject      string
+	EvidenceUpTo int64  // bytes of a sealed message that is kept
+	Reserve      uint64 // bytes to leave free
+	Policy       Policy
+}
+
+// Poster posts a sealed message; as2.Client is one.
+type Poster interface {
+	Post(ctx context.Context, url string, header []as2.Field, length int64, body func() (io.ReadCloser, error)) (*as2.Answer, error)
+}
+
+// Hook is asked before a batch is sealed. A refusal files it under failed.
+type Hook interface {
+	BeforeSeal(ctx context.Context, t ledger.Transfer) (refuse string, err error)
+}
+
+// Deps is what the outbox works with.
+type Deps struct {
+	Ledger    *ledger.Ledger
+	Now       func() time.Time
+	Rand      io.Reader
+	Post      Poster
+	Hook      Hook   // nil = none
+	Process   string // identifies this run of the agent
+	Config    string // hash of the config
+	UserAgent string
+}
+
+// Outbox is one partner's.
+type Outbox struct {
+	Deps
+	p     Partner
+	steps map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error
+}
+
+// New makes an outbox.
+func New(d Deps, p Partner) *Outbox {
+	return &Outbox{Deps: d, p: p, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+		ledger.StateClaiming:  (*Outbox).claim,
+		ledger.StateClaimed:   (*Outbox).seal,
+		ledger.StateSealed:    (*Outbox).send,
+		ledger.StateSettled:   (*Outbox).file,
+		ledger.StateReopening: (*Outbox).reopen,
+	}}
+}
+
+// Folders of a partner, and the files of ours in them.
+const (
+	outboxDir   = "outbox"
+	sentDir     = "sent"
+	failedDir   = "failed"
+	workDir     = ".work"
+	evidenceDir = ".evidence"
+
+	transferFile = "transfer.json"
+	messageFile  = "message"
+	receiptFile  = "receipt.mdn"
+	whyFile      = "WHY.txt"
+	answersDir   = "evidence"
+)
+
+// Folders are those that an outbox needs.
+func Folders() []string { return []string{outboxDir, sentDir, failedDir, workDir, evidenceDir} }
+
+// reserved reports whether a dropped file would collide with one of ours in the
+// folder that both are filed in.
+func reserved(name string) bool {
+	switch naming.Fold(name, true) {
+	case transferFile, transferFile + ".part", messageFile, messageFile + ".part", receiptFile, receiptFile + ".part", "why.txt", "why.txt.part", answersDir:
+		return true
+	}
+	return false
+}
+
+func (o *Outbox) work(t *ledger.Transfer) string     { return path.Join(workDir, t.ID) }
+func (o *Outbox) evidence(t *ledger.Transfer) string { return path.Join(evidenceDir, t.ID) }
+
+const (
+	dirPerm  = 0o750
+	filePerm = 0o640
+)
+
+// Step performs one effect of one transfer. It returns false where nothing is to be
+// done for it now: filed, held, or not due. An error is a fault of ours (disk,
+// ledger); the transfer is where it was and the step may be repeated.
+func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
+	var t ledger.Transfer
+	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
+	if err != nil {
+		return false, err
+	}
+	if !t.State.Open() || t.Hold != "" && t.State != ledger.StateSettled || t.Due.After(o.Now()) {
+		return false, nil
+	}
+	step := o.steps[t.State]
+	if step == nil {
+		return false, nil // sending belongs to whoever posts; waiting to whoever receives
+	}
+	before := t.Version
+	if err := step(o, ctx, &t); err != nil {
+		if errors.Is(err, ledger.ErrLost) {
+			return false, nil // somebody else moved it; the next round sees where to
+		}
+		return false, fmt.Errorf("outbox: %s/%s (%s, %s): %w", o.p.Name, t.Document, t.ID, t.State, err)
+	}
+	return t.State.Open() && t.Hold == "" && t.Version != before && !t.Due.After(o.Now()), nil
+}
+
+// save commits a transfer with events.
+func (o *Outbox) save(ctx context.Context, t *ledger.Transfer, more ...func(*ledger.Tx) error) error {
+	// A shutdown must not tear an effect from its record.
+	ctx = context.WithoutCancel(ctx)
+	return o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		for _, f := range more {
+			if err := f(tx); err != nil {
+				return err
+			}
+		}
+		return tx.SaveTransfer(t)
+	})
+}
+
+// event makes an event about a transfer for save.
+func (o *Outbox) event(t *ledger.Transfer, level ledger.Level, code, hint, format string, args ...any) func(*ledger.Tx) error {
+	e := ledger.Event{At: o.Now().UTC(), Level: level, Partner: o.p.Name, Subject: t.ID, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint}
+	return func(tx *ledger.Tx) error { return tx.AddEvent(e) }
+}
+
+// enough reports whether the volume has room for n bytes above the reserve.
+func (o *Outbox) enough(n int64) error {
+	free, err := o.p.Folder.Free()
+	if err != nil {
+		return err
+	}
+	if free < o.p.Reserve+uint64(n) {
+		return fmt.Errorf("%w: %d bytes free, %d needed and %d reserved", ErrNoSpace, free, n, o.p.Reserve)
+	}
+	return nil
+}
+
+// ErrNoSpace means that the reserve of the volume would be used up.
+var ErrNoSpace = errors.New("not enough space on the volume")
+
+// writeTransfer puts the transfer beside its files, for people and for rebuilding a
+// ledger.
+func (o *Outbox) writeTransfer(t *ledger.Transfer, dir string) error {
+	body, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return err
+	}
+	return fsx.Rewrite(o.p.Folder, path.Join(dir, transferFile), filePerm, append(body, '\n'))
+}
+
+// readTransfer reads the transfer.json of a folder.
+func (o *Outbox) readTransfer(dir string) (ledger.Transfer, error) {
+	var t ledger.Transfer
+	body, err := fsx.ReadFile(o.p.Folder, path.Join(dir, transferFile), 16<<20)
+	if err != nil {
+		return t, err
+	}
+	return t, json.Unmarshal(body, &t)
+}
+
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// sameFile reports whether the file at name is the member as it was claimed.
+func (o *Outbox) sameFile(m ledger.Member, name string) (bool, error) {
+	info, err := o.p.Folder.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	id, err := o.p.Folder.Identity(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return string(id) == m.Identity && info.Size() == m.Size && info.ModTime().UnixNano() == m.MTime, nil
+}

@@ -1,0 +1,240 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"time"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/failpoint"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// send posts a sealed message once: the attempt is on record before the first byte
+// leaves, and what came of it is on record before anything is filed.
+func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
+	var s as2.Sealed
+	if err := json.Unmarshal(t.Sealed, &s); err != nil {
+		return fmt.Errorf("the sealed header cannot be read: %w", err)
+	}
+	if wait, err := o.mayPost(ctx, t); err != nil || wait {
+		return err
+	}
+	a := ledger.Attempt{Transfer: t.ID, N: t.Posts + 1, Opened: o.Now().UTC(), Process: o.Process, URL: o.p.URL, Config: o.Config}
+	t.State, t.Posts = ledger.StateSending, a.N
+	// Should this process end, the next one finds the attempt and waits before another.
+	t.Due = o.Now().Add(o.p.Policy.First).UTC()
+	if err := o.save(ctx, t, func(tx *ledger.Tx) error { return tx.OpenAttempt(a) }); err != nil {
+		return err
+	}
+	failpoint.Hit("after attempt")
+
+	answer, err := o.Post.Post(ctx, o.p.URL, s.Header, s.Length, func() (io.ReadCloser, error) {
+		return o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), os.O_RDONLY, 0)
+	})
+	failpoint.Hit("after post")
+	var e event
+	if err != nil {
+		e = o.noAnswer(&a, err)
+	} else if e, err = o.readAnswer(t, &s, &a, answer); err != nil {
+		return err
+	}
+	return o.conclude(ctx, t, a, e)
+}
+
+// mayPost reports whether the transfer must wait, and commits until when.
+func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, err error) {
+	now := o.Now()
+	for _, used := range t.Certificates {
+		if o.p.Encrypt == nil || fingerprint(o.p.Encrypt) != used && !o.trusts(used) {
+			t.Hold, t.HoldBy = "the partner's certificate that the message is encrypted to has left the config", "agent"
+			t.Next = "put the certificate back, or drop the files again and give this transfer up"
+			return true, o.save(ctx, t, o.event(t, ledger.Alarm, "certificate-gone", t.Next, "%s: held: %s", t.Document, t.Hold))
+		}
+	}
+	if o.p.URL == "" {
+		t.Hold, t.HoldBy, t.Next = "the partner has no url", "agent", "set url, then: as2drop release "+t.ID
+		return true, o.save(ctx, t, o.event(t, ledger.Alarm, "no-url", t.Next, "%s: held: %s", t.Document, t.Hold))
+	}
+	if err := o.enough(0); err != nil {
+		return false, err
+	}
+	if open := o.p.Policy.Window.Next(now); open.After(now) {
+		t.Due = open.UTC()
+		return true, o.save(ctx, t)
+	}
+	until, err := o.pausedUntil(ctx, now)
+	if err != nil || until.IsZero() {
+		return false, err
+	}
+	// Time paused is no time tried: one wrong password must not fail a whole queue.
+	t.Deadline = t.Deadline.Add(until.Sub(now))
+	t.Due = until.UTC()
+	return true, o.save(ctx, t)
+}
+
+func (o *Outbox) trusts(used string) bool {
+	for _, c := range o.p.Trusted {
+		if fingerprint(c) == used {
+			return true
+		}
+	}
+	return false
+}
+
+// pauseCheck is how long a transfer of a paused partner sleeps before it looks again.
+const pauseCheck = time.Minute
+
+// pausedUntil says until when nothing may be posted, zero if it may. The first who
+// comes after the time probes, and moves it on for the others.
+func (o *Outbox) pausedUntil(ctx context.Context, now time.Time) (until time.Time, err error) {
+	err = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		p, err := tx.Pause(o.p.Name)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case p.Until.IsZero() || p.Until.After(now.Add(pauseCheck)):
+			until = now.Add(pauseCheck)
+			return nil
+		case p.Until.After(now):
+			until = p.Until
+			return nil
+		}
+		p.Tries++
+		p.Until = now.Add(backoff(p.Tries+1, o.p.Policy, 0.5)).UTC()
+		return tx.SavePause(p)
+	})
+	return until, err
+}
+
+// noAnswer turns an error of the POST into an event.
+func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
+	e := event{kind: failed, reason: err.Error(), hint: "the same message is posted again"}
+	a.Outcome = ledger.OutcomeNotSent
+	var pe *as2.PostError
+	if errors.As(err, &pe) {
+		e.unknown = pe.Unknown
+		switch {
+		case pe.Stopped:
+			e.kind = stopped
+		case pe.TLS:
+			e.kind, e.hint = paused, "compare the certificate of the partner's web server with server_certificates and the name in url, then: as2drop release "+o.p.Name
+		}
+	}
+	if e.unknown {
+		a.Outcome = ledger.OutcomeUnknown
+	}
+	return e
+}
+
+// readAnswer keeps the answer as evidence and judges it.
+func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt, answer *as2.Answer) (event, error) {
+	raw := rawAnswer(answer)
+	dir := path.Join(o.work(t), answersDir)
+	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
+		return event{}, err
+	}
+	if err := fsx.Rewrite(o.p.Folder, path.Join(dir, fmt.Sprintf("answer-%d.http", a.N)), filePerm, raw); err != nil {
+		return event{}, err
+	}
+	a.Outcome, a.Status = ledger.OutcomeAnswered, answer.Status
+	f := answerFacts{answer: answer}
+	f.mdn, f.mdnErr = as2.ParseMDN(answer.Header, answer.Body, o.p.Trusted, o.Now())
+	if f.mdnErr != nil {
+		f.mdn = nil
+	}
+	e := judge(*s, t.MessageID, t.Unknown, f, o.p.Policy)
+	if f.mdn != nil && e.kind == settled {
+		t.Receipt, t.Disposition = raw, f.mdn.DispositionText
+	}
+	return e, nil
+}
+
+// rawAnswer is an answer as it came, but for the order of its header.
+func rawAnswer(a *as2.Answer) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.Status, http.StatusText(a.Status))
+	_ = a.Header.Write(&b) // a bytes.Buffer takes everything
+	b.WriteString("\r\n")
+	b.Write(a.Body)
+	return b.Bytes()
+}
+
+// conclude commits what came of an attempt.
+func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
+	t.Unknown = t.Unknown || e.unknown
+	if d.counted {
+		t.Attempts++
+	}
+	a.Closed, a.Counted, a.Text = o.Now().UTC(), d.counted, e.reason
+	t.State, t.Due, t.Reason, t.Next = ledger.StateSealed, d.due.UTC(), d.reason, d.next
+	more := []func(*ledger.Tx) error{func(tx *ledger.Tx) error { return tx.CloseAttempt(a) }}
+	switch {
+	case e.kind == paused:
+		more = append(more, o.pause(e))
+	case a.Outcome == ledger.OutcomeAnswered:
+		// Somebody answers: whatever the pause was about is over.
+		more = append(more, o.endPause())
+	}
+	switch {
+	case d.verdict != ledger.VerdictNone:
+		return o.settle(ctx, t, d, more...)
+	case d.hold != "":
+		t.Hold, t.HoldBy = d.hold, "agent"
+		more = append(more, o.event(t, ledger.Alarm, "held", d.next, "%s: held: %s", t.Document, d.hold))
+	case e.kind == failed:
+		more = append(more, o.event(t, ledger.Warning, "attempt-failed", d.next, "%s: attempt %d of %d: %s; next try %s", t.Document, t.Attempts, o.p.Policy.Attempts, d.reason, d.due.UTC().Format(time.DateTime+" UTC")))
+	}
+	return o.save(ctx, t, more...)
+}
+
+func (o *Outbox) pause(e event) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		now := o.Now().UTC()
+		p, err := tx.Pause(o.p.Name)
+		if errors.Is(err, ledger.ErrNotFound) {
+			p = ledger.Pause{Partner: o.p.Name, Since: now, By: "agent", Until: now.Add(o.p.Policy.First)}
+			err = tx.AddEvent(ledger.Event{At: now, Level: ledger.Alarm, Partner: o.p.Name, Code: "partner-paused", Text: "nothing is sent to " + o.p.Name + ": " + e.reason, Hint: e.hint})
+		}
+		if err != nil {
+			return err
+		}
+		p.Reason, p.Hint = e.reason, e.hint
+		return tx.SavePause(p)
+	}
+}
+
+func (o *Outbox) endPause() func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		p, err := tx.Pause(o.p.Name)
+		if errors.Is(err, ledger.ErrNotFound) || err == nil && p.By != "agent" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = tx.AddEvent(ledger.Event{At: o.Now().UTC(), Level: ledger.Info, Partner: o.p.Name, Code: "partner-resumed", Text: "sending to " + o.p.Name + " goes on"})
+		return errors.Join(err, tx.EndPause(o.p.Name))
+	}
+}
+
+// chance is a number from 0 to 1.
+func (o *Outbox) chance() float64 {
+	var b [8]byte
+	if _, err := io.ReadFull(o.Rand, b[:]); err != nil {
+		return 0.5 // jitter is a courtesy
+	}
+	return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
+}
