@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -100,8 +101,11 @@ func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string) error {
 		}
 	}
 	info, err := o.p.Folder.Lstat(message)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // never sealed, or moved before a crash
+	}
 	if err != nil {
-		return notThere(err)
+		return err
 	}
 	if t.Verdict != ledger.VerdictGaveUp && info.Size() > o.p.EvidenceUpTo {
 		return fsx.RemoveAll(o.p.Folder, message)
