@@ -1,0 +1,4 @@
+package simdisk
+
+type locks struct{}
+type shared struct{}
