@@ -35,7 +35,6 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -57,7 +56,6 @@ type Disk struct {
 	pending []*change // not durable yet, oldest first
 	clock   int64     // milliseconds since epoch, one per change
 	free    uint64
-	random  rand.PCG // what SQLite gets for chance
 
 	ticks   []tick
 	stopAt  int // 0: never
@@ -65,15 +63,14 @@ type Disk struct {
 	failAt  map[int]error
 	hooks   map[int][]func()
 
-	locks map[uint64]*locks  // of SQLite, by node
-	memos map[uint64]*shared // SQLite's shared memory, by node of the database
-	index string             // our place in the registry of the VFS; empty: not there
+	locks  map[uint64]*locks  // of SQLite, by node
+	memory map[uint64]*shared // SQLite's shared memory, by node of the database
+	index  string             // our place in the registry of the VFS; empty: not there
 }
 
 // New makes an empty disk with 1 TiB free.
 func New() *Disk {
 	d := &Disk{nodes: map[uint64]*node{}, last: rootNode, free: 1 << 40}
-	d.random.Seed(1, 2)
 	d.nodes[rootNode] = newFolder(rootNode)
 	d.runtimeState()
 	return d
@@ -82,7 +79,7 @@ func New() *Disk {
 // runtimeState is what ends with the processes: hooks, stops, locks.
 func (d *Disk) runtimeState() {
 	d.failAt, d.hooks = map[int]error{}, map[int][]func(){}
-	d.locks, d.memos = map[uint64]*locks{}, map[uint64]*shared{}
+	d.locks, d.memory = map[uint64]*locks{}, map[uint64]*shared{}
 }
 
 // Clone makes a disk with the same content, durable and not, on which nothing is open
@@ -92,7 +89,7 @@ func (d *Disk) Clone() *Disk {
 	defer d.mu.Unlock()
 	c := &Disk{
 		nodes: make(map[uint64]*node, len(d.nodes)), last: d.last, seq: d.seq,
-		pending: slices.Clone(d.pending), clock: d.clock, free: d.free, random: d.random,
+		pending: slices.Clone(d.pending), clock: d.clock, free: d.free,
 	}
 	for id, n := range d.nodes {
 		c.nodes[id] = n.clone()

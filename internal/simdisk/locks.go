@@ -1,4 +1,0 @@
-package simdisk
-
-type locks struct{}
-type shared struct{}
