@@ -1,0 +1,311 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+	"github.com/as2drop/as2drop/outbox"
+)
+
+// maxPanics is how often a transfer may make its worker panic before it is held.
+const maxPanics = 3
+
+// worker carries one partner's transfers on.
+type worker struct {
+	a      *running
+	box    *box
+	log    *slog.Logger
+	seen   *outbox.Observer
+	wake   chan struct{}
+	slots  chan struct{} // one per transfer that may be under way
+	idle   atomic.Bool   // nothing is left to do
+	alarms map[string]time.Time
+
+	mu     sync.Mutex
+	busy   map[string]bool // transfers under way
+	panics map[string]int
+}
+
+func newWorker(a *running, b *box) *worker {
+	return &worker{
+		a: a, box: b, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(), wake: make(chan struct{}, 1),
+		slots: make(chan struct{}, b.partner.Send.Parallel), alarms: map[string]time.Time{}, busy: map[string]bool{}, panics: map[string]int{},
+	}
+}
+
+// nudge makes the worker look again soon. It never blocks.
+func (w *worker) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// scanShare bounds the time spent on scans while files keep coming: after a scan the
+// worker waits this many times as long as it took.
+const scanShare = 3
+
+// run is the worker's life. Everything it knows it reads anew each round.
+func (w *worker) run(ctx context.Context) {
+	folder := filepath.Join(w.box.partner.Folder, "outbox")
+	var transfers sync.WaitGroup
+	defer transfers.Wait()
+	for ctx.Err() == nil {
+		if !w.a.options.NoWatch {
+			w.a.watch.add(folder, w.nudge)
+		}
+		started := time.Now()
+		wait, idle := w.round(ctx, &transfers)
+		w.idle.Store(idle)
+		took := time.Since(started)
+		w.sleep(ctx, scanShare*took, wait)
+	}
+}
+
+// sleep waits for a nudge, but at least for the pause and at most until wait is over.
+func (w *worker) sleep(ctx context.Context, pause, wait time.Duration) {
+	timer := time.NewTimer(max(wait, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-timer.C:
+		return
+	case <-w.wake:
+	}
+	w.idle.Store(false)
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(pause, time.Second)):
+	}
+}
+
+// round looks at the outbox, starts what is due and says how long to wait.
+func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait time.Duration, idle bool) {
+	p := w.box.partner
+	wait = pollOf(p)
+	if next := p.Outbox.Rescan.Next(w.a.now()); !next.IsZero() {
+		wait = min(wait, next.Sub(w.a.now()))
+	}
+	if err := ready(p, w.box.folder); err != nil {
+		w.complain(ctx, "folder", err)
+		return min(wait, 5*time.Second), false
+	}
+	report, err := w.box.outbox.Scan(ctx, w.seen)
+	if err != nil && ctx.Err() == nil {
+		w.complain(ctx, "scan", err)
+		return min(wait, 5*time.Second), false
+	}
+	w.alarmWaiting(ctx, report.Waiting)
+	if report.Ready > 0 {
+		wait = min(wait, report.Ready)
+	}
+	free, err := w.startDue(ctx, transfers)
+	if err != nil && ctx.Err() == nil {
+		w.complain(ctx, "ledger", err)
+		return min(wait, 5*time.Second), false
+	}
+	due, open, err := w.nextDue(ctx)
+	if err != nil {
+		return min(wait, 5*time.Second), false
+	}
+	if free && !due.IsZero() {
+		wait = min(wait, due.Sub(w.a.now()))
+	}
+	return wait, open == 0 && report.Ready == 0 && len(report.Claimed) == 0
+}
+
+// nextDue is the next moment that no transfer under way will see to, and how many
+// transfers are left that time alone carries on.
+func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err error) {
+	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
+		ts, err := tx.OpenTransfers(w.box.partner.Name)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, t := range ts {
+			if t.Hold != "" && t.State != ledger.StateSettled {
+				continue
+			}
+			open++
+			if !w.busy[t.ID] && (due.IsZero() || t.Due.Before(due)) {
+				due = t.Due
+			}
+		}
+		return err
+	})
+	return due, open, err
+}
+
+// startDue starts due transfers while there are slots; free says whether one is left.
+func (w *worker) startDue(ctx context.Context, transfers *sync.WaitGroup) (free bool, err error) {
+	var due []ledger.Transfer
+	limit := cap(w.slots) + len(w.slots) + 16
+	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		due, err = tx.DueTransfers(w.box.partner.Name, w.a.now(), limit)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, t := range due {
+		if !w.begin(t.ID) {
+			continue
+		}
+		select {
+		case w.slots <- struct{}{}:
+		default:
+			w.end(t.ID)
+			return false, nil
+		}
+		transfers.Go(func() {
+			defer func() { <-w.slots; w.end(t.ID); w.nudge() }()
+			w.carryOn(ctx, t)
+		})
+	}
+	return true, nil
+}
+
+func (w *worker) begin(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[id] {
+		return false
+	}
+	w.busy[id] = true
+	return true
+}
+
+func (w *worker) end(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.busy, id)
+}
+
+// faultPause is how long a transfer rests after a fault of ours (disk, ledger).
+const faultPause = 5 * time.Second
+
+// carryOn steps a transfer until nothing is to be done for it now.
+func (w *worker) carryOn(ctx context.Context, t ledger.Transfer) {
+	p, ok := guarded(func() {
+		for ctx.Err() == nil {
+			again, err := w.box.outbox.Step(ctx, t.ID)
+			if err != nil {
+				w.complain(ctx, "step "+t.ID, err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(faultPause):
+				}
+				return
+			}
+			if !again {
+				return
+			}
+		}
+	})
+	if !ok {
+		w.transferPanicked(ctx, t, p)
+	}
+}
+
+// transferPanicked counts; the third time the transfer is held.
+func (w *worker) transferPanicked(ctx context.Context, t ledger.Transfer, p panicked) {
+	w.mu.Lock()
+	w.panics[t.ID]++
+	n := w.panics[t.ID]
+	w.mu.Unlock()
+	w.log.Error("a transfer made its worker panic", "transfer", t.ID, "document", t.Document, "times", n, "panic", p.Value, "stack", p.Stack)
+	err := w.a.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		e := ledger.Event{At: w.a.now().UTC(), Level: ledger.Alarm, Partner: t.Partner, Subject: t.ID, Code: "panic", Text: t.Document + ": the worker panicked on it: " + p.Value}
+		if n < maxPanics {
+			return tx.AddEvent(e)
+		}
+		row, err := tx.Transfer(t.ID)
+		if err != nil {
+			return err
+		}
+		row.Hold, row.HoldBy = "quarantined: the worker panicked on it three times, last with: "+p.Value, "agent"
+		e.Hint = "report it with the log; the files are in .work/" + t.ID
+		return errors.Join(tx.AddEvent(e), tx.SaveTransfer(&row))
+	})
+	if err != nil {
+		w.complain(ctx, "panic "+t.ID, err)
+	}
+}
+
+// panicked is told of panics outside of any transfer.
+func (w *worker) panicked(p panicked) {
+	w.log.Error("the worker panicked and is started again", "panic", p.Value, "stack", p.Stack)
+	if err := w.a.event(w.a.ctx, ledger.Alarm, w.box.partner.Name, "panic", "the worker panicked and was started again: "+p.Value, "report it with the log"); err != nil {
+		w.log.Error("ledger", "error", err)
+	}
+}
+
+// complainEvery is how often the same trouble is told again.
+const complainEvery = time.Minute
+
+// complain logs a fault of ours, and records it the first time and then once in a while.
+func (w *worker) complain(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	last, told := w.alarms[what]
+	now := w.a.now()
+	if told && now.Sub(last) < complainEvery {
+		w.mu.Unlock()
+		return
+	}
+	w.alarms[what] = now
+	w.mu.Unlock()
+	w.log.Error("will be tried again", "step", what, "error", err)
+	if eerr := w.a.event(ctx, ledger.Alarm, w.box.partner.Name, "fault", err.Error(), "it is tried again by itself"); eerr != nil {
+		w.log.Error("ledger", "error", eerr)
+	}
+}
+
+// alarmWaiting raises an alarm for files that time alone will not help, and for those
+// that have waited too long.
+func (w *worker) alarmWaiting(ctx context.Context, waiting []naming.Waiting) {
+	now := w.a.now()
+	still := map[string]bool{}
+	for _, f := range waiting {
+		if f.Reason == naming.WaitIgnored {
+			continue
+		}
+		key := "file " + f.Name + " " + string(f.Reason)
+		still[key] = true
+		w.mu.Lock()
+		since, known := w.alarms[key]
+		if !known {
+			since = now
+			w.alarms[key] = now
+		}
+		raised := since.IsZero()
+		ring := !raised && (f.Alarm || now.Sub(since) >= w.box.partner.Outbox.WaitingAlarm)
+		if ring {
+			w.alarms[key] = time.Time{}
+		}
+		w.mu.Unlock()
+		if !ring {
+			continue
+		}
+		w.log.Warn("a file waits", "file", f.Name, "reason", f.Reason, "text", f.Text)
+		if err := w.a.event(ctx, ledger.Alarm, w.box.partner.Name, "file-waits", f.Name+" waits: "+f.Text, "as2drop ls shows all that waits"); err != nil {
+			w.log.Error("ledger", "error", err)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.alarms {
+		if len(key) > 5 && key[:5] == "file " && !still[key] {
+			delete(w.alarms, key)
+		}
+	}
+}

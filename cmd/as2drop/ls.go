@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/outbox"
+)
+
+type lsCmd struct {
+	configFlag
+	Partner string `arg:"" optional:"" help:"Only this partner."`
+	All     bool   `short:"a" help:"Also the last transfers that are done, and the last messages received."`
+	JSON    bool   `help:"As JSON."`
+}
+
+func (c *lsCmd) Help() string {
+	return `For every file in an outbox: what it waits for. For every transfer that is not done: where it stands and when it goes on. Paused partners with the reason.
+
+Examples:
+  as2drop ls
+  as2drop ls acme --all
+  as2drop ls --json`
+}
+
+// lsRow is one line of the list.
+type lsRow struct {
+	Partner string    `json:"partner"`
+	What    string    `json:"what"` // file, ready, transfer, pause, received, refused, partner
+	Name    string    `json:"name"`
+	ID      string    `json:"id,omitempty"`
+	State   string    `json:"state"`
+	Text    string    `json:"text,omitempty"`
+	Next    time.Time `json:"next,omitzero"`
+}
+
+// lsLast is how many done transfers and messages --all shows.
+const lsLast = 20
+
+func (c *lsCmd) Run(g *globals) error {
+	cfg, err := c.load(g)
+	if err != nil {
+		return err
+	}
+	i, err := agent.Inspect(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	defer i.Close() // nothing was written
+	rows := []lsRow{}
+	found := false
+	err = i.Outboxes(func(p *config.Partner, o *outbox.Outbox, fault error) error {
+		if c.Partner != "" && c.Partner != p.Name {
+			return nil
+		}
+		found = true
+		if fault != nil {
+			rows = append(rows, lsRow{Partner: p.Name, What: "partner", Name: p.Name, State: "out of order", Text: fault.Error()})
+			return nil
+		}
+		more, err := c.partner(i, p.Name, o)
+		rows = append(rows, more...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !found && c.Partner != "" {
+		return fmt.Errorf("%s has no partner %q", cfg.Path, c.Partner)
+	}
+	if c.JSON {
+		return printJSON(g.out, rows)
+	}
+	return c.print(g, cfg, rows)
+}
+
+func (c *lsCmd) partner(i *agent.Inspector, name string, o *outbox.Outbox) (rows []lsRow, err error) {
+	ctx := context.Background()
+	ready, waiting, err := o.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range ready {
+		rows = append(rows, lsRow{Partner: name, What: "ready", Name: b.Document, State: "ready", Text: fmt.Sprintf("complete, with %d attachments; a running agent takes it when it has seen it stand still", len(b.Attachments))})
+	}
+	for _, w := range waiting {
+		rows = append(rows, lsRow{Partner: name, What: "file", Name: w.Name, State: "waits: " + string(w.Reason), Text: w.Text})
+	}
+	err = i.Ledger().View(ctx, func(tx *ledger.Tx) error {
+		more, err := c.ledgerRows(tx, name)
+		rows = append(rows, more...)
+		return err
+	})
+	return rows, err
+}
+
+func (c *lsCmd) ledgerRows(tx *ledger.Tx, name string) (rows []lsRow, err error) {
+	pause, err := tx.Pause(name)
+	switch {
+	case err == nil:
+		rows = append(rows, lsRow{Partner: name, What: "pause", Name: name, State: "paused", Text: pause.Reason + "; " + pause.Hint, Next: pause.Until})
+	case !errors.Is(err, ledger.ErrNotFound):
+		return nil, err
+	}
+	open, err := tx.OpenTransfers(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range open {
+		rows = append(rows, transferRow(t))
+	}
+	if !c.All {
+		return rows, nil
+	}
+	recent, err := tx.RecentTransfers(name, time.Time{}, lsLast)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range recent {
+		if !t.State.Open() {
+			rows = append(rows, transferRow(t))
+		}
+	}
+	received, err := tx.RecentReceived(name, lsLast)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range received {
+		rows = append(rows, lsRow{Partner: name, What: "received", Name: r.Key, ID: r.ID, State: string(r.State), Text: fmt.Sprintf("%d files, %s", len(r.Files), when(r.At))})
+	}
+	refused, err := tx.RecentRefusals(name, lsLast)
+	for _, r := range refused {
+		rows = append(rows, lsRow{Partner: name, What: "refused", Name: r.MessageID, ID: r.ID, State: "refused", Text: r.Fact})
+	}
+	return rows, err
+}
+
+func transferRow(t ledger.Transfer) lsRow {
+	row := lsRow{Partner: t.Partner, What: "transfer", Name: t.Document, ID: t.ID, State: string(t.State), Text: t.Reason, Next: t.Due}
+	switch {
+	case t.Hold != "":
+		row.State, row.Text, row.Next = "held", t.Hold, time.Time{}
+	case t.State == ledger.StateFiled:
+		row.State, row.Text, row.Next = string(t.Verdict), t.FilePath, time.Time{}
+	case t.State == ledger.StateUndone:
+		row.Next = time.Time{}
+	}
+	return row
+}
+
+func (c *lsCmd) print(g *globals, cfg *config.Config, rows []lsRow) error {
+	if len(rows) == 0 {
+		fmt.Fprintln(g.out, "nothing waits")
+	} else {
+		lines := [][]string{{"PARTNER", "NAME", "STATE", "NEXT", "ID", "WHY"}}
+		for _, r := range rows {
+			lines = append(lines, []string{r.Partner, r.Name, r.State, when(r.Next), r.ID, r.Text})
+		}
+		if err := table(g.out, lines); err != nil {
+			return err
+		}
+	}
+	if !agent.Running(cfg.DataDir) {
+		fmt.Fprintln(g.out, "(no agent is running on this data folder)")
+	}
+	return nil
+}

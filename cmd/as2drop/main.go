@@ -1,0 +1,111 @@
+// Command as2drop is an AS2 agent that watches folders: what is dropped into a
+// partner's outbox is sent over AS2 and filed by the partner's receipt; what partners
+// send is unpacked into their inboxes.
+//
+// Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong;
+// 3 check found something.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+	_ "time/tzdata" // schedules name zones that bare machines and Windows do not have
+
+	"github.com/alecthomas/kong"
+
+	"github.com/as2drop/as2drop/config"
+)
+
+const (
+	exitFailed   = 1
+	exitUsage    = 2
+	exitFindings = 3
+)
+
+// cli is the command line; each command has a file of its own.
+type cli struct {
+	Run     runCmd     `cmd:"" help:"Run the agent."`
+	Init    initCmd    `cmd:"" help:"Write a commented config, keys and folders for a new set-up."`
+	Demo    demoCmd    `cmd:"" help:"Show the whole job between two agents on this machine."`
+	Check   checkCmd   `cmd:"" help:"Check the config, and the ledger against the folders."`
+	Ls      lsCmd      `cmd:"" help:"List what waits, and for what."`
+	Show    showCmd    `cmd:"" help:"Tell the whole story of a transfer or received message."`
+	Retry   retryCmd   `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
+	Hold    holdCmd    `cmd:"" help:"Hold a transfer, or everything for a partner."`
+	Release releaseCmd `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// globals is what commands are given.
+type globals struct {
+	out, err io.Writer
+	now      func() time.Time
+}
+
+// configFlag is shared by the commands that need a config.
+type configFlag struct {
+	Config string `short:"c" default:"config.yaml" env:"AS2DROP_CONFIG" help:"The config file (${default}). Also: $AS2DROP_CONFIG." placeholder:"FILE"`
+}
+
+func (f configFlag) load(g *globals) (*config.Config, error) {
+	cfg, err := config.Load(f.Config, g.now())
+	if err != nil {
+		return nil, exit{exitUsage, err}
+	}
+	return cfg, nil
+}
+
+// exit is an error with an exit code of its own.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string { return e.err.Error() }
+func (e exit) Unwrap() error { return e.err }
+
+// errSilent ends with a code after everything was printed already.
+var errSilent = errors.New("")
+
+func main() {
+	os.Exit(run(os.Args[1:], &globals{out: os.Stdout, err: os.Stderr, now: time.Now}))
+}
+
+// run is main with its world as arguments.
+func run(args []string, g *globals) int {
+	var c cli
+	code := -1
+	parser, err := kong.New(&c, kong.Name("as2drop"), kong.Description(
+		"An AS2 agent that watches folders. Drop a document with its attachments into a partner's outbox; it is sent, and filed under sent or failed by the partner's receipt.\n\n"+
+			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something."),
+		kong.Writers(g.out, g.err), kong.Exit(func(c int) { code = c }), kong.Bind(g), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		panic(err) // the structs above are wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if code >= 0 {
+		return code // --help was printed
+	}
+	if err != nil {
+		fmt.Fprintf(g.err, "as2drop: %v\nas2drop --help shows the commands.\n", err)
+		return exitUsage
+	}
+	err = ctx.Run(g)
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintf(g.err, "as2drop: %v\n", err)
+	}
+	var e exit
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitFailed
+}

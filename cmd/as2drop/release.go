@@ -1,0 +1,18 @@
+package main
+
+import "github.com/as2drop/as2drop/ledger"
+
+type releaseCmd struct {
+	wishFlags
+	What string `arg:"" help:"A transfer (identifier, key, Message-ID) or the name of a partner."`
+}
+
+func (c *releaseCmd) Help() string {
+	return `Examples:
+  as2drop release INV-1001
+  as2drop release acme      ends a pause, also one that the agent began`
+}
+
+func (c *releaseCmd) Run(g *globals) error {
+	return c.ask(g, ledger.WishRelease, c.What, "", true)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"os"
+
+	"github.com/as2drop/as2drop/agent"
+)
+
+type runCmd struct {
+	configFlag
+	UntilIdle bool   `help:"End when nothing is left to do."`
+	NoWatch   bool   `help:"Use no file events, only polling."`
+	LogJSON   bool   `name:"log-json" help:"Log as JSON."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"What to log: debug, info, warn, error."`
+}
+
+func (c *runCmd) Help() string {
+	return `Examples:
+  as2drop run                          with ./config.yaml
+  as2drop run -c /etc/as2drop/config.yaml
+  as2drop run --until-idle             send what is there and end
+
+The agent ends on Ctrl-C or SIGTERM. Messages that are under way are finished or tried again at the next start, under the same Message-ID.`
+}
+
+func (c *runCmd) Run(g *globals) error {
+	cfg, err := c.load(g)
+	if err != nil {
+		return err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return err
+	}
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(g.err, options)
+	if c.LogJSON {
+		handler = slog.NewJSONHandler(g.err, options)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return agent.Run(ctx, cfg, agent.Options{
+		Log: slog.New(handler), Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch,
+		Listening: func(addresses []string) {
+			where := "not listening: nothing is received"
+			if len(addresses) > 0 {
+				where = "listening on " + strings.Join(addresses, ", ")
+			}
+			fmt.Fprintf(g.out, "as2drop %s runs; %d partners; %s\n", version, len(cfg.Partners), where)
+		},
+	})
+}

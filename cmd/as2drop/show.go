@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+type showCmd struct {
+	configFlag
+	What string `arg:"" help:"An identifier or the beginning of one, a key such as INV-1001, or a Message-ID."`
+	JSON bool   `help:"As JSON."`
+}
+
+func (c *showCmd) Help() string {
+	return `Tells everything that is known: files, attempts, receipt, events.
+
+Examples:
+  as2drop show INV-1001
+  as2drop show 06fn2z --json`
+}
+
+// story is a transfer or received message with everything that happened.
+type story struct {
+	Transfer *ledger.Transfer `json:"transfer,omitempty"`
+	Received *ledger.Received `json:"received,omitempty"`
+	Refusal  *ledger.Refusal  `json:"refusal,omitempty"`
+	Attempts []ledger.Attempt `json:"attempts,omitempty"`
+	Events   []ledger.Event   `json:"events"`
+}
+
+func (c *showCmd) Run(g *globals) error {
+	cfg, err := c.load(g)
+	if err != nil {
+		return err
+	}
+	i, err := agent.Inspect(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	defer i.Close() // nothing was written
+	var stories []story
+	err = i.Ledger().View(context.Background(), func(tx *ledger.Tx) (err error) { stories, err = find(tx, c.What); return err })
+	if err != nil {
+		return err
+	}
+	if len(stories) == 0 {
+		return fmt.Errorf("nothing is known of %q (identifier, key or Message-ID)", c.What)
+	}
+	if c.JSON {
+		return printJSON(g.out, stories)
+	}
+	for n, s := range stories {
+		if n > 0 {
+			fmt.Fprintln(g.out)
+		}
+		s.print(g)
+	}
+	return nil
+}
+
+func find(tx *ledger.Tx, what string) (stories []story, err error) {
+	transfers, err := tx.FindTransfers(what)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range transfers {
+		s := story{Transfer: &t}
+		if s.Attempts, err = tx.Attempts(t.ID); err != nil {
+			return nil, err
+		}
+		if s.Events, err = tx.EventsOf(t.ID); err != nil {
+			return nil, err
+		}
+		stories = append(stories, s)
+	}
+	received, err := tx.Received(what)
+	switch {
+	case err == nil:
+		events, err := tx.EventsOf(what)
+		return append(stories, story{Received: &received, Events: events}), err
+	case !errors.Is(err, ledger.ErrNotFound):
+		return nil, err
+	}
+	refusal, err := tx.Refusal(what)
+	switch {
+	case err == nil:
+		events, err := tx.EventsOf(what)
+		return append(stories, story{Refusal: &refusal, Events: events}), err
+	case !errors.Is(err, ledger.ErrNotFound):
+		return nil, err
+	}
+	return stories, nil
+}
+
+func (s story) print(g *globals) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(g.out, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case s.Transfer != nil:
+		s.printTransfer(g, line)
+	case s.Received != nil:
+		r := s.Received
+		fmt.Fprintf(g.out, "Received %s from %s: %s\n", r.Key, r.Partner, r.State)
+		line("id", "%s", r.ID)
+		line("message-id", "%s", r.MessageID)
+		line("received", "%s", when(r.At))
+		line("published", "%s", when(r.Published))
+		line("layers", "%v", r.Layers)
+		line("signer", "%s", r.Signer)
+		for _, f := range r.Files {
+			line("file", "%s (%d bytes, sha-256 %s)", f.Final, f.Size, f.SHA256)
+		}
+		line("evidence", ".evidence/%s", r.ID)
+	case s.Refusal != nil:
+		r := s.Refusal
+		fmt.Fprintf(g.out, "Refused a message from %q to %q\n", r.From, r.To)
+		line("id", "%s", r.ID)
+		line("message-id", "%s", r.MessageID)
+		line("when", "%s", when(r.At))
+		line("from", "%s", r.Remote)
+		line("answered", "%s", r.Disposition)
+		line("fact", "%s", r.Fact)
+	}
+	for _, e := range s.Events {
+		fmt.Fprintf(g.out, "  %s  %-7s %s\n", when(e.At), e.Level, e.Text)
+		if e.Hint != "" {
+			fmt.Fprintf(g.out, "  %-32s -> %s\n", "", e.Hint)
+		}
+	}
+}
+
+func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
+	t := s.Transfer
+	state := string(t.State)
+	if t.Verdict != "" {
+		state += ", " + string(t.Verdict)
+	}
+	if t.Hold != "" {
+		state += ", held: " + t.Hold
+	}
+	fmt.Fprintf(g.out, "Transfer %s to %s: %s\n", t.Document, t.Partner, state)
+	line("id", "%s", t.ID)
+	line("message-id", "%s", t.MessageID)
+	line("created", "%s", when(t.Created))
+	if t.State.Open() {
+		line("next", "%s", when(t.Due))
+		line("gives up", "%s", when(t.Deadline))
+	}
+	if t.RetryOf != "" {
+		line("retry of", "%s", t.RetryOf)
+	}
+	if t.FilePath != "" {
+		line("filed", "%s", t.FilePath)
+	}
+	if t.Reason != "" {
+		line("fact", "%s", t.Reason)
+	}
+	if t.Next != "" {
+		line("what to do", "%s", t.Next)
+	}
+	for _, m := range t.Members {
+		line(string(m.Role), "%s (%d bytes, sha-256 %s)", m.Name, m.Size, m.SHA256)
+	}
+	for _, a := range s.Attempts {
+		line(fmt.Sprintf("attempt %d", a.N), "%s to %s: %s, HTTP %d, counted %v: %s", when(a.Opened), a.URL, a.Outcome, a.Status, a.Counted, a.Text)
+	}
+}
