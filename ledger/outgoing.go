@@ -127,6 +127,11 @@ func (tx *Tx) Claims(partner string, since time.Time) ([]Claim, error) {
 	return list, wrap(rows.Err(), "transfers")
 }
 
+// Claiming are the transfers of a partner whose files are just being moved.
+func (tx *Tx) Claiming(partner string) ([]Transfer, error) {
+	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND open=1 AND state='claiming'`, partner)
+}
+
 // OpenAttempt records that a POST is about to be made. A transfer that has an open
 // attempt already gives ErrExists.
 func (tx *Tx) OpenAttempt(a Attempt) error {

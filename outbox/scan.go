@@ -99,6 +99,12 @@ func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []nami
 
 func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) []time.Duration) ([]naming.Batch, Report, error) {
 	now := o.Now()
+	// The ledger first: a file that is moved while the folder is being read must not
+	// look as if it had come late.
+	claims, moving, err := o.claims(ctx, now)
+	if err != nil {
+		return nil, Report{}, err
+	}
 	entries, err := o.p.Folder.ReadDir(outboxDir)
 	if err != nil {
 		return nil, Report{}, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
@@ -106,6 +112,9 @@ func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) 
 	var report Report
 	var infos []fs.FileInfo
 	for _, e := range entries {
+		if moving[e.Name()] {
+			continue
+		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // gone since it was listed
@@ -115,7 +124,7 @@ func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) 
 		}
 		infos = append(infos, info)
 	}
-	l := naming.Listing{}
+	l := naming.Listing{Claims: claims}
 	for i, unchanged := range still(infos, now) {
 		f := infos[i]
 		switch {
@@ -131,9 +140,6 @@ func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) 
 		l.Files = append(l.Files, naming.File{Name: f.Name(), Size: f.Size(), Unchanged: unchanged, Dir: f.IsDir(),
 			Busy: !f.IsDir() && o.p.Folder.Busy(path.Join(outboxDir, f.Name()))})
 	}
-	if l.Claims, err = o.claims(ctx, now); err != nil {
-		return nil, Report{}, err
-	}
 	batches, waiting := o.p.Rules.Group(l)
 	report.Waiting = append(report.Waiting, waiting...)
 	for _, w := range waiting {
@@ -147,16 +153,29 @@ func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) 
 	return batches, report, nil
 }
 
-func (o *Outbox) claims(ctx context.Context, now time.Time) ([]naming.Claim, error) {
-	var claims []naming.Claim
-	err := o.Ledger.View(ctx, func(tx *ledger.Tx) error {
+// claims are the keys that were taken lately, and the files that are being moved.
+func (o *Outbox) claims(ctx context.Context, now time.Time) (claims []naming.Claim, moving map[string]bool, err error) {
+	moving = map[string]bool{}
+	err = o.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		rows, err := tx.Claims(o.p.Name, now.Add(-o.p.LateWindow))
+		if err != nil {
+			return err
+		}
 		for _, c := range rows {
 			claims = append(claims, naming.Claim{Key: c.Key, Document: c.Key, Sent: c.Created, InFlight: c.Open})
 		}
+		claiming, err := tx.Claiming(o.p.Name)
+		for _, t := range claiming {
+			if t.Source != outboxDir {
+				continue
+			}
+			for _, m := range t.Members {
+				moving[m.Name] = true
+			}
+		}
 		return err
 	})
-	return claims, err
+	return claims, moving, err
 }
 
 // withoutZip keeps batches that need no zip; the others wait.
