@@ -11,8 +11,8 @@
 // disk: files and the folders that name them are synced before it returns.
 //
 // On Windows the folder sync is a flush of the folder's handle, which NTFS honours
-// for its own metadata; where the file system refuses it the rename itself is
-// written through, so a power cut can undo the last moves but never half of one.
+// for its own metadata. Where the file system or our rights do not allow it, SyncDir
+// does nothing: a power cut can then undo the last moves, but never half of one.
 package fsx
 
 import (
@@ -79,7 +79,8 @@ var (
 //
 //	only the source is there    it is moved
 //	only the target is there    it was moved before: nothing to do but sync
-//	both, and the same file     the old name is removed
+//	both, and the same file     the old name is removed; unless both names are one
+//	                            entry (also a, A where case does not count)
 //	both, different files       error wrapping ErrTargetTaken
 //	none                        error wrapping ErrGone
 //
@@ -98,16 +99,9 @@ func Move(fsys FS, oldname, newname string) error {
 	case src == "" && dst == "":
 		return moveError(oldname, newname, ErrGone)
 	case src != "" && dst == "":
-		err = fsys.RenameNoReplace(oldname, newname)
-		if errors.Is(err, fs.ErrExist) {
-			err = ErrTargetTaken
-		}
+		err = rename(fsys, oldname, newname)
 	case src != "" && src == dst:
-		// The second half of a link and unlink: the target must be durable before
-		// the last other name goes.
-		if err = fsys.SyncDir(path.Dir(newname)); err == nil {
-			err = fsys.Remove(oldname)
-		}
+		err = finish(fsys, oldname, newname)
 	case src != "":
 		err = ErrTargetTaken
 	}
@@ -115,6 +109,42 @@ func Move(fsys FS, oldname, newname string) error {
 		return moveError(oldname, newname, err)
 	}
 	return syncPair(fsys, path.Dir(newname), path.Dir(oldname))
+}
+
+func rename(fsys FS, oldname, newname string) error {
+	err := fsys.RenameNoReplace(oldname, newname)
+	if errors.Is(err, fs.ErrExist) {
+		return ErrTargetTaken
+	}
+	return err
+}
+
+// finish makes the second half of a link and unlink. Two names for one file may also
+// be one entry spelled in two ways, and then removing the old name would remove the
+// file.
+func finish(fsys FS, oldname, newname string) error {
+	if path.Clean(oldname) == path.Clean(newname) {
+		return nil
+	}
+	if strings.EqualFold(path.Base(oldname), path.Base(newname)) {
+		// With "/." a link in place of the folder is followed.
+		from, err := fsys.Identity(path.Dir(oldname) + "/.")
+		if err != nil {
+			return err
+		}
+		to, err := fsys.Identity(path.Dir(newname) + "/.")
+		if err != nil {
+			return err
+		}
+		if from == to {
+			return rename(fsys, oldname, newname)
+		}
+	}
+	// The target must be durable before the last other name goes.
+	if err := fsys.SyncDir(path.Dir(newname)); err != nil {
+		return err
+	}
+	return fsys.Remove(oldname)
 }
 
 func moveError(oldname, newname string, err error) error {
@@ -146,16 +176,16 @@ func syncPair(fsys FS, target, source string) error {
 }
 
 // Publish makes a new file appear under its name complete and durable, or not at
-// all. It fails with an error wrapping ErrTargetTaken where the name is in use.
+// all. It fails with an error wrapping ErrTargetTaken where the name is in use. Until
+// then it is name.part in the same folder, which must be a folder of ours; a crash may
+// leave that behind, and the next try for the same name writes it anew. Two calls for
+// one name must not overlap.
 func Publish(fsys FS, name string, perm fs.FileMode, write func(io.Writer) error) error {
 	part := name + ".part"
 	if err := writeSynced(fsys, part, perm, write); err != nil {
 		return err
 	}
-	if err := fsys.RenameNoReplace(part, name); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			err = ErrTargetTaken
-		}
+	if err := rename(fsys, part, name); err != nil {
 		// The name belongs to somebody else; only our own part goes away.
 		return errors.Join(fmt.Errorf("publish %q: %w", name, err), fsys.Remove(part))
 	}
@@ -203,21 +233,44 @@ func writeSynced(fsys FS, name string, perm fs.FileMode, write func(io.Writer) e
 // MkdirAll makes a folder and its parents, each durable in the one above it.
 // Folders that exist stay as they are.
 func MkdirAll(fsys FS, name string, perm fs.FileMode) error {
+	name = path.Clean(name)
+	if name == "." {
+		return nil
+	}
+	// The deepest folder that exists may have been made by a process that was killed
+	// before it synced; those above it were synced before it was made.
+	unsure := ""
 	made := "."
-	for element := range strings.SplitSeq(path.Clean(name), "/") {
+	for element := range strings.SplitSeq(name, "/") {
 		parent := made
 		made = path.Join(made, element)
 		err := fsys.Mkdir(made, perm)
-		switch {
-		case err == nil:
-			if err := fsys.SyncDir(parent); err != nil {
-				return err
-			}
-		case !errors.Is(err, fs.ErrExist):
+		if errors.Is(err, fs.ErrExist) {
+			unsure = parent
+			continue
+		}
+		if err == nil && unsure != "" && unsure != parent {
+			err = fsys.SyncDir(unsure)
+			unsure = ""
+		}
+		if err == nil {
+			err = fsys.SyncDir(parent)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	if unsure == "" {
+		return nil
+	}
+	info, err := fsys.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() {
+		return fmt.Errorf("mkdir %q: a file has the name: %w", name, fs.ErrExist)
+	}
+	return fsys.SyncDir(unsure)
 }
 
 // RemoveAll removes a file, or a folder with everything in it, and syncs the
@@ -231,7 +284,10 @@ func RemoveAll(fsys FS, name string) error {
 	if err := removeTree(fsys, name); err != nil {
 		return err
 	}
-	return fsys.SyncDir(path.Dir(name))
+	if err := fsys.SyncDir(path.Dir(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func removeTree(fsys FS, name string) error {
@@ -276,17 +332,22 @@ func ReadFile(fsys FS, name string, max int64) ([]byte, error) {
 	return b, nil
 }
 
-// SyncFile makes the data of a file durable that somebody else wrote.
+// SyncFile makes the data of a file durable that somebody else wrote. On Windows a
+// file that we may only read cannot be flushed and stays as it is.
 func SyncFile(fsys FS, name string) error {
-	// Windows flushes only handles that may write.
 	f, err := fsys.OpenFile(name, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrPermission) {
+	readOnly := errors.Is(err, fs.ErrPermission)
+	if readOnly {
 		f, err = fsys.OpenFile(name, os.O_RDONLY, 0)
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	err = f.Sync()
+	if readOnly && errors.Is(err, fs.ErrPermission) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Exists reports whether anything has the name.
@@ -298,9 +359,9 @@ func Exists(fsys FS, name string) (bool, error) {
 	return err == nil, err
 }
 
-// ProveSameVolume renames a probe from one folder to the other and removes it.
-// Device numbers do not tell: bind mounts, subvolumes and network shares have the
-// same number and refuse the rename.
+// ProveSameVolume renames a probe from one folder to the other and back and removes
+// it. Device numbers do not tell: bind mounts, subvolumes and network shares can have
+// the same number and refuse the rename.
 func ProveSameVolume(fsys FS, from, to string) error {
 	probe := path.Join(from, ".as2drop-probe")
 	target := path.Join(to, ".as2drop-probe-moved")
@@ -314,10 +375,17 @@ func ProveSameVolume(fsys FS, from, to string) error {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return err
+		return errors.Join(err, fsys.Remove(probe))
 	}
 	if err := fsys.RenameNoReplace(probe, target); err != nil {
-		return errors.Join(fmt.Errorf("files cannot be renamed from %q to %q: %w", from, to, err), fsys.Remove(probe))
+		return errors.Join(volumeError(from, to, err), fsys.Remove(probe))
 	}
-	return fsys.Remove(target)
+	if err := fsys.RenameNoReplace(target, probe); err != nil {
+		return errors.Join(volumeError(to, from, err), fsys.Remove(target))
+	}
+	return fsys.Remove(probe)
+}
+
+func volumeError(from, to string, err error) error {
+	return fmt.Errorf("files cannot be renamed from %q to %q: %w; both must be on one volume and writable for the agent", from, to, err)
 }

@@ -88,15 +88,7 @@ func (r *root) inParents(oldname, newname string, do func(oldDir *os.File, oldBa
 }
 
 func (r *root) SyncDir(name string) error {
-	f, err := openForSync(r.Root, name)
-	if err != nil {
-		return err
-	}
-	err = syncDir(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return syncDir(r.Root, name)
 }
 
 func (r *root) Identity(name string) (ID, error) {

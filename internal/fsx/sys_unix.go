@@ -9,9 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func openForSync(r *os.Root, name string) (*os.File, error) { return r.Open(name) }
-
-func syncDir(f *os.File) error { return f.Sync() }
+func syncDir(r *os.Root, name string) error {
+	f, err := r.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	return f.Sync()
+}
 
 func identityOf(r *os.Root, name string) (ID, error) {
 	info, err := r.Lstat(name)
@@ -36,13 +41,30 @@ func free(dir string) (uint64, error) {
 }
 
 // linkNoReplace is the rename without replace for file systems that have none: two
-// steps, the file has both names in between. Folders cannot be linked.
+// steps, and a file has both names in between. Folders cannot be linked. For them a
+// look and a rename must do: all that can be lost if somebody makes the target in
+// between is an empty folder, because rename refuses everything else.
 func linkNoReplace(oldDir *os.File, oldBase string, newDir *os.File, newBase string) error {
-	if err := unix.Linkat(int(oldDir.Fd()), oldBase, int(newDir.Fd()), newBase, 0); err != nil {
+	from, to := int(oldDir.Fd()), int(newDir.Fd())
+	var st unix.Stat_t
+	if err := unix.Fstatat(from, oldBase, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		switch err := unix.Fstatat(to, newBase, &st, unix.AT_SYMLINK_NOFOLLOW); err {
+		case unix.ENOENT:
+			return unix.Renameat(from, oldBase, to, newBase)
+		case nil:
+			return unix.EEXIST
+		default:
+			return err
+		}
+	}
+	if err := unix.Linkat(from, oldBase, to, newBase, 0); err != nil {
 		return err
 	}
 	if err := newDir.Sync(); err != nil {
 		return err
 	}
-	return unix.Unlinkat(int(oldDir.Fd()), oldBase, 0)
+	return unix.Unlinkat(from, oldBase, 0)
 }

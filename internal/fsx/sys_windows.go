@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
@@ -33,47 +35,115 @@ func retryBusy(f func() error) error {
 	return err
 }
 
-// renameNoReplace renames by full path: the folders were reached through os.Root
-// and stay open meanwhile, so that nobody can put a link in their place.
+// renameInfo is the FILE_RENAME_INFORMATION of the Windows kernel.
+type renameInfo struct {
+	replace uint32 // 0: a name that is taken is an error
+	folder  windows.Handle
+	bytes   uint32 // length of name
+	name    [windows.MAX_PATH]uint16
+}
+
+// renameNoReplace renames relative to the handles of both folders, which were reached
+// through os.Root: whatever links are put in place meanwhile, the file stays in the
+// tree.
 func renameNoReplace(oldDir *os.File, oldBase string, newDir *os.File, newBase string) error {
-	from, err := windows.UTF16PtrFromString(longPath(oldDir, oldBase))
+	info := renameInfo{folder: windows.Handle(newDir.Fd())}
+	name, err := windows.UTF16FromString(newBase)
 	if err != nil {
 		return err
 	}
-	to, err := windows.UTF16PtrFromString(longPath(newDir, newBase))
-	if err != nil {
-		return err
+	if len(name) > len(info.name) {
+		return windows.ERROR_FILENAME_EXCED_RANGE
 	}
+	copy(info.name[:], name)
+	info.bytes = uint32(len(name)-1) * 2
 	return retryBusy(func() error {
-		return windows.MoveFileEx(from, to, windows.MOVEFILE_WRITE_THROUGH)
+		h, err := openForRename(oldDir, oldBase)
+		if err != nil {
+			return err
+		}
+		defer windows.CloseHandle(h) // nothing was written through it
+		return errno(windows.NtSetInformationFile(h, &windows.IO_STATUS_BLOCK{}, (*byte)(unsafe.Pointer(&info)),
+			uint32(unsafe.Sizeof(info)), windows.FileRenameInformation))
 	})
 }
 
+// openForRename opens the entry itself, not what a link leads to.
+func openForRename(dir *os.File, base string) (windows.Handle, error) {
+	name, err := windows.NewNTUnicodeString(base)
+	if err != nil {
+		return 0, err
+	}
+	attributes := &windows.OBJECT_ATTRIBUTES{
+		RootDirectory: windows.Handle(dir.Fd()),
+		ObjectName:    name,
+		Attributes:    windows.OBJ_CASE_INSENSITIVE,
+	}
+	attributes.Length = uint32(unsafe.Sizeof(*attributes))
+	var h windows.Handle
+	var size int64
+	err = windows.NtCreateFile(&h, windows.SYNCHRONIZE|windows.DELETE, attributes, &windows.IO_STATUS_BLOCK{}, &size, 0,
+		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN,
+		windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT|windows.FILE_SYNCHRONOUS_IO_NONALERT, 0, 0)
+	return h, errno(err)
+}
+
+// errno turns a status of the kernel into the error that everybody else returns.
+func errno(err error) error {
+	if status, ok := err.(windows.NTStatus); ok {
+		return status.Errno()
+	}
+	return err
+}
+
 // longPath is absolute and free of the limit of 260 characters.
-func longPath(dir *os.File, base string) string {
-	p := filepath.Join(dir.Name(), base)
+func longPath(dir, name string) string {
+	p := filepath.Join(dir, filepath.FromSlash(name))
 	if abs, err := filepath.Abs(p); err == nil {
 		p = abs
 	}
-	if len(p) < 248 || len(p) > 3 && p[:4] == `\\?\` {
+	if len(p) < 248 || strings.HasPrefix(p, `\\?\`) {
 		return p
 	}
-	if p[:2] == `\\` {
+	if strings.HasPrefix(p, `\\`) {
 		return `\\?\UNC` + p[1:]
 	}
 	return `\\?\` + p
 }
 
-func openForSync(r *os.Root, name string) (*os.File, error) { return r.Open(name) }
+// syncDir flushes the folder. That needs a handle with the right to write, which
+// os.Root does not give. Where Windows does not give it either, or the file system
+// cannot flush a folder, nothing more can be done: NTFS writes its journal within
+// seconds, and a power cut before that undoes whole renames.
+func syncDir(r *os.Root, name string) error {
+	if _, err := r.Stat(name); err != nil {
+		return err
+	}
+	h, err := open(r, name, windows.GENERIC_WRITE, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE)
+	if err != nil {
+		return unlessRefused(err)
+	}
+	defer windows.CloseHandle(h) // nothing was written through it
+	return unlessRefused(windows.FlushFileBuffers(h))
+}
 
-// syncDir flushes the folder. Without the right to write to the handle Windows
-// refuses; then MOVEFILE_WRITE_THROUGH has already done what can be done.
-func syncDir(f *os.File) error {
-	err := windows.FlushFileBuffers(windows.Handle(f.Fd()))
-	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_INVALID_FUNCTION) || errors.Is(err, windows.ERROR_INVALID_HANDLE) {
-		return nil
+func unlessRefused(err error) error {
+	for _, refusal := range []error{windows.ERROR_ACCESS_DENIED, windows.ERROR_SHARING_VIOLATION, windows.ERROR_INVALID_FUNCTION, windows.ERROR_INVALID_HANDLE, windows.ERROR_NOT_SUPPORTED} {
+		if errors.Is(err, refusal) {
+			return nil
+		}
 	}
 	return err
+}
+
+// open opens a file or folder by its full path, for what os.Root cannot do. It is used
+// only where a link on the way can do no harm: nothing is read or written.
+func open(r *os.Root, name string, access, share uint32) (windows.Handle, error) {
+	p, err := windows.UTF16PtrFromString(longPath(r.Name(), name))
+	if err != nil {
+		return 0, err
+	}
+	return windows.CreateFile(p, access, share, nil, windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
 }
 
 func identityOf(r *os.Root, name string) (ID, error) {
@@ -92,11 +162,7 @@ func identityOf(r *os.Root, name string) (ID, error) {
 // busy tries to open the file while denying others to write, which Windows
 // refuses as long as somebody has it open for writing.
 func busy(r *os.Root, name string) bool {
-	p, err := windows.UTF16PtrFromString(filepath.Join(r.Name(), filepath.FromSlash(name)))
-	if err != nil {
-		return false
-	}
-	h, err := windows.CreateFile(p, windows.GENERIC_READ, windows.FILE_SHARE_READ|windows.FILE_SHARE_DELETE, nil, windows.OPEN_EXISTING, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	h, err := open(r, name, windows.GENERIC_READ, windows.FILE_SHARE_READ|windows.FILE_SHARE_DELETE)
 	if err != nil {
 		return errors.Is(err, windows.ERROR_SHARING_VIOLATION)
 	}
