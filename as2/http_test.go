@@ -37,7 +37,7 @@ func tlsServer(t *testing.T, h http.Handler) *httptest.Server {
 func TestPostSendsWhatWasSealed(t *testing.T) {
 	s := tlsServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		if r.ContentLength != 5 || len(r.TransferEncoding) > 0 || r.Header.Get("Expect") != "" || r.Header["As2-From"] == nil && r.Header["AS2-From"] == nil {
+		if r.ContentLength != 5 || len(r.TransferEncoding) > 0 || r.Header.Get("Expect") != "" || r.Header.Get("As2-From") != "A" {
 			t.Errorf("length %d, %v, %v", r.ContentLength, r.TransferEncoding, r.Header)
 		}
 		w.Header().Set("Retry-After", "7")

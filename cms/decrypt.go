@@ -167,6 +167,7 @@ func tryKeys(recipients []recipientInfo, ids []Identity, key []byte) (found bool
 				continue
 			}
 			// RFC 3218, 2.3.2: on bad padding the random session key comes back.
+			//lint:ignore SA1019 what every AS2 product speaks; used in the form without oracle
 			got, err := decrypter.Decrypt(rand.Reader, r.Key, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: len(key)})
 			if err == nil && len(got) == len(key) {
 				copy(key, got)

@@ -83,6 +83,7 @@ func wrapKey(key []byte, cert *x509.Certificate, rand io.Reader) ([]byte, error)
 	if !ok {
 		return nil, fmt.Errorf("cms: certificate %q has no RSA key: only RSA can be encrypted to", cert.Subject)
 	}
+	//lint:ignore SA1019 what every AS2 product understands
 	wrapped, err := rsa.EncryptPKCS1v15(rand, pub, key)
 	if err != nil {
 		return nil, fmt.Errorf("cms: certificate %q: %w", cert.Subject, err)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -112,7 +111,7 @@ func (r *request) stage() (*as2.Opened, error) {
 }
 
 func (r *request) create(name string) (fsx.File, error) {
-	return r.p.Folder.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, filePerm)
+	return r.p.Folder.OpenFile(name, fsx.CreateNew, filePerm)
 }
 
 // limitedTee keeps the first bytes of a stream; left below zero says that it was longer.
@@ -227,7 +226,7 @@ func (r *request) unpack(opened *as2.Opened) (*ledger.Received, error) {
 
 // whole delivers the payload as one file.
 func (r *request) whole(opened *as2.Opened) ([]ledger.ReceivedFile, error) {
-	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), payloadFile), os.O_RDONLY, 0)
+	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), payloadFile), fsx.ReadOnly, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +261,7 @@ func extension(contentType string) string {
 
 // unzip unpacks the payload if it is a zip, each entry under a number.
 func (r *request) unzip(row *ledger.Received, opened *as2.Opened) error {
-	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), payloadFile), os.O_RDONLY, 0)
+	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), payloadFile), fsx.ReadOnly, 0)
 	if err != nil {
 		return err
 	}

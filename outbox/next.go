@@ -51,7 +51,7 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 	attempts++
 	d := decision{reason: e.reason, next: e.hint, counted: true}
 	wait := max(backoff(attempts, p, jitter), e.retryAfter)
-	d.due = p.Window.Next(now.Add(wait))
+	d.due = p.allowed(now.Add(wait))
 	switch {
 	case attempts >= p.Attempts:
 		d.verdict = ledger.VerdictGaveUp

@@ -16,7 +16,6 @@ import (
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/internal/fsx"
-	"github.com/as2drop/as2drop/internal/schedule"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -30,6 +29,12 @@ const (
 	BundleNever           Bundle = "never"
 )
 
+// Window says when sending is allowed: Next is t itself if it is then, else the moment
+// it will be.
+type Window interface {
+	Next(t time.Time) time.Time
+}
+
 // Policy is what next needs to know.
 type Policy struct {
 	Attempts    int           // counted POSTs in all
@@ -37,10 +42,18 @@ type Policy struct {
 	Factor      float64
 	Jitter      float64
 	GiveUpAfter time.Duration // from the claim
-	Window      schedule.Window
+	Window      Window        // nil = always open
 
 	AcceptNoMIC     bool // for unsigned messages
 	AcceptDuplicate bool // after an unknown attempt
+}
+
+// allowed is the moment, not before t, when sending is allowed.
+func (p Policy) allowed(t time.Time) time.Time {
+	if p.Window == nil {
+		return t
+	}
+	return p.Window.Next(t)
 }
 
 // Partner is the other side as the outbox sees it.

@@ -56,7 +56,7 @@ func (o *Outbox) closeLeftAttempt(ctx context.Context, t *ledger.Transfer) error
 // wrong when it was set.
 func (o *Outbox) clampDue(ctx context.Context, t *ledger.Transfer) error {
 	limit := o.Now().Add(2 * o.p.Policy.Max)
-	if window := o.p.Policy.Window.Next(limit); window.After(limit) {
+	if window := o.p.Policy.allowed(limit); window.After(limit) {
 		limit = window
 	}
 	if !t.Due.After(limit) {

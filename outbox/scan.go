@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/failpoint"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -259,7 +259,7 @@ func host(name string) string {
 // member notes a file as it is now. Opening it shows that we will be able to read it.
 func (o *Outbox) member(dir, name string, role ledger.Role) (ledger.Member, error) {
 	full := path.Join(dir, name)
-	f, err := o.p.Folder.OpenFile(full, os.O_RDONLY, 0)
+	f, err := o.p.Folder.OpenFile(full, fsx.ReadOnly, 0)
 	if err != nil {
 		return ledger.Member{}, err
 	}

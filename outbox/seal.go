@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -75,7 +74,7 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 		}
 	}
 	t.State = ledger.StateSealed
-	t.Due = o.p.Policy.Window.Next(o.Now()).UTC()
+	t.Due = o.p.Policy.allowed(o.Now()).UTC()
 	if err := o.save(ctx, t); err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func (o *Outbox) payload(t *ledger.Transfer, dir string, w io.Writer) error {
 		}
 		members = append(members, bundle.Member{Name: m.Name, Size: m.Size, Modified: time.Unix(0, m.MTime),
 			Open: func() (io.ReadCloser, error) {
-				return o.p.Folder.OpenFile(path.Join(dir, m.Name), os.O_RDONLY, 0)
+				return o.p.Folder.OpenFile(path.Join(dir, m.Name), fsx.ReadOnly, 0)
 			}})
 		index = append(index, i)
 	}
@@ -108,7 +107,7 @@ func (o *Outbox) payload(t *ledger.Transfer, dir string, w io.Writer) error {
 
 func (o *Outbox) single(t *ledger.Transfer, dir string, w io.Writer) error {
 	m := &t.Members[0]
-	f, err := o.p.Folder.OpenFile(path.Join(dir, m.Name), os.O_RDONLY, 0)
+	f, err := o.p.Folder.OpenFile(path.Join(dir, m.Name), fsx.ReadOnly, 0)
 	if err != nil {
 		return err
 	}

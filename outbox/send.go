@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path"
 	"time"
 
@@ -39,7 +38,7 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 	failpoint.Hit("after attempt")
 
 	answer, err := o.Post.Post(ctx, o.p.URL, s.Header, s.Length, func() (io.ReadCloser, error) {
-		return o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), os.O_RDONLY, 0)
+		return o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), fsx.ReadOnly, 0)
 	})
 	failpoint.Hit("after post")
 	var e event
@@ -68,7 +67,7 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 	if err := o.enough(0); err != nil {
 		return false, err
 	}
-	if open := o.p.Policy.Window.Next(now); open.After(now) {
+	if open := o.p.Policy.allowed(now); open.After(now) {
 		t.Due = open.UTC()
 		return true, o.save(ctx, t)
 	}

@@ -40,6 +40,12 @@ type File interface {
 	Sync() error
 }
 
+// How the packages above open files; they need no package os for it.
+const (
+	ReadOnly  = os.O_RDONLY
+	CreateNew = os.O_CREATE | os.O_EXCL | os.O_WRONLY // fails where the name is in use
+)
+
 // FS is one folder tree. All names are relative, slash-separated and confined to
 // the tree; "." is its root.
 type FS interface {
