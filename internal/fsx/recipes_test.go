@@ -280,7 +280,10 @@ func TestRecipesAreDurable(t *testing.T) {
 	}{
 		{"move", func(f fsx.FS) error { return fsx.Move(f, "outbox/a", "work/a") },
 			func(f fsx.FS) bool { return has(f, "outbox/a", "A") },
-			func(f fsx.FS) bool { return has(f, "work/a", "A") }},
+			func(f fsx.FS) bool { return has(f, "work/a", "A") && has(f, "outbox/a", "") }},
+		{"move with two names", func(f fsx.FS) error { return fsx.Move(f, "outbox/two", "work/two") },
+			func(f fsx.FS) bool { return has(f, "outbox/two", "2") },
+			func(f fsx.FS) bool { return has(f, "work/two", "2") && has(f, "outbox/two", "") }},
 		{"move a folder", func(f fsx.FS) error { return fsx.Move(f, "outbox", "work/o") },
 			func(f fsx.FS) bool { return has(f, "outbox/a", "A") },
 			func(f fsx.FS) bool { return has(f, "work/o/a", "A") }},
@@ -299,11 +302,7 @@ func TestRecipesAreDurable(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			start := simdisk.New()
-			mkdir(t, start.Outside("box"), "outbox", "work")
-			put(t, start.Outside("box"), "outbox/a", "A")
-			start.SyncAll()
-
+			start := scene(t)
 			whole := start.Clone()
 			if err := c.recipe(whole.Root("box")); err != nil {
 				t.Fatal(err)
@@ -339,6 +338,30 @@ func TestRecipesAreDurable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// scene is a disk with a file A in the outbox, and a file 2 that has two names, of which
+// work/two is not durable yet: this is how a killed link and unlink leaves it.
+func scene(t *testing.T) *simdisk.Disk {
+	t.Helper()
+	d := simdisk.New()
+	box := d.Outside("box")
+	mkdir(t, box, "outbox", "work")
+	put(t, box, "outbox/a", "A")
+	put(t, box, "outbox/two", "2")
+	d.SyncAll()
+	if err := box.RenameNoReplace("outbox/two", "work/twin"); err != nil {
+		t.Fatal(err)
+	}
+	d = d.PowerCut(simdisk.AllBut(d.Unsynced()[1]))
+	box = d.Outside("box")
+	if err := box.RenameNoReplace("work/twin", "work/two"); err != nil {
+		t.Fatal(err)
+	}
+	if identity(t, box, "outbox/two") != identity(t, box, "work/two") {
+		t.Fatal("one file with two names has two identities")
+	}
+	return d
 }
 
 // again repeats a recipe on what a power cut left.
