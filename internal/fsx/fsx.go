@@ -211,7 +211,7 @@ func Rewrite(fsys FS, name string, perm fs.FileMode, content []byte) error {
 		return err
 	}
 	if err := fsys.Replace(part, name); err != nil {
-		return err
+		return errors.Join(fmt.Errorf("rewrite %q: %w", name, err), fsys.Remove(part))
 	}
 	return fsys.SyncDir(path.Dir(name))
 }

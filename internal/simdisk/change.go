@@ -75,12 +75,38 @@ func (d *Disk) settle(ch *change) {
 
 // sync makes durable what waits for the sync of one file or folder.
 func (d *Disk) sync(id uint64) {
-	d.pending = slices.DeleteFunc(d.pending, func(ch *change) bool {
-		if ch.node != id {
-			return false
+	done := map[int]bool{}
+	for i, ch := range d.pending {
+		if ch.node == id {
+			d.settleInOrder(i, done)
 		}
-		d.settle(ch)
-		return true
+	}
+	d.pending = slices.DeleteFunc(d.pending, func(ch *change) bool { return done[ch.seq] })
+}
+
+// settleInOrder settles a pending change, and before it what it presupposes: a folder
+// that moves takes its old name along, so whatever gave it that name, in a folder that
+// is not being synced, is on the disk as well.
+func (d *Disk) settleInOrder(i int, done map[int]bool) {
+	ch := d.pending[i]
+	if done[ch.seq] {
+		return
+	}
+	for _, l := range ch.links {
+		for j := 0; j < i && l.folder != ch.node; j++ {
+			if d.pending[j].concerns(l) {
+				d.settleInOrder(j, done)
+			}
+		}
+	}
+	d.settle(ch)
+	done[ch.seq] = true
+}
+
+// concerns reports whether a change is about the same entry.
+func (ch *change) concerns(l link) bool {
+	return slices.ContainsFunc(ch.links, func(other link) bool {
+		return other.folder == l.folder && other.name == l.name
 	})
 }
 

@@ -111,10 +111,13 @@ func (t *tree) parent(name string) (*node, error) {
 		return nil, syscall.EINVAL
 	}
 	n, err := t.find(path.Dir(name))
-	if err == nil && !n.folder {
+	if err != nil {
+		return nil, err
+	}
+	if !n.folder {
 		return nil, syscall.ENOTDIR
 	}
-	return n, err
+	return n, nil
 }
 
 func (t *tree) Mkdir(name string, perm fs.FileMode) error {
@@ -189,8 +192,11 @@ func (t *tree) move(oldname, newname string, replace bool) error {
 			if !replace {
 				return syscall.EEXIST
 			}
-			if t.d.nodes[id].folder || source.folder {
-				return syscall.EISDIR
+			switch target := t.d.nodes[id]; {
+			case target.folder:
+				return syscall.EEXIST // what os.Root says
+			case source.folder:
+				return syscall.ENOTDIR
 			}
 			if id == source.id {
 				return nil
