@@ -23,16 +23,14 @@ const (
 // forbids it.
 func retryBusy(f func() error) error {
 	pause := busyPause
-	var err error
-	for range busyTries {
-		err = f()
-		if !errors.Is(err, windows.ERROR_ACCESS_DENIED) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
+	for try := 1; ; try++ {
+		err := f()
+		if try == busyTries || !errors.Is(err, windows.ERROR_ACCESS_DENIED) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 			return err
 		}
 		time.Sleep(pause)
 		pause *= 2
 	}
-	return err
 }
 
 // renameInfo is the FILE_RENAME_INFORMATION of the Windows kernel.

@@ -1,3 +1,8 @@
+//go:build unix
+
+// On Windows each refused call is tried for a second, in case another program has the
+// file open, and a thousand of them are too many. The suite in package fsx runs there.
+
 package simdisk_test
 
 import (
