@@ -62,6 +62,7 @@ func Open(path string, o Options) (*Ledger, error) {
 	if l.write, err = open(path, o, "_txlock=immediate"); err != nil {
 		return nil, err
 	}
+	// The schema, and that what is read is durable.
 	if err := l.migrate(); err != nil {
 		l.write.Close() // the error that matters is the first one
 		return nil, fmt.Errorf("ledger: %s: %w", path, err)
@@ -103,9 +104,6 @@ func (l *Ledger) migrate() error {
 	if version > len(files) {
 		return fmt.Errorf("its schema is version %d, this program knows %d; use the newer as2drop that wrote it", version, len(files))
 	}
-	if version == len(files) {
-		return nil
-	}
 	for i := version; i < len(files); i++ {
 		text, err := schema.ReadFile(files[i])
 		if err != nil {
@@ -115,7 +113,16 @@ func (l *Ledger) migrate() error {
 			return fmt.Errorf("%s: %w", files[i], err)
 		}
 	}
-	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(files))); err != nil {
+	if version < len(files) {
+		if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(files))); err != nil {
+			return err
+		}
+	}
+	// A process that was killed may have left a commit in the log that was written and
+	// not synced. We can read it, and a power cut could still take it back after we have
+	// acted on it. Any commit of ours syncs the log as a whole, so make one first.
+	_, err = tx.Exec(`INSERT INTO meta (key, value) VALUES ('opened', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`)
+	if err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -1,0 +1,167 @@
+// Package crashtest drives the crash matrix: it runs a program on a simulated disk,
+// stops it at every point, and looks at what a killed process or a power cut leaves,
+// first before anything recovers and again when the program has run to its end.
+//
+// Recovery can heal a fault and so hide it; that is why the standing rules are checked
+// before. A check that nobody has seen fail is no check; a matrix is therefore also run
+// with a mutated program, and must report then.
+package crashtest
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/as2drop/as2drop/internal/simdisk"
+)
+
+// World is a disk and everything outside of it that survives a crash: the partner on
+// the other side, the clock on the wall.
+type World interface {
+	Disk() *simdisk.Disk
+	// On is the same world on another disk, with its own memory of the outside.
+	On(*simdisk.Disk) World
+}
+
+// Scenario is a program and its rules.
+type Scenario struct {
+	// Run is the life of one process: recover, work, end when nothing is left to do or
+	// the world has stopped.
+	Run func(World) error
+	// Standing are the rules that hold at every moment, checked on a copy.
+	Standing func(World) []string
+	// Final are the rules that hold when the program has run to its end.
+	Final func(World) []string
+	// Every is how many points of a recovery are passed over between two second
+	// crashes; 0 = none are made.
+	Every int
+	// Faults says whether EIO and ENOSPC are tried at every point too.
+	Faults bool
+}
+
+// Report is what a matrix found.
+type Report struct {
+	Cases    int
+	Problems []string // the first few of each kind are enough
+}
+
+// maxProblems is where a matrix stops looking.
+const maxProblems = 10
+
+func (r *Report) add(where string, problems []string) {
+	for _, p := range problems {
+		r.Problems = append(r.Problems, where+": "+p)
+	}
+}
+
+func (r *Report) full() bool { return len(r.Problems) >= maxProblems }
+
+// Matrix stops the program at every point of its run.
+func Matrix(w World, s Scenario) Report {
+	var r Report
+	straight := w.On(w.Disk().Clone())
+	err := s.Run(straight)
+	r.Cases++
+	r.add("uninterrupted", append(failure(err), s.Final(straight)...))
+	points, labels := straight.Disk().Points(), straight.Disk().Ticks()
+	for _, n := range points {
+		if r.full() {
+			break
+		}
+		r.stopAt(w, s, n, labels[n-1])
+	}
+	if s.Faults {
+		for _, n := range points {
+			for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+				if !r.full() {
+					r.fault(w, s, n, fault, labels[n-1])
+				}
+			}
+		}
+	}
+	return r
+}
+
+func failure(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return []string{"the run ended with: " + err.Error()}
+}
+
+// variant is one way in which a stopped world can go on.
+type variant struct {
+	name         string
+	disk         *simdisk.Disk
+	sameAsKilled bool // it reads like the disk of a killed process, so it recovers like it
+}
+
+func variants(d *simdisk.Disk) []variant {
+	vs := []variant{
+		{"killed", d.Kill(), false},
+		{"power cut, nothing unsynced kept", d.PowerCut(simdisk.None), false},
+		{"power cut, all kept", d.PowerCut(simdisk.All), true},
+	}
+	unsynced := d.Unsynced()
+	if len(unsynced) < 2 {
+		return vs // losing the only one is losing all
+	}
+	for _, c := range unsynced {
+		vs = append(vs, variant{"power cut, lost only: " + c.Label, d.PowerCut(simdisk.AllBut(c)), false})
+	}
+	return vs
+}
+
+func (r *Report) stopAt(w World, s Scenario, n int, label string) {
+	stopped := w.On(w.Disk().Clone())
+	stopped.Disk().StopAt(n)
+	_ = s.Run(stopped) // it runs into the stop
+	for _, v := range variants(stopped.Disk()) {
+		where := fmt.Sprintf("stopped at %d (%s), %s", n, label, v.name)
+		after := stopped.On(v.disk)
+		r.add(where+", before recovery", s.Standing(after.On(v.disk.Clone())))
+		if v.sameAsKilled {
+			continue
+		}
+		recovered := after.On(v.disk.Clone())
+		err := s.Run(recovered)
+		r.Cases++
+		r.add(where+", after recovery", append(failure(err), s.Final(recovered)...))
+		if s.Every > 0 && !r.full() {
+			r.again(after, s, recovered.Disk().Points(), where, n)
+		}
+		if r.full() {
+			return
+		}
+	}
+}
+
+// again crashes a second time during recovery. Which points are taken moves on with
+// n, so that all of them come about.
+func (r *Report) again(after World, s Scenario, points []int, where string, n int) {
+	for i := n % s.Every; i < len(points); i += s.Every {
+		second := after.On(after.Disk().Clone())
+		second.Disk().StopAt(points[i])
+		_ = s.Run(second) // it runs into the stop
+		for _, d := range []*simdisk.Disk{second.Disk().Kill(), second.Disk().PowerCut(simdisk.None)} {
+			there := fmt.Sprintf("%s, and again at %d", where, points[i])
+			last := second.On(d)
+			r.add(there+", before recovery", s.Standing(last.On(d.Clone())))
+			err := s.Run(last)
+			r.Cases++
+			r.add(there+", after recovery", append(failure(err), s.Final(last)...))
+		}
+	}
+}
+
+// fault makes one call fail. The program may end over it; it is started again.
+func (r *Report) fault(w World, s Scenario, n int, fault error, label string) {
+	faulty := w.On(w.Disk().Clone())
+	faulty.Disk().FailAt(n, fault)
+	err := s.Run(faulty)
+	healed := faulty.On(faulty.Disk().Clone())
+	if err != nil {
+		err = s.Run(healed)
+	}
+	r.Cases++
+	r.add(fmt.Sprintf("%v at %d (%s)", fault, n, label), append(failure(err), s.Final(healed)...))
+}

@@ -1,0 +1,631 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	mathrand "math/rand/v2"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/crashtest"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/simdisk"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+var moment = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+var testKeys = sync.OnceValue(func() (ids [3]cms.Identity) {
+	for i := range ids {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		t := &x509.Certificate{SerialNumber: big.NewInt(int64(3 + i)), Subject: pkix.Name{CommonName: "test"}, NotBefore: moment.AddDate(-1, 0, 0), NotAfter: moment.AddDate(9, 0, 0)}
+		der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+		if err != nil {
+			panic(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			panic(err)
+		}
+		ids[i] = cms.Identity{Certificate: cert, Key: key}
+	}
+	return ids
+})
+
+func signerOf(id cms.Identity) *cms.Signer {
+	return &cms.Signer{Certificate: id.Certificate, Key: id.Key.(*rsa.PrivateKey), Digest: cms.SHA256}
+}
+
+// world is a disk with a partner behind it.
+type world struct {
+	disk    *simdisk.Disk
+	now     time.Time
+	partner partner
+	seed    uint64
+	mutate  mutation
+	answers []answer // what the partner answers, post by post; the last one goes on
+}
+
+// mutation makes a wrong program out of the right one.
+type mutation struct {
+	fs    func(fsx.FS) fsx.FS
+	steps func(*Outbox)
+}
+
+// partner really opens what it is sent, and remembers.
+type partner struct {
+	posts      int
+	delivered  map[string]int    // content digest -> how often it was delivered
+	messageIDs map[string]string // Message-ID -> content digest
+}
+
+// answer is how the partner behaves for one post.
+type answer int
+
+const (
+	accept answer = iota
+	reject
+	lose // takes it, and the answer does not arrive
+	busy // 503 without a receipt
+)
+
+func newWorld(answers ...answer) *world {
+	d := simdisk.New()
+	w := &world{disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}}, answers: answers}
+	root := d.Root("acme")
+	for _, f := range append(Folders(), "ledger") {
+		must(fsx.MkdirAll(root, f, 0o750))
+	}
+	l := w.ledger()
+	must(l.Close())
+	for _, name := range slices.Sorted(maps.Keys(dropped)) {
+		w.write(path.Join(outboxDir, name), dropped[name])
+	}
+	d.SyncAll()
+	return w
+}
+
+// write is what some other program writes, and does not sync.
+func (w *world) write(name, content string) {
+	f, err := w.disk.Outside("acme").OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o640)
+	must(err)
+	_, err = io.WriteString(f, content)
+	must(errors.Join(err, f.Close()))
+}
+
+// dropped is what lies in the outbox at the beginning.
+var dropped = map[string]string{"INV-1.xml": "<Invoice/>", "INV-1_scan.pdf": "%PDF-1.7 scan"}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func (w *world) Disk() *simdisk.Disk { return w.disk }
+
+func (w *world) On(d *simdisk.Disk) crashtest.World {
+	c := *w
+	c.disk = d
+	c.partner.delivered = maps.Clone(w.partner.delivered)
+	c.partner.messageIDs = maps.Clone(w.partner.messageIDs)
+	return &c
+}
+
+func (w *world) ledger() *ledger.Ledger {
+	vfs, prefix := w.disk.SQLite()
+	l, err := ledger.Open(prefix+"/ledger.db", ledger.Options{VFS: vfs})
+	must(err)
+	return l
+}
+
+func (w *world) openLedger() (*ledger.Ledger, error) {
+	vfs, prefix := w.disk.SQLite()
+	return ledger.Open(prefix+"/ledger.db", ledger.Options{VFS: vfs})
+}
+
+func (w *world) policy() Policy {
+	return Policy{Attempts: 3, First: time.Minute, Max: time.Hour, Factor: 2, GiveUpAfter: 24 * time.Hour, AcceptDuplicate: true}
+}
+
+func (w *world) outbox(l *ledger.Ledger) *Outbox {
+	rules, err := naming.Compile(naming.Config{Quiet: 0})
+	must(err)
+	ids := testKeys()
+	var folder fsx.FS = w.disk.Root("acme")
+	if w.mutate.fs != nil {
+		folder = w.mutate.fs(folder)
+	}
+	w.seed++
+	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"},
+		Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", URL: "https://acme.invalid/", Folder: folder, Rules: rules, LateWindow: 24 * time.Hour,
+			Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: cms.AES128CBC, Encrypt: ids[1].Certificate, Own: ids[0].Certificate, Trusted: []*x509.Certificate{ids[1].Certificate},
+			Receipt: as2.ReceiptRequest{Wanted: true, Signed: true, Digests: []cms.Digest{cms.SHA256}}, EvidenceUpTo: 1 << 20, Policy: w.policy()})
+	if w.mutate.steps != nil {
+		w.mutate.steps(o)
+	}
+	return o
+}
+
+// Post is the wire and the partner.
+func (w *world) Post(_ context.Context, _ string, header []as2.Field, _ int64, body func() (io.ReadCloser, error)) (*as2.Answer, error) {
+	b, err := body()
+	if err != nil {
+		return nil, &as2.PostError{Cause: err}
+	}
+	defer b.Close()
+	message, err := io.ReadAll(b)
+	if err != nil {
+		return nil, &as2.PostError{Cause: err}
+	}
+	if err := w.disk.Tick("post"); err != nil {
+		return nil, &as2.PostError{Cause: err}
+	}
+	how := w.answers[min(w.partner.posts, len(w.answers)-1)]
+	w.partner.posts++
+	if how == busy {
+		return &as2.Answer{Status: 503, Header: http.Header{}, Body: []byte("busy")}, w.disk.Tick("answer")
+	}
+	res, err := w.partner.take(header, message, how == reject)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.disk.Tick("answer"); err != nil || how == lose {
+		return nil, &as2.PostError{Unknown: true, Cause: errors.Join(errors.New("connection reset"), err)}
+	}
+	return res, nil
+}
+
+// take opens a message and gives a signed receipt; a known Message-ID is a duplicate.
+func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.Answer, error) {
+	h := http.Header{}
+	for _, f := range header {
+		h.Add(f.Name, f.Value)
+	}
+	env, err := as2.ParseEnvelope(h)
+	if err != nil {
+		return nil, err
+	}
+	ids := testKeys()
+	var payload bytes.Buffer
+	opened, err := as2.Open(env, bytes.NewReader(message), &payload, as2.OpenOptions{Identities: []cms.Identity{ids[1]}, Trusted: []*x509.Certificate{ids[0].Certificate}, At: moment, RequireSigned: true, RequireEncrypted: true})
+	if err != nil {
+		return nil, fmt.Errorf("the partner cannot open it: %w", err)
+	}
+	d := as2.Processed
+	id := as2.StripID(env.MessageID)
+	switch {
+	case refuse:
+		d = as2.Failed(as2.UnexpectedProcessing)
+	default:
+		digest := fmt.Sprintf("%x", sha256.Sum256(payload.Bytes()))
+		if _, known := p.messageIDs[id]; !known {
+			p.delivered[digest]++
+		}
+		p.messageIDs[id] = digest
+	}
+	fields, body, err := as2.BuildMDN(as2.MDNOptions{From: "ACME", To: "US", MessageID: "<r>", OriginalMessageID: env.MessageID, Disposition: d, MIC: &opened.MICs[0], Text: "ok", UserAgent: "test", Date: moment, Sign: signerOf(ids[1])})
+	if err != nil {
+		return nil, err
+	}
+	rh := http.Header{}
+	for _, f := range fields {
+		rh.Add(f.Name, f.Value)
+	}
+	return &as2.Answer{Status: 200, Header: rh, Body: body}, nil
+}
+
+// run is the life of one agent: it lets time pass whenever nothing is due.
+func run(cw crashtest.World) error {
+	w := cw.(*world)
+	l, err := w.openLedger()
+	if err != nil {
+		return err
+	}
+	defer func() { l.Close(); w.disk.Release() }() // the world may have stopped
+	o := w.outbox(l)
+	ctx := context.Background()
+	if err := o.Recover(ctx); err != nil {
+		return err
+	}
+	ob := NewObserver()
+	for range 40 {
+		if _, err := o.Scan(ctx, ob); err != nil {
+			return err
+		}
+		var open []ledger.Transfer
+		if err := l.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers("acme"); return err }); err != nil {
+			return err
+		}
+		var due time.Time
+		for _, t := range open {
+			if due.IsZero() || t.Due.Before(due) {
+				due = t.Due
+			}
+			for again := true; again; {
+				if again, err = o.Step(ctx, t.ID); err != nil {
+					return err
+				}
+			}
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		if due.After(w.now) {
+			w.now = due
+		}
+		if w.disk.Stopped() {
+			return simdisk.ErrStopped
+		}
+	}
+	return errors.New("it does not come to an end")
+}
+
+// state is what the rules look at.
+type state struct {
+	places    map[string][]string // dropped file -> where it lies
+	transfers map[string]ledger.Transfer
+	attempts  map[string][]ledger.Attempt
+	work      []string
+	tree      map[string]bool
+}
+
+func look(w *world) state {
+	s := state{places: map[string][]string{}, transfers: map[string]ledger.Transfer{}, attempts: map[string][]ledger.Attempt{}, tree: map[string]bool{}}
+	for name := range w.disk.Tree() {
+		s.tree[name] = true
+		base := path.Base(name)
+		if _, ok := dropped[base]; ok {
+			s.places[base] = append(s.places[base], strings.TrimPrefix(name, "acme/"))
+		}
+		if rest, ok := strings.CutPrefix(name, "acme/.work/"); ok && !strings.Contains(rest, "/") {
+			s.work = append(s.work, rest)
+		}
+	}
+	l := w.ledger()
+	defer func() { l.Close(); w.disk.Release() }() // only read from
+	must(l.View(context.Background(), func(tx *ledger.Tx) error {
+		ts, err := tx.RecentTransfers("acme", time.Time{}, 100)
+		for _, t := range ts {
+			s.transfers[t.ID] = t
+			as, aerr := tx.Attempts(t.ID)
+			err = errors.Join(err, aerr)
+			s.attempts[t.ID] = as
+		}
+		return err
+	}))
+	return s
+}
+
+// standing are the rules O1 to O6 of DESIGN.md, before any recovery.
+func standing(cw crashtest.World) (problems []string) {
+	w := cw.(*world)
+	s := look(w)
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	ids := w.disk.Tree()
+	for name, content := range dropped {
+		places := s.places[name]
+		same := len(places) == 2 && ids["acme/"+places[0]].ID == ids["acme/"+places[1]].ID // between the halves of a move
+		if len(places) != 1 && !same {
+			say("O1: %s lies in %v", name, places)
+		}
+		for _, p := range places {
+			// What lies in the outbox is as durable as its writer made it.
+			if !strings.HasPrefix(p, outboxDir) && ids["acme/"+p].SHA256 != fmt.Sprintf("%x", sha256.Sum256([]byte(content))) {
+				say("O1: %s has lost its content", p)
+			}
+			root, _, _ := strings.Cut(p, "/")
+			if root == sentDir || root == failedDir {
+				t := s.transfers[p[strings.LastIndex(path.Dir(p), ".")+1:strings.LastIndex(p, "/")]]
+				if t.Verdict == ledger.VerdictNone || t.Verdict.Sent() != (root == sentDir) {
+					say("O5: %s, and the verdict is %q", p, t.Verdict)
+				}
+				if t.Verdict == ledger.VerdictAccepted && len(t.Receipt) == 0 {
+					say("O5: %s is accepted without a receipt", p)
+				}
+			}
+		}
+	}
+	for _, id := range s.work {
+		if _, ok := s.transfers[id]; !ok {
+			say("O2: .work/%s is in no ledger", id)
+		}
+	}
+	posted := 0
+	for id, as := range s.attempts {
+		open := 0
+		for _, a := range as {
+			posted++
+			if a.Outcome == ledger.OutcomeOpen {
+				open++
+			}
+		}
+		if open > 1 {
+			say("O4: %s has %d open attempts", id, open)
+		}
+	}
+	if w.partner.posts > posted {
+		say("O4: the partner saw %d posts, %d attempts are on record", w.partner.posts, posted)
+	}
+	for _, n := range w.partner.delivered {
+		if n > 1 {
+			say("O3: delivered %d times under different Message-IDs", n)
+		}
+	}
+	return problems
+}
+
+// final are the rules at the end.
+func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []string {
+	return func(cw crashtest.World) (problems []string) {
+		problems = standing(cw)
+		w := cw.(*world)
+		s := look(w)
+		say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+		total := 0
+		for _, n := range w.partner.delivered {
+			total += n
+		}
+		if total != deliveries {
+			say("delivered %d times, want %d", total, deliveries)
+		}
+		if len(s.work) > 0 {
+			say("O9: left in .work: %v", s.work)
+		}
+		settled := 0
+		for _, t := range s.transfers {
+			if t.State == ledger.StateUndone {
+				continue
+			}
+			settled++
+			if t.State != ledger.StateFiled || t.Verdict != verdict && !(verdict == ledger.VerdictAccepted && t.Verdict == ledger.VerdictReceiptLost) {
+				say("%s is %s, verdict %q, want %q: %s", t.ID, t.State, t.Verdict, verdict, t.Reason)
+			}
+			for name := range dropped {
+				if !s.tree["acme/"+t.FilePath+"/"+name] {
+					say("%s is not in %s", name, t.FilePath)
+				}
+			}
+			if why := s.tree["acme/"+t.FilePath+"/"+whyFile]; why == verdict.Sent() {
+				say("WHY.txt in %s: %v", t.FilePath, why)
+			}
+		}
+		if settled != 1 {
+			say("%d transfers", settled)
+		}
+		for name := range s.tree {
+			if strings.HasSuffix(name, ".part") {
+				say("left over: %s", name)
+			}
+		}
+		l := w.ledger()
+		defer func() { l.Close(); w.disk.Release() }() // only read from
+		findings, err := w.outbox(l).Check(context.Background())
+		if err != nil || len(findings) > 0 {
+			say("check: %v %v", findings, err)
+		}
+		return problems
+	}
+}
+
+func TestCrashMatrix(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers    []answer
+		verdict    ledger.Verdict
+		deliveries int
+		every      int
+		faults     bool
+	}{
+		"accepted":             {[]answer{accept}, ledger.VerdictAccepted, 1, 400, true},
+		"rejected":             {[]answer{reject}, ledger.VerdictRejected, 0, 0, false},
+		"the answer gets lost": {[]answer{lose, accept}, ledger.VerdictAccepted, 1, 0, false},
+		"busy at first":        {[]answer{busy, accept}, ledger.VerdictAccepted, 1, 0, false},
+		"busy for ever":        {[]answer{busy}, ledger.VerdictGaveUp, 0, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(c.answers...)
+			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(c.verdict, c.deliveries), Every: c.every, Faults: c.faults})
+			t.Logf("%d cases", r.Cases)
+			for _, p := range r.Problems {
+				t.Error(p)
+			}
+		})
+	}
+}
+
+// --- mutations: the matrix must report each of them ---
+
+// lazy is a file system that leaves out some syncs.
+type lazy struct {
+	fsx.FS
+	file, dir func(name string) bool // which syncs are left out
+}
+
+func (l lazy) SyncDir(name string) error {
+	if l.dir != nil && l.dir(name) {
+		return nil
+	}
+	return l.FS.SyncDir(name)
+}
+
+func (l lazy) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {
+	f, err := l.FS.OpenFile(name, flag, perm)
+	if err == nil && l.file != nil && l.file(name) {
+		return lazyFile{f}, nil
+	}
+	return f, err
+}
+
+type lazyFile struct{ fsx.File }
+
+func (lazyFile) Sync() error { return nil }
+
+// bold renames over what is there.
+type bold struct{ fsx.FS }
+
+func (b bold) RenameNoReplace(oldname, newname string) error {
+	if info, err := b.Lstat(newname); err == nil && !info.IsDir() {
+		return b.Replace(oldname, newname)
+	}
+	return b.FS.RenameNoReplace(oldname, newname)
+}
+
+// racing drops another file of the name just before a member goes back to the outbox.
+type racing struct {
+	fsx.FS
+	w *world
+}
+
+func (r racing) RenameNoReplace(oldname, newname string) error {
+	if newname == path.Join(outboxDir, "INV-1.xml") {
+		r.w.write(newname, "<Other/>")
+	}
+	return r.FS.RenameNoReplace(oldname, newname)
+}
+
+func TestMatrixReportsMutations(t *testing.T) {
+	under := func(dir string) func(string) bool {
+		return func(name string) bool { return strings.HasPrefix(name, dir) }
+	}
+	for name, c := range map[string]struct {
+		mutate   mutation
+		answers  []answer
+		unsynced bool // the program that dropped the files did not sync their data
+	}{
+		"no sync of the folders that members are moved into": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return lazy{f, nil, under(workDir)} }}},
+		"no sync of the members' data":                       {unsynced: true, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return lazy{f, under(outboxDir), nil} }}},
+		"no sync of the sealed message": {mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+			return lazy{f, func(n string) bool { return strings.HasSuffix(n, "message.part") }, nil}
+		}}},
+		"no sync of the folder that transfers are filed in": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return lazy{f, nil, under(sentDir)} }}},
+		"in sent before the verdict is committed": {mutate: mutation{steps: func(o *Outbox) {
+			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
+				if err := o.seal(ctx, t); err != nil {
+					return err
+				}
+				early := path.Join(sentDir, "2026-11-23", o.folderName(t))
+				return errors.Join(fsx.MkdirAll(o.p.Folder, path.Dir(early), dirPerm),
+					fsx.Move(o.p.Folder, o.work(t), early), fsx.Move(o.p.Folder, early, o.work(t)))
+			}
+		}}},
+		"a new Message-ID for every attempt": {answers: []answer{lose, accept}, mutate: mutation{steps: func(o *Outbox) {
+			o.steps[ledger.StateSealed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
+				t.MessageID = fmt.Sprintf("<%s-%d@x>", t.ID, t.Posts)
+				if err := o.seal(ctx, t); err != nil {
+					return err
+				}
+				return o.send(ctx, t)
+			}
+		}}},
+		"the POST before the attempt is on record": {mutate: mutation{steps: func(o *Outbox) {
+			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
+				if err := o.seal(ctx, t); err != nil {
+					return err
+				}
+				return o.postUnrecorded(ctx, t)
+			}
+		}}},
+		"moved before the intent is on record": {mutate: mutation{steps: func(o *Outbox) {
+			early, name := path.Join(workDir, strings.Repeat("0", 18)), "INV-1.xml"
+			_ = fsx.MkdirAll(o.p.Folder, early, dirPerm) // the world may have stopped; so for the others
+			_ = fsx.Move(o.p.Folder, path.Join(outboxDir, name), path.Join(early, name))
+			_ = fsx.Move(o.p.Folder, path.Join(early, name), path.Join(outboxDir, name))
+			_ = fsx.RemoveAll(o.p.Folder, early)
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := c.answers
+			if answers == nil {
+				answers = []answer{accept}
+			}
+			t.Parallel()
+			w := newWorld(answers...)
+			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1)}
+			if c.unsynced {
+				scan := path.Join(outboxDir, "INV-1_scan.pdf")
+				must(w.disk.Outside("acme").Remove(scan))
+				w.write(scan, "")
+				w.disk.SyncAll()
+				w.write(scan, dropped["INV-1_scan.pdf"])
+				s.Final = standing // a file that lost its bytes in the outbox was never ours
+				if r := crashtest.Matrix(w, s); len(r.Problems) > 0 {
+					t.Errorf("without the mutation: %v", r.Problems)
+				}
+			}
+			w.mutate = c.mutate
+			r := crashtest.Matrix(w, s)
+			if len(r.Problems) == 0 {
+				t.Errorf("%d cases, and nothing was noticed", r.Cases)
+			} else {
+				t.Logf("noticed: %s", r.Problems[0])
+			}
+		})
+	}
+}
+
+// postUnrecorded is the mutant of send that posts first.
+func (o *Outbox) postUnrecorded(ctx context.Context, t *ledger.Transfer) error {
+	_, _ = o.Post.Post(ctx, o.p.URL, nil, 0, func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil })
+	return nil
+}
+
+// A claim is undone, and in the moment between the look and the rename the ERP drops a
+// file of the same name: both survive. With a rename that overwrites one is lost.
+func TestNothingIsOverwritten(t *testing.T) {
+	collide := func(mutate func(fsx.FS) fsx.FS) []string {
+		w := newWorld(accept)
+		w.mutate.fs = func(f fsx.FS) fsx.FS { return racing{mutate(f), w} }
+		l := w.ledger()
+		o := w.outbox(l)
+		ctx := context.Background()
+		report, err := o.Scan(ctx, NewObserver())
+		must(err)
+		_, err = o.Step(ctx, report.Claimed[0]) // claimed
+		must(err)
+		// A member turns out to have changed.
+		w.write(path.Join(workDir, report.Claimed[0], "INV-1_scan.pdf"), "%PDF-1.7 scan, and more of it")
+		for range 3 {
+			_, err = o.Step(ctx, report.Claimed[0])
+			must(err)
+		}
+		must(l.Close())
+		w.disk.Release()
+		var sums []string
+		for name, e := range w.disk.Tree() {
+			if path.Base(name) == "INV-1.xml" {
+				sums = append(sums, e.SHA256)
+			}
+		}
+		slices.Sort(sums)
+		return sums
+	}
+	if sums := collide(func(f fsx.FS) fsx.FS { return f }); len(sums) != 2 {
+		t.Errorf("of two files of one name %d are left", len(sums))
+	}
+	if sums := collide(func(f fsx.FS) fsx.FS { return bold{f} }); len(sums) != 1 {
+		t.Errorf("an overwriting rename leaves %d files: this test would not notice it", len(sums))
+	}
+}
