@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/fsx"
@@ -27,6 +28,7 @@ type node struct {
 type body struct {
 	b      []byte
 	shared bool
+	digest *digest
 	at     time.Time // of the last change
 }
 
@@ -50,39 +52,59 @@ func (n *node) sum() string {
 	if n.folder {
 		return ""
 	}
-	h := sha256.Sum256(n.now.b)
-	return hex.EncodeToString(h[:])
+	return n.now.sum()
+}
+
+// digest is worked out once for all clones that share the bytes.
+type digest struct {
+	once sync.Once
+	hex  string
+}
+
+func (b *body) sum() string {
+	if b.digest == nil {
+		b.digest = new(digest)
+	}
+	b.digest.once.Do(func() {
+		h := sha256.Sum256(b.b)
+		b.digest.hex = hex.EncodeToString(h[:])
+	})
+	return b.digest.hex
 }
 
 func (b *body) share() body {
+	if b.digest == nil {
+		b.digest = new(digest)
+	}
 	b.shared = true
 	return *b
 }
 
-// own makes sure that nobody else has the bytes.
-func (b *body) own() {
-	if b.shared {
-		b.b, b.shared = append(make([]byte, 0, len(b.b)+len(b.b)/4), b.b...), false
+// own makes sure that nobody else has the bytes and that there is room for size.
+func (b *body) own(size int) {
+	b.digest = nil
+	if b.shared || size > cap(b.b) {
+		b.b, b.shared = append(make([]byte, 0, size+size/2), b.b...), false
 	}
 }
 
 func (b *body) writeAt(p []byte, off int64, at time.Time) {
-	b.own()
-	if grown := off + int64(len(p)); grown > int64(len(b.b)) {
-		b.b = append(b.b, make([]byte, grown-int64(len(b.b)))...)
+	grown := int(off) + len(p)
+	b.own(max(grown, len(b.b)))
+	if old := len(b.b); grown > old {
+		b.b = b.b[:grown]
+		clear(b.b[old:])
 	}
 	copy(b.b[off:], p)
 	b.at = at
 }
 
 func (b *body) truncate(size int64, at time.Time) {
-	if size < int64(len(b.b)) {
-		// The bytes behind the end must not come back when the file grows again.
-		b.b, b.shared = append([]byte(nil), b.b[:size]...), false
-	} else if size > int64(len(b.b)) {
-		b.writeAt(make([]byte, size-int64(len(b.b))), int64(len(b.b)), at)
+	if size > int64(len(b.b)) {
+		b.writeAt(nil, size, at)
 	}
-	b.at = at
+	b.own(0)
+	b.b, b.at = b.b[:size], at
 }
 
 // info is a fs.FileInfo.
