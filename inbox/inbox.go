@@ -63,6 +63,11 @@ type Inbox struct {
 
 	mu      sync.Mutex
 	flights map[flight]chan struct{}
+
+	// The steps whose order is everything: tests turn it and see the crash matrix fail.
+	commit  func(context.Context, *Partner, *ledger.Received) error // the intent to publish
+	deliver func(context.Context, *Partner, *ledger.Received) error // final names
+	order   []bool                                                  // of the document among the files: false first
 }
 
 // pair selects a partner: station and partner, as the message names them.
@@ -73,7 +78,8 @@ type flight struct{ from, to, id string }
 
 // New makes an inbox.
 func New(d Deps, partners []Partner) *Inbox {
-	in := &Inbox{Deps: d, partners: map[pair]*Partner{}, stations: map[string]*cms.Signer{}, flights: map[flight]chan struct{}{}}
+	in := &Inbox{Deps: d, partners: map[pair]*Partner{}, stations: map[string]*cms.Signer{}, flights: map[flight]chan struct{}{}, order: []bool{false, true}}
+	in.commit, in.deliver = in.insert, in.publish
 	for i := range partners {
 		p := &partners[i]
 		in.partners[pair{p.StationAS2ID, p.AS2ID}] = p

@@ -57,7 +57,7 @@ func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
 	if row.Folder != "" {
 		return in.moveFolder(p, row, base)
 	}
-	for _, document := range []bool{false, true} {
+	for _, document := range in.order {
 		for i := range row.Files {
 			f := &row.Files[i]
 			if f.Document != document {

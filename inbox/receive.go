@@ -55,7 +55,7 @@ func (r *request) receive(ctx context.Context) (as2.Reply, error) {
 		return as2.Reply{}, err
 	}
 	failpoint.Hit("after received")
-	if err := r.publish(ctx, r.p, row); err != nil {
+	if err := r.deliver(ctx, r.p, row); err != nil {
 		return as2.Reply{}, err
 	}
 	failpoint.Hit("before answer")
@@ -359,12 +359,7 @@ func (r *request) record(ctx context.Context, row *ledger.Received, opened *as2.
 			return err
 		}
 		if !taken {
-			err := r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-				if err := tx.InsertReceived(row, r.p.fold); err != nil {
-					return err
-				}
-				return r.notes(tx, row)
-			})
+			err := r.commit(ctx, r.p, row)
 			if !errors.Is(err, ledger.ErrExists) {
 				return err
 			}
@@ -424,13 +419,22 @@ func (in *Inbox) taken(ctx context.Context, p *Partner, row *ledger.Received) (b
 	return reserved, err
 }
 
-func (r *request) notes(tx *ledger.Tx, row *ledger.Received) error {
-	for _, n := range row.Notes {
-		if err := tx.AddEvent(r.event(row.ID, ledger.Warning, "received-note", "", "message %s: %s", row.MessageID, n)); err != nil {
+// insert commits the intent to publish, with events for what is worth knowing.
+func (in *Inbox) insert(ctx context.Context, p *Partner, row *ledger.Received) error {
+	e := ledger.Event{At: in.Now().UTC(), Partner: p.Name, Subject: row.ID}
+	return in.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if err := tx.InsertReceived(row, p.fold); err != nil {
 			return err
 		}
-	}
-	return tx.AddEvent(r.event(row.ID, ledger.Info, "received", "", "message %s: %s with %d files", row.MessageID, row.Key, len(row.Files)))
+		for _, n := range row.Notes {
+			e.Level, e.Code, e.Text = ledger.Warning, "received-note", "message "+row.MessageID+": "+n
+			if err := tx.AddEvent(e); err != nil {
+				return err
+			}
+		}
+		e.Level, e.Code, e.Text = ledger.Info, "received", fmt.Sprintf("message %s: %s with %d files", row.MessageID, row.Key, len(row.Files))
+		return tx.AddEvent(e)
+	})
 }
 
 func (r *request) event(subject string, level ledger.Level, code, hint, format string, args ...any) ledger.Event {
