@@ -150,6 +150,18 @@ func TestFolderMovesInOneChange(t *testing.T) {
 	want(t, "synced", d.PowerCut(simdisk.None), "sent/ sent/t/ sent/t/f=x work/")
 }
 
+// TestFolderThatMovedDoesNotComeBack: its first name was never synced, and must not
+// appear later, when the folder that it was in is synced or kept.
+func TestFolderThatMovedDoesNotComeBack(t *testing.T) {
+	d := simdisk.New()
+	root := d.Root(".")
+	must(t, root.Mkdir("sent", 0o700), root.SyncDir("."))
+	must(t, root.Mkdir("t", 0o700), root.RenameNoReplace("t", "sent/t"), root.SyncDir("sent"))
+	want(t, "kept", d.PowerCut(simdisk.All), "sent/ sent/t/")
+	must(t, root.SyncDir("."))
+	want(t, "synced", d.PowerCut(simdisk.None), "sent/ sent/t/")
+}
+
 func TestRemovalIsUndoneUntilTheFolderWasSynced(t *testing.T) {
 	d := simdisk.New()
 	root := d.Root(".")

@@ -249,3 +249,58 @@ func TestSQLiteReleasedDiskIsGone(t *testing.T) {
 		}
 	}
 }
+
+// TestSQLiteLocks: two connections are kept apart as by the locks of a real disk, in
+// WAL mode by those of the shared memory, with a rollback journal by those of the file.
+func TestSQLiteLocks(t *testing.T) {
+	for _, journal := range []string{"WAL", "DELETE"} {
+		d := simdisk.New()
+		vfs, prefix := d.SQLite()
+		defer d.Release()
+		connect := func() *sql.DB {
+			db, err := sql.Open("sqlite", "file:"+prefix+"/ledger.db?vfs="+vfs+"&_pragma=busy_timeout(0)&_pragma=journal_mode("+journal+")")
+			must(t, err)
+			db.SetMaxOpenConns(1)
+			return db
+		}
+		exec := func(db *sql.DB, text string) error {
+			_, err := db.Exec(text)
+			return err
+		}
+		busy := func(what string, err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), "database is locked") {
+				t.Errorf("%s: %s: %v, want busy", journal, what, err)
+			}
+		}
+		a, b := connect(), connect()
+		create(t, a)
+		must(t, exec(a, "BEGIN IMMEDIATE"), insert(a, 1))
+		busy("a second writer", exec(b, "BEGIN IMMEDIATE"))
+
+		must(t, exec(b, "BEGIN"))
+		var n int
+		must(t, b.QueryRow("SELECT count(*) FROM rows").Scan(&n))
+		if n != 0 {
+			t.Errorf("%s: a reader sees %d uncommitted rows", journal, n)
+		}
+		if journal == "DELETE" {
+			busy("a commit beside a reader", exec(a, "COMMIT"))
+			busy("a reader beside a commit that waits", exec(connect(), "SELECT count(*) FROM rows"))
+			must(t, exec(b, "COMMIT"))
+		}
+		must(t, exec(a, "COMMIT"))
+		if journal == "WAL" {
+			must(t, b.QueryRow("SELECT count(*) FROM rows").Scan(&n))
+			if n != 0 {
+				t.Errorf("a reader's snapshot changes: %d rows", n)
+			}
+			busy("a writer with an old snapshot", insert(b, 2))
+			must(t, exec(b, "COMMIT"))
+		}
+		must(t, exec(b, "BEGIN IMMEDIATE"), insert(b, 2), exec(b, "COMMIT"), a.Close(), b.Close())
+		if got := count(t, d.Kill()); got != 2 {
+			t.Errorf("%s: %d rows in the end", journal, got)
+		}
+	}
+}
