@@ -261,6 +261,7 @@ func TestSQLiteLocks(t *testing.T) {
 			db, err := sql.Open("sqlite", "file:"+prefix+"/ledger.db?vfs="+vfs+"&_pragma=busy_timeout(0)&_pragma=journal_mode("+journal+")")
 			must(t, err)
 			db.SetMaxOpenConns(1)
+			t.Cleanup(func() { db.Close() }) // most are closed by then
 			return db
 		}
 		exec := func(db *sql.DB, text string) error {
