@@ -1,0 +1,24 @@
+//go:build failpoints
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The agent is killed at every named place, and started again: each story ends the
+// same.
+func TestFailpoints(t *testing.T) {
+	keys := keyDir(t)
+	for _, point := range []string{
+		"after claim intent", "after claim moves", "after seal", "after attempt", "after post", "after verdict", "before filed",
+		"after stage", "after received", "after first file", "before published", "before answer",
+	} {
+		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
+			testscript.Run(t, params(keys, "failpoints", "POINT="+point))
+		})
+	}
+}
