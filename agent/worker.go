@@ -127,10 +127,18 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err error) {
 	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
 		ts, err := tx.OpenTransfers(w.box.partner.Name)
+		if err != nil {
+			return err
+		}
+		pause, err := tx.Pause(w.box.partner.Name)
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		untilReleased := err == nil && pause.Until.IsZero()
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, t := range ts {
-			if t.Hold != "" && t.State != ledger.StateSettled {
+			if t.Hold != "" && t.State != ledger.StateSettled || untilReleased && t.State == ledger.StateSealed && !w.busy[t.ID] {
 				continue
 			}
 			open++
@@ -138,7 +146,7 @@ func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err erro
 				due = t.Due
 			}
 		}
-		return err
+		return nil
 	})
 	return due, open, err
 }
