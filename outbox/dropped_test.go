@@ -1,0 +1,239 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// begin opens a world for one test.
+func begin(t *testing.T, answers ...answer) (*world, *Outbox) {
+	t.Helper()
+	w := newWorld(answers...)
+	l := w.ledger()
+	t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
+	return w, w.outbox(l)
+}
+
+func scan(t *testing.T, o *Outbox) Report {
+	t.Helper()
+	r, err := o.Scan(context.Background(), NewObserver())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// carry steps a transfer until nothing is to be done for it.
+func carry(t *testing.T, o *Outbox, id string) ledger.Transfer {
+	t.Helper()
+	for again := true; again; {
+		var err error
+		if again, err = o.Step(context.Background(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return row(t, o, id)
+}
+
+func row(t *testing.T, o *Outbox, id string) (tr ledger.Transfer) {
+	t.Helper()
+	must(o.Ledger.View(context.Background(), func(tx *ledger.Tx) (err error) { tr, err = tx.Transfer(id); return err }))
+	return tr
+}
+
+// A writer paused for longer than the quiet time and goes on after the claim: nothing
+// cut short is sent, the files go back and wait again.
+func TestFileThatGrowsAfterTheClaim(t *testing.T) {
+	w, o := begin(t, accept)
+	id := scan(t, o).Claimed[0]
+	if _, err := o.Step(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	w.write(path.Join(workDir, id, "INV-1.xml"), "<Invoice/><More/>")
+	tr := carry(t, o, id)
+	if tr.State != ledger.StateUndone || w.partner.posts != 0 || !strings.Contains(tr.Reason, "INV-1.xml") {
+		t.Errorf("%s: %s, %d posts", tr.State, tr.Reason, w.partner.posts)
+	}
+	for name := range dropped {
+		if ok, _ := fsx.Exists(o.p.Folder, path.Join(outboxDir, name)); !ok {
+			t.Errorf("%s is not back", name)
+		}
+	}
+}
+
+func TestFileThatVanishesBeforeTheClaim(t *testing.T) {
+	w, o := begin(t, accept)
+	id := scan(t, o).Claimed[0]
+	must(w.disk.Outside("acme").Remove(path.Join(outboxDir, "INV-1_scan.pdf")))
+	if tr := carry(t, o, id); tr.State != ledger.StateUndone || !strings.Contains(tr.Reason, "INV-1_scan.pdf") {
+		t.Errorf("%s: %s", tr.State, tr.Reason)
+	}
+	if ok, _ := fsx.Exists(o.p.Folder, path.Join(outboxDir, "INV-1.xml")); !ok {
+		t.Error("the document is not back")
+	}
+}
+
+// While a transfer is on its way its key is taken: attachments that come now are late,
+// a second document waits.
+func TestLateAttachmentAndSecondDocument(t *testing.T) {
+	w, o := begin(t, accept)
+	id := scan(t, o).Claimed[0]
+	_, err := o.Step(context.Background(), id)
+	must(err)
+	w.write(path.Join(outboxDir, "INV-1_late.pdf"), "x")
+	if r := scan(t, o); len(r.Waiting) != 1 || r.Waiting[0].Reason != "late" || !r.Waiting[0].Alarm {
+		t.Errorf("%+v", r)
+	}
+	w.write(path.Join(outboxDir, "INV-1.xml"), "<Second/>")
+	if r := scan(t, o); len(r.Claimed) != 0 || len(r.Waiting) != 2 || r.Waiting[0].Reason != "in-flight" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestPauseLeavesTheQueueInPlace(t *testing.T) {
+	w, o := begin(t, accept)
+	posts := 0
+	status := 401
+	o.Post = poster(func() (*as2.Answer, error) {
+		posts++
+		return &as2.Answer{Status: status, Header: map[string][]string{}}, nil
+	})
+	id := scan(t, o).Claimed[0]
+	tr := carry(t, o, id)
+	if tr.State != ledger.StateSealed || tr.Attempts != 0 || posts == 0 {
+		t.Fatalf("%s, %d counted, %d posts", tr.State, tr.Attempts, posts)
+	}
+	var pause ledger.Pause
+	must(o.Ledger.View(context.Background(), func(tx *ledger.Tx) (err error) { pause, err = tx.Pause("acme"); return err }))
+	if !strings.Contains(pause.Reason, "401") || pause.Hint == "" {
+		t.Errorf("%+v", pause)
+	}
+	// For days nothing but probes goes out, and nothing is given up.
+	before := posts
+	for range 200 {
+		w.now = w.now.Add(15 * time.Minute)
+		tr = carry(t, o, id)
+	}
+	if tr.State != ledger.StateSealed || tr.Attempts != 0 || posts == before || posts > before+60 {
+		t.Errorf("%s, %d counted, %d probes", tr.State, tr.Attempts, posts-before)
+	}
+	// The password is right again: the next probe settles it and ends the pause.
+	o.Post = w
+	for range 8 {
+		w.now = w.now.Add(15 * time.Minute)
+		tr = carry(t, o, id)
+	}
+	if tr.Verdict != ledger.VerdictAccepted {
+		t.Errorf("%s %q: %s", tr.State, tr.Verdict, tr.Reason)
+	}
+	err := o.Ledger.View(context.Background(), func(tx *ledger.Tx) error { _, err := tx.Pause("acme"); return err })
+	if !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("still paused: %v", err)
+	}
+}
+
+type poster func() (*as2.Answer, error)
+
+func (p poster) Post(context.Context, string, []as2.Field, int64, func() (io.ReadCloser, error)) (*as2.Answer, error) {
+	return p()
+}
+
+// Three attempts are three posts, under one Message-ID and with the same bytes; retry
+// goes on under it.
+func TestRetriesAreCountedAndRetryKeepsTheMessage(t *testing.T) {
+	w, o := begin(t, busy, busy, busy, accept)
+	id := scan(t, o).Claimed[0]
+	var tr ledger.Transfer
+	for range 10 {
+		tr = carry(t, o, id)
+		w.now = w.now.Add(time.Hour)
+	}
+	if tr.Verdict != ledger.VerdictGaveUp || w.partner.posts != 3 || tr.Posts != 3 {
+		t.Fatalf("%q after %d posts", tr.Verdict, w.partner.posts)
+	}
+	wish := ledger.Wish{ID: "w1", Kind: ledger.WishRetry, Transfer: id, By: "me", At: w.now}
+	must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error { return tx.AddWish(wish) }))
+	must(o.Grant(context.Background(), wish))
+	again := carry(t, o, id)
+	if again.Verdict != ledger.VerdictAccepted || again.MessageID != tr.MessageID || string(again.Sealed) != string(tr.Sealed) || again.Posts != 4 {
+		t.Errorf("%+v", again)
+	}
+	if ok, _ := fsx.Exists(o.p.Folder, tr.FilePath); ok {
+		t.Error("it is still in failed")
+	}
+}
+
+func TestRetryOfARejectedOneIsANewTransfer(t *testing.T) {
+	w, o := begin(t, reject, accept)
+	id := scan(t, o).Claimed[0]
+	tr := carry(t, o, id)
+	if tr.Verdict != ledger.VerdictRejected {
+		t.Fatal(tr.Reason)
+	}
+	wish := ledger.Wish{ID: "w1", Kind: ledger.WishRetry, Transfer: id, By: "me", At: w.now}
+	must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error { return tx.AddWish(wish) }))
+	must(o.Grant(context.Background(), wish))
+	var open []ledger.Transfer
+	must(o.Ledger.View(context.Background(), func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers("acme"); return err }))
+	if len(open) != 1 || open[0].RetryOf != id || open[0].MessageID == tr.MessageID {
+		t.Fatalf("%+v", open)
+	}
+	if again := carry(t, o, open[0].ID); again.Verdict != ledger.VerdictAccepted {
+		t.Errorf("%q: %s", again.Verdict, again.Reason)
+	}
+	if findings, err := o.Check(context.Background()); err != nil || len(findings) > 0 {
+		t.Error(findings, err)
+	}
+}
+
+func TestHoldAndRelease(t *testing.T) {
+	w, o := begin(t, accept)
+	id := scan(t, o).Claimed[0]
+	grant := func(k ledger.WishKind, n string) {
+		wish := ledger.Wish{ID: n, Kind: k, Transfer: id, By: "me", Reason: "wait", At: w.now}
+		must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error { return tx.AddWish(wish) }))
+		must(o.Grant(context.Background(), wish))
+	}
+	grant(ledger.WishHold, "w1")
+	if tr := carry(t, o, id); tr.State != ledger.StateClaiming || tr.Hold != "wait" || w.partner.posts != 0 {
+		t.Errorf("%+v", tr)
+	}
+	grant(ledger.WishRelease, "w2")
+	if tr := carry(t, o, id); tr.Verdict != ledger.VerdictAccepted {
+		t.Errorf("%+v", tr)
+	}
+}
+
+// Each finding of Check is planted once.
+func TestCheckFinds(t *testing.T) {
+	w, o := begin(t, accept)
+	tr := carry(t, o, scan(t, o).Claimed[0])
+	root := w.disk.Outside("acme")
+	must(fsx.MkdirAll(root, ".work/stranger", 0o750))
+	must(fsx.MkdirAll(root, path.Join(workDir, tr.ID), 0o750))
+	must(fsx.MkdirAll(root, "failed", 0o750))
+	w.write("failed/note.txt", "x")
+	must(fsx.MkdirAll(root, "failed/odd", 0o750))
+	must(root.RenameNoReplace(tr.FilePath, "failed/INV-1."+tr.ID))
+	findings, err := o.Check(context.Background())
+	must(err)
+	var all strings.Builder
+	for _, f := range findings {
+		all.WriteString(f.Path + ": " + f.Fact + "\n")
+	}
+	for _, want := range []string{".work/stranger: no transfer", ".work/" + tr.ID + ": the transfer is filed", "failed/note.txt: a file that the agent did not put here",
+		"failed/odd: its transfer.json cannot be read", "the ledger has it in"} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("%q is not found in\n%s", want, &all)
+		}
+	}
+}
