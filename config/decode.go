@@ -10,14 +10,49 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// maxValues bounds how many values one file may stand for. An alias counts each time
+// it is used, so that a few lines cannot expand to millions of partners.
+const maxValues = 2_000_000
+
 // decoder collects mistakes while it walks the nodes.
 type decoder struct {
-	file string
-	errs Errors
+	file   string
+	errs   Errors
+	lines  map[string]int // where each key of the file is, by its path
+	values int
+}
+
+// report adds a mistake at a path; its line is that of the nearest key in the file.
+func (d *decoder) report(path, hint, format string, args ...any) {
+	d.fail(d.line(path), path, hint, format, args...)
 }
 
 func (d *decoder) fail(line int, path, hint, format string, args ...any) {
-	d.errs = append(d.errs, Error{d.file, line, path, fmt.Sprintf(format, args...), hint})
+	d.errs = append(d.errs, Error{d.file, max(line, 1), path, fmt.Sprintf(format, args...), hint})
+}
+
+// line is where a key stands, or else the mapping or list that it would stand in.
+func (d *decoder) line(path string) int {
+	for path != "" {
+		if n, ok := d.lines[path]; ok {
+			return n
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return 1
+}
+
+// enter notes where a value is and says whether there is room for it.
+func (d *decoder) enter(path string, line int) bool {
+	d.values++
+	if d.values == maxValues+1 {
+		d.fail(line, path, "use fewer aliases", "the file stands for more than %d values", maxValues)
+	}
+	if d.values > maxValues {
+		return false
+	}
+	d.lines[path] = line
+	return true
 }
 
 // key is one line of the table: a key of a mapping, for people and for the decoder.
@@ -28,30 +63,38 @@ type key[T any] struct {
 
 // mapping decodes a mapping by its table.
 func mapping[T any](d *decoder, v *T, n *yaml.Node, path string, table []key[T]) {
+	line := n.Line
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
-		d.fail(n.Line, path, "", "must be a mapping (key: value), is %s", kindOf(n))
+		d.fail(line, path, "", "must be a mapping (key: value), is %s", kindOf(n))
 		return
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, value := n.Content[i], n.Content[i+1]
-		at := join(path, k.Value)
+		at := join(path, plain(k.Value))
 		if first, ok := seen[k.Value]; ok {
 			d.fail(k.Line, at, "", "is here twice, first on line %d", first)
 			continue
 		}
 		seen[k.Value] = k.Line
+		if !d.enter(at, k.Line) {
+			return
+		}
+		if k.Tag == "!!merge" {
+			d.fail(k.Line, at, "give the mapping below an anchor and use it as a whole: send: *name", "merge keys are not read")
+			continue
+		}
 		j := slices.IndexFunc(table, func(t key[T]) bool { return t.name == k.Value })
 		if j < 0 {
 			names := make([]string, len(table))
 			for i, t := range table {
 				names[i] = t.name
 			}
-			d.fail(k.Line, at, didYouMean(k.Value, names), "is no known key")
+			d.fail(k.Line, at, didYouMean(k.Value, names), "is no key that is known")
 			continue
 		}
-		if value.Tag == "!!null" {
+		if isNull(value) {
 			continue // "key:" without a value means the default
 		}
 		table[j].set(d, v, value, at)
@@ -59,26 +102,30 @@ func mapping[T any](d *decoder, v *T, n *yaml.Node, path string, table []key[T])
 }
 
 // named decodes a mapping whose keys are names that the operator chose.
-func named(d *decoder, n *yaml.Node, path string, each func(name string, line int, value *yaml.Node, path string)) {
+func named(d *decoder, n *yaml.Node, path string, each func(name string, value *yaml.Node, path string)) {
+	line := n.Line
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
-		d.fail(n.Line, path, "", "must be a mapping of names, is %s", kindOf(n))
+		d.fail(line, path, "", "must be a mapping of names, is %s", kindOf(n))
 		return
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
-		at := join(path, k.Value)
+		at := join(path, plain(k.Value))
 		if first, ok := seen[strings.ToLower(k.Value)]; ok {
-			d.fail(k.Line, at, "names differ by more than upper and lower case", "is here twice, first on line %d", first)
+			d.fail(k.Line, at, "upper and lower case do not tell names apart", "is here twice, first on line %d", first)
 			continue
 		}
 		seen[strings.ToLower(k.Value)] = k.Line
+		if !d.enter(at, k.Line) {
+			return
+		}
 		if !validName(k.Value) {
 			d.fail(k.Line, at, "", "a name has letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
 			continue
 		}
-		each(k.Value, k.Line, n.Content[i+1], at)
+		each(k.Value, n.Content[i+1], at)
 	}
 }
 
@@ -100,16 +147,31 @@ func list(d *decoder, n *yaml.Node, path string, each func(value *yaml.Node, pat
 		return
 	}
 	for i, item := range n.Content {
-		each(item, fmt.Sprintf("%s[%d]", path, i))
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if !d.enter(at, item.Line) {
+			return
+		}
+		each(item, at)
 	}
 }
 
-// resolve follows an alias. Cycles and bombs are refused by the library.
+// resolve follows an alias. An alias inside its own anchor does no harm: the tables are
+// only a few levels deep, and enter counts.
 func resolve(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	return n
+}
+
+func isNull(n *yaml.Node) bool { return resolve(n).ShortTag() == "!!null" }
+
+// plain quotes a key of the file that would make a message unreadable.
+func plain(key string) string {
+	if validName(key) {
+		return key
+	}
+	return strconv.Quote(key)
 }
 
 func join(path, key string) string {
@@ -126,13 +188,17 @@ func kindOf(n *yaml.Node) string {
 	case yaml.SequenceNode:
 		return "a list"
 	}
+	if isNull(n) {
+		return "empty"
+	}
 	return fmt.Sprintf("%q", n.Value)
 }
 
 func (d *decoder) scalar(n *yaml.Node, path, what string) (string, bool) {
+	line := n.Line // of the alias, where the value is used
 	n = resolve(n)
-	if n.Kind != yaml.ScalarNode {
-		d.fail(n.Line, path, "", "must be %s, is %s", what, kindOf(n))
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		d.fail(line, path, "", "must be %s, is %s", what, kindOf(n))
 		return "", false
 	}
 	return n.Value, true
@@ -231,7 +297,7 @@ var sizeUnits = []struct {
 	bytes  int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}
 
-func setSize[T any](field func(*T) *int64) func(*decoder, *T, *yaml.Node, string) {
+func setSize[T any](least int64, field func(*T) *int64) func(*decoder, *T, *yaml.Node, string) {
 	return func(d *decoder, v *T, n *yaml.Node, path string) {
 		s, ok := d.scalar(n, path, "a size")
 		if !ok {
@@ -242,14 +308,21 @@ func setSize[T any](field func(*T) *int64) func(*decoder, *T, *yaml.Node, string
 			if !ok {
 				continue
 			}
-			if i, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); err == nil && i >= 0 && i < 1<<62/u.bytes {
+			if i, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); err == nil && i >= 0 && i < 1<<62/u.bytes && i*u.bytes >= least {
 				*field(v) = i * u.bytes
 				return
 			}
 			break
 		}
-		d.fail(n.Line, path, "write for example 500KiB, 64MiB or 2GiB", "must be a size with its unit, is %q", s)
+		d.fail(n.Line, path, "write for example 500KiB, 64MiB or 2GiB", "must be a size with its unit%s, is %q", atLeast(least), s)
 	}
+}
+
+func atLeast(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d B or more", bytes)
 }
 
 func setChoice[T any](field func(*T) *string, choices ...string) func(*decoder, *T, *yaml.Node, string) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"runtime"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 // defaultPartner is what a partner has that says nothing.
 func defaultPartner() *Partner {
-	return &Partner{
+	p := &Partner{
 		Send:    Send{Sign: cms.SHA256, Cipher: cms.AES256CBC, Compress: "none", Receipt: "signed", Parallel: 2},
 		Receive: Receive{Signed: true, Encrypted: true, MaxMessage: 64 << 30, MaxEntries: 10_000, MaxUnpacked: 256 << 30, MaxRatio: 1000},
 		Naming:  naming.DefaultConfig(), LateWindow: 24 * time.Hour,
@@ -20,34 +21,36 @@ func defaultPartner() *Partner {
 		Inbox:        Inbox{Unpack: "auto", BrokenZip: "keep", OnConflict: "rename", Layout: "files"},
 		Retry:        Retry{Attempts: 10, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 24 * time.Hour},
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},
-		EvidenceUpTo: 64 << 20, namingLines: map[string]int{},
+		EvidenceUpTo: 64 << 20,
 	}
+	p.Naming.FoldCase = runtime.GOOS == "windows"
+	return p
 }
 
 func rootKeys() []key[Config] {
 	return []key[Config]{
 		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setString(func(c *Config) *string { return &c.DataDir })},
 		{"time_zone", "name", "that of the machine", "The zone of all schedules, such as Europe/Vienna.", setString(func(c *Config) *string { return &c.ZoneName })},
-		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(func(c *Config) *int64 { return &c.Reserve })},
+		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(0, func(c *Config) *int64 { return &c.Reserve })},
 		{"create_keys", "true or false", "false", "Make keys and self-signed certificates of ours that are missing, at start. For trying things out.", setBool(func(c *Config) *bool { return &c.CreateKeys })},
 		{"listen", "list", "none", "Addresses where messages are received.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			list(d, n, path, func(item *yaml.Node, at string) {
-				l := Listener{Path: "/as2", line: item.Line}
+				l := Listener{Path: "/as2"}
 				mapping(d, &l, item, at, listenKeys())
 				c.Listen = append(c.Listen, l)
 			})
 		}},
 		{"stations", "names", "required", "Our own AS2 identities; separate ones for test and production are normal.", func(d *decoder, c *Config, n *yaml.Node, path string) {
-			named(d, n, path, func(name string, line int, value *yaml.Node, at string) {
-				s := &Station{Name: name, line: line}
+			named(d, n, path, func(name string, value *yaml.Node, at string) {
+				s := &Station{Name: name}
 				mapping(d, s, value, at, stationKeys())
 				c.Stations = append(c.Stations, s)
 			})
 		}},
 		{"partners", "names", "none", "The other sides. Each has a folder of its own.", func(d *decoder, c *Config, n *yaml.Node, path string) {
-			named(d, n, path, func(name string, line int, value *yaml.Node, at string) {
+			named(d, n, path, func(name string, value *yaml.Node, at string) {
 				p := defaultPartner()
-				p.Name, p.Line, p.FolderLine = name, line, line
+				p.Name = name
 				mapping(d, p, value, at, partnerKeys())
 				c.Partners = append(c.Partners, p)
 			})
@@ -70,7 +73,7 @@ func stationKeys() []key[Station] {
 		{"as2_id", "AS2 name", "required", "Our AS2 identifier: AS2-From in what we send, AS2-To in what we receive.", setString(func(s *Station) *string { return &s.AS2ID })},
 		{"keys", "list", "required", "Our certificates with their keys. The first one signs, all of them open: put the new one first while partners change over.", func(d *decoder, s *Station, n *yaml.Node, path string) {
 			list(d, n, path, func(item *yaml.Node, at string) {
-				k := KeyPair{line: item.Line}
+				var k KeyPair
 				mapping(d, &k, item, at, keyPairKeys())
 				s.Keys = append(s.Keys, k)
 			})
@@ -89,10 +92,7 @@ func partnerKeys() []key[Partner] {
 	return []key[Partner]{
 		{"as2_id", "AS2 name", "required", "The partner's AS2 identifier. Case matters.", setString(func(p *Partner) *string { return &p.AS2ID })},
 		{"station", "name", "required", "Which of our stations talks to it.", setString(func(p *Partner) *string { return &p.StationName })},
-		{"folder", "path", "data_dir/partners/NAME", "The partner's folder with outbox, sent, failed and inbox. One volume.", func(d *decoder, p *Partner, n *yaml.Node, path string) {
-			p.FolderLine = n.Line
-			setString(func(p *Partner) *string { return &p.Folder })(d, p, n, path)
-		}},
+		{"folder", "path", "data_dir/partners/NAME", "The partner's folder with outbox, sent, failed and inbox. One volume.", setString(func(p *Partner) *string { return &p.Folder })},
 		{"url", "URL", "none", "Where to post to. Without it nothing is sent to this partner.", setString(func(p *Partner) *string { return &p.URL })},
 		{"allow_http", "true or false", "false", "Post over plain HTTP.", setBool(func(p *Partner) *bool { return &p.AllowHTTP })},
 		{"certificates", "list of files", "required", "The partner's certificates. The first one is encrypted to, any of them may sign.", setStrings(func(p *Partner) *[]string { return &p.CertificateFiles })},
@@ -102,10 +102,6 @@ func partnerKeys() []key[Partner] {
 			mapping(d, &p.Receive, n, path, receiveKeys())
 		}},
 		{"naming", "mapping", "", "Which files travel together.", func(d *decoder, p *Partner, n *yaml.Node, path string) {
-			p.namingLine = n.Line
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				p.namingLines[n.Content[i].Value] = n.Content[i].Line
-			}
 			mapping(d, p, n, path, namingKeys())
 		}},
 		{"outbox", "mapping", "", "How files are picked up.", func(d *decoder, p *Partner, n *yaml.Node, path string) { mapping(d, &p.Outbox, n, path, outboxKeys()) }},
@@ -114,7 +110,7 @@ func partnerKeys() []key[Partner] {
 		{"timeouts", "mapping", "", "Bounds of one attempt.", func(d *decoder, p *Partner, n *yaml.Node, path string) {
 			mapping(d, &p.Timeouts, n, path, timeoutKeys())
 		}},
-		{"evidence_up_to", "size", "64MiB", "Sealed and received messages up to this size are kept as evidence; headers, digests and receipts always are.", setSize(func(p *Partner) *int64 { return &p.EvidenceUpTo })},
+		{"evidence_up_to", "size", "64MiB", "Sealed and received messages up to this size are kept as evidence; headers, digests and receipts always are.", setSize(0, func(p *Partner) *int64 { return &p.EvidenceUpTo })},
 	}
 }
 
@@ -150,9 +146,9 @@ func receiveKeys() []key[Receive] {
 				r.Encrypted = r.Encrypted || word == "encrypted"
 			})
 		}},
-		{"max_message", "size", "64GiB", "The largest payload.", setSize(func(r *Receive) *int64 { return &r.MaxMessage })},
+		{"max_message", "size", "64GiB", "The largest payload.", setSize(1, func(r *Receive) *int64 { return &r.MaxMessage })},
 		{"max_entries", "number", "10000", "The most files in a zip.", setInt(1, 1_000_000, func(r *Receive) *int { return &r.MaxEntries })},
-		{"max_unpacked", "size", "256GiB", "The most bytes a zip may unpack to.", setSize(func(r *Receive) *int64 { return &r.MaxUnpacked })},
+		{"max_unpacked", "size", "256GiB", "The most bytes a zip may unpack to.", setSize(1, func(r *Receive) *int64 { return &r.MaxUnpacked })},
 		{"max_ratio", "number", "1000", "The most bytes per byte of the zip.", func(d *decoder, r *Receive, n *yaml.Node, path string) {
 			ratio := int(r.MaxRatio)
 			setInt(1, 1_000_000, func(v *int) *int { return v })(d, &ratio, n, path)
@@ -186,14 +182,8 @@ func outboxKeys() []key[Outbox] {
 	return []key[Outbox]{
 		{"bundle", "always, with-attachments or never", "always", "When a batch is sent as a zip. With never, a document that has attachments waits.", setChoice(func(o *Outbox) *string { return &o.Bundle }, "always", "with-attachments", "never")},
 		{"poll", "duration", "30s", "How often the outbox is looked at even without a file event. Network shares give none.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.Poll })},
-		{"rescan", "cron expression", "none", "Further moments to look at the outbox.", func(d *decoder, o *Outbox, n *yaml.Node, path string) {
-			o.rescanLine = n.Line
-			setString(func(o *Outbox) *string { return &o.rescan })(d, o, n, path)
-		}},
-		{"window", "cron expression", "always", "The minutes in which sending is allowed, such as \"* 6-21 * * MON-FRI\".", func(d *decoder, o *Outbox, n *yaml.Node, path string) {
-			o.windowLine = n.Line
-			setString(func(o *Outbox) *string { return &o.window })(d, o, n, path)
-		}},
+		{"rescan", "cron expression", "none", "Further moments to look at the outbox.", setString(func(o *Outbox) *string { return &o.rescan })},
+		{"window", "cron expression", "always", "The minutes in which sending is allowed, such as \"* 6-21 * * MON-FRI\".", setString(func(o *Outbox) *string { return &o.window })},
 		{"waiting_alarm", "duration", "1h", "After this time a file that waits for something raises an alarm.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.WaitingAlarm })},
 	}
 }

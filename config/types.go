@@ -38,7 +38,6 @@ type Listener struct {
 	Certificates    []*x509.Certificate
 	Key             crypto.Signer
 	BehindProxy     bool
-	line            int
 }
 
 // KeyPair is one certificate of ours with its key.
@@ -46,7 +45,6 @@ type KeyPair struct {
 	CertificateFile, KeyFile string
 	Certificate              *x509.Certificate
 	Key                      crypto.Signer
-	line                     int
 }
 
 // Station is one of our AS2 identities.
@@ -54,7 +52,6 @@ type Station struct {
 	Name  string
 	AS2ID string
 	Keys  []KeyPair // the first one signs; all of them open
-	line  int
 }
 
 // Partner is the other side and everything agreed with it.
@@ -82,8 +79,6 @@ type Partner struct {
 	EvidenceUpTo     int64
 	Line             int // of the partner's name
 	FolderLine       int
-	namingLine       int
-	namingLines      map[string]int
 }
 
 // Send is how messages to a partner are made.
@@ -116,8 +111,6 @@ type Outbox struct {
 	WaitingAlarm time.Duration
 	rescan       string
 	window       string
-	rescanLine   int
-	windowLine   int
 }
 
 // Inbox is how files are delivered.
@@ -145,7 +138,7 @@ type Timeouts struct {
 // Error is one mistake in the file.
 type Error struct {
 	File string
-	Line int    // 0 = the file as a whole
+	Line int    // from 1
 	Path string // such as partners.acme.url
 	Fact string
 	Hint string

@@ -23,6 +23,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"go.mozilla.org/pkcs7"
@@ -91,7 +92,12 @@ func appendBundle(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, e
 	if err != nil {
 		return nil, fmt.Errorf("the bundle cannot be read: %w", err)
 	}
-	return append(certs, p.Certificates...), nil
+	for _, cert := range p.Certificates {
+		if certs, err = appendCertificate(certs, cert.Raw); err != nil {
+			return nil, err
+		}
+	}
+	return certs, nil
 }
 
 // Private reads the private key of a PEM file: PKCS#8 or PKCS#1, not encrypted.
@@ -144,6 +150,14 @@ func Match(cert *x509.Certificate, key crypto.Signer) error {
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// Exposed reports whether any user of the machine may read or change a key file. The
+// owner's group may: that is how a key is shared on purpose. Windows keeps this in
+// access lists, which are not read: there the answer is no.
+func Exposed(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0
 }
 
 func readFile(path string) ([]byte, error) {

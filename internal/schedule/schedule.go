@@ -28,6 +28,9 @@ type Schedule struct {
 // horizon of the library, five years; the next February has 29 days.
 var reference = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// horizon is for how many years the library looks ahead.
+const horizon = 5
+
 // shortest is the shortest @every that makes sense for folders.
 const shortest = time.Second
 
@@ -74,16 +77,10 @@ func (s Schedule) Next(after time.Time) time.Time {
 	if _, every := s.schedule.(cron.ConstantDelaySchedule); every {
 		return s.schedule.Next(after)
 	}
-	local := after.In(s.loc)
 	if !s.wall {
-		// In a fixed offset the library cannot stumble over a change of clocks. The
-		// minutes of all zones agree but for the odd half hour.
-		_, offset := local.Zone()
-		fixed := time.FixedZone("", offset)
-		next := asUTC(s.schedule.Next(wallClock(local.In(fixed))), fixed)
-		return next.In(s.loc)
+		return s.nextByClock(after)
 	}
-	wall := wallClock(local)
+	wall := wallClock(after.In(s.loc))
 	for {
 		wall = s.schedule.Next(wall)
 		if wall.IsZero() {
@@ -94,6 +91,38 @@ func (s Schedule) Next(after time.Time) time.Time {
 			return real
 		}
 	}
+}
+
+// nextByClock asks the library one stretch between two changes of the clocks at a time,
+// so that it never sees a change: hours that autumn repeats come twice, hours that
+// spring leaves out do not come.
+func (s Schedule) nextByClock(after time.Time) time.Time {
+	last := after.Year() + horizon
+	for {
+		local := after.In(s.loc)
+		_, offset := local.Zone()
+		next := s.schedule.Next(wallClock(local))
+		if !next.IsZero() {
+			next = next.Add(-time.Duration(offset) * time.Second).In(s.loc)
+		}
+		_, end := local.ZoneBounds()
+		if end.IsZero() || !next.IsZero() && next.Before(end) {
+			return next
+		}
+		if end.Year() > last {
+			return time.Time{}
+		}
+		// The change itself may match, and Next is about what comes after a moment.
+		if after = end; s.matches(end) {
+			return end.In(s.loc)
+		}
+	}
+}
+
+// matches reports whether the clock on the wall shows a matching time at a moment.
+func (s Schedule) matches(t time.Time) bool {
+	wall := wallClock(t.In(s.loc))
+	return s.schedule.Next(wall.Add(-time.Nanosecond)).Equal(wall)
 }
 
 // wallClock is what a clock on the wall shows, as if it were UTC.
@@ -128,22 +157,21 @@ func (s Schedule) String() string { return s.text }
 // The zero Window is always open.
 type Window struct{ s Schedule }
 
-// ParseWindow reads a window such as "* 6-21 * * MON-FRI".
+// ParseWindow reads a window such as "* 6-21 * * MON-FRI". It goes by the clock on the
+// wall: an hour that autumn repeats is open twice, one that spring leaves out never.
 func ParseWindow(text string, loc *time.Location) (Window, error) {
 	if strings.HasPrefix(strings.TrimSpace(text), "@") {
 		return Window{}, fmt.Errorf("%q names moments, not minutes; write for example \"* 6-21 * * MON-FRI\"", text)
 	}
 	s, err := Parse(text, loc)
+	s.wall = false
 	return Window{s}, err
 }
 
-// Next is t itself if the window is open then, else the moment it opens next.
+// Next is t itself if the window is open then, else the moment it opens next; zero if
+// it never does again.
 func (w Window) Next(t time.Time) time.Time {
-	if w.s.IsZero() {
-		return t
-	}
-	minute := t.Truncate(time.Minute)
-	if w.s.Next(minute.Add(-time.Nanosecond)).Equal(minute) {
+	if w.s.IsZero() || w.s.matches(t.Truncate(time.Minute)) {
 		return t
 	}
 	return w.s.Next(t)

@@ -43,6 +43,10 @@ func TestNextWhenClocksChange(t *testing.T) {
 		{"America/New_York", "30 2 * * *", "2026-03-07 12:00 -0500", "2026-03-08 03:30 -0400"},
 		{"America/New_York", "30 1 * * *", "2026-11-01 01:30 -0400", "2026-11-02 01:30 -0500"},
 		{"Australia/Sydney", "30 2 * * *", "2026-10-03 12:00 +1000", "2026-10-04 03:30 +1100"},
+		{"Europe/Vienna", "0 * 1 * *", "2026-10-02 12:00 +0200", "2026-11-01 00:00 +0100"},  // the change lies between
+		{"Europe/Vienna", "0 * 29 3 *", "2026-03-29 01:30 +0100", "2026-03-29 03:00 +0200"}, // the change itself matches
+		{"America/Santiago", "0 * * * SUN", "2026-09-05 12:00 -0400", "2026-09-06 01:00 -0300"},
+		{"Australia/Lord_Howe", "15 * * * *", "2026-04-05 01:45 +1100", "2026-04-05 02:15 +1030"},
 		{"UTC", "0 0 29 2 *", "2026-01-01 00:00 +0000", "2028-02-29 00:00 +0000"},
 		{"UTC", "*/15 6-21 * * MON-FRI", "2026-11-20 21:45 +0000", "2026-11-23 06:00 +0000"},
 		{"UTC", "@every 90s", "2026-11-20 21:45 +0000", "2026-11-20 21:46 +0000"},
@@ -89,6 +93,58 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// A window is open in exactly the minutes whose wall clock matches, on the days of the
+// change too: every minute of three days is asked.
+func TestWindowGoesByTheWallClock(t *testing.T) {
+	for _, day := range []struct {
+		zone  string
+		start time.Time
+	}{
+		{"Europe/Vienna", time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)},
+		{"Europe/Vienna", time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC)},
+		{"America/New_York", time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC)},
+		{"Australia/Sydney", time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC)},
+	} {
+		loc := zone(t, day.zone)
+		w, err := ParseWindow("* 1-2 * * *", loc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var opens time.Time // the next open minute, found by walking backwards
+		for m := 3*24*60 - 1; m >= 0; m-- {
+			at := day.start.Add(time.Duration(m) * time.Minute)
+			if h := at.In(loc).Hour(); h == 1 || h == 2 {
+				opens = at
+			}
+			if got := w.Next(at); !opens.IsZero() && !got.Equal(opens) {
+				t.Fatalf("%s at %v: %v, want %v", day.zone, at.In(loc), got, opens.In(loc))
+			}
+		}
+	}
+}
+
+// What fires every hour fires at every moment at which the wall clock matches.
+func TestHourlyGoesByTheRealClock(t *testing.T) {
+	loc := zone(t, "Europe/Vienna")
+	s, err := Parse("*/20 * 24-26,28-31 * *", loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []time.Time{time.Date(2026, 3, 27, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 23, 0, 0, 0, 0, time.UTC)} {
+		var next time.Time
+		for m := 4*24*60 - 1; m >= 0; m-- {
+			at := start.Add(time.Duration(m) * time.Minute)
+			if got := s.Next(at); !next.IsZero() && !got.Equal(next) {
+				t.Fatalf("after %v: %v, want %v", at.In(loc), got.In(loc), next.In(loc))
+			}
+			local := at.In(loc)
+			if d := local.Day(); local.Minute()%20 == 0 && (d >= 24 && d <= 26 || d >= 28) {
+				next = at
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("*/5 * * * *")
 	loc := zone(f, "Europe/Vienna")
@@ -99,6 +155,9 @@ func FuzzParse(f *testing.F) {
 		}
 		at := time.Date(2026, 10, 25, 0, 59, 0, 0, time.UTC)
 		for range 5 {
+			if open := (Window{s}).Next(at); !open.IsZero() && open.Before(at) {
+				t.Fatalf("%q: a window opens at %v, before %v", text, open, at)
+			}
 			next := s.Next(at)
 			if next.IsZero() {
 				return

@@ -1,0 +1,159 @@
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/as2drop/as2drop/internal/keys"
+)
+
+// finisher turns what was decoded into a complete Config: it resolves paths, reads
+// files, compiles, and checks what needs the whole.
+type finisher struct {
+	*decoder
+	config *Config
+	now    time.Time
+	make   []pairToMake
+	toMake map[string]bool // certificate files that create_keys is going to make
+}
+
+// pairToMake is a key pair of ours that is missing, and what wants it.
+type pairToMake struct {
+	path    string
+	pair    *KeyPair
+	request keys.Request
+}
+
+// resolve makes a path of the file absolute or relative to the file's folder.
+func (f *finisher) resolve(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(f.config.Path), path)
+}
+
+// plan notes which key pairs of ours are to be made: those of which create_keys is
+// said and no half exists.
+func (f *finisher) plan() {
+	if !f.config.CreateKeys {
+		return
+	}
+	want := func(path string, pair *KeyPair, request keys.Request) {
+		cert, key := f.resolve(pair.CertificateFile), f.resolve(pair.KeyFile)
+		if cert == "" || key == "" || f.toMake[cert] || !missing(cert) || !missing(key) {
+			return
+		}
+		f.toMake[cert] = true
+		request.Now = f.now
+		f.make = append(f.make, pairToMake{path, pair, request})
+	}
+	for i := range f.config.Listen {
+		l := &f.config.Listen[i]
+		names := []string{"localhost"}
+		if host, _, err := net.SplitHostPort(l.Address); err == nil && host != "" && host != "localhost" {
+			names = []string{host, "localhost"}
+		}
+		want(fmt.Sprintf("listen[%d]", i), &KeyPair{CertificateFile: l.CertificateFile, KeyFile: l.KeyFile}, keys.Request{Name: names[0], Hosts: names})
+	}
+	for _, s := range f.config.Stations {
+		for i := range s.Keys {
+			want(fmt.Sprintf("stations.%s.keys[%d]", s.Name, i), &s.Keys[i], keys.Request{Name: s.AS2ID})
+		}
+	}
+}
+
+// makeKeys makes what was planned.
+func (f *finisher) makeKeys() {
+	for _, m := range f.make {
+		cert, key := f.resolve(m.pair.CertificateFile), f.resolve(m.pair.KeyFile)
+		if err := keys.Make(m.request, cert, key); err != nil {
+			f.report(m.path, "", "the key pair could not be made: %v", err)
+			continue
+		}
+		delete(f.toMake, cert)
+		f.warn(m.path, "because of create_keys; give the certificate to the partner", "made %s and %s", cert, key)
+	}
+}
+
+// pair reads a certificate file, the chain behind it, and its key.
+func (f *finisher) pair(path string, k *KeyPair) (chain []*x509.Certificate) {
+	complete := true
+	for _, half := range []struct{ name, file string }{{"certificate", k.CertificateFile}, {"key", k.KeyFile}} {
+		if half.file == "" {
+			f.report(path+"."+half.name, "", "is missing")
+			complete = false
+		}
+	}
+	if !complete || f.toMake[f.resolve(k.CertificateFile)] {
+		return nil
+	}
+	chain = f.certificates(path+".certificate", k.CertificateFile)
+	key, err := keys.Private(f.resolve(k.KeyFile))
+	if err != nil {
+		f.fileError(path+".key", f.resolve(k.KeyFile), err)
+		return chain
+	}
+	if keys.Exposed(f.resolve(k.KeyFile)) {
+		f.warn(path+".key", "chmod o= FILE", "%s can be read by every user of this machine", k.KeyFile)
+	}
+	if len(chain) > 0 {
+		if err := keys.Match(chain[0], key); err != nil {
+			f.report(path, "the first certificate of the file must be the key's own", "%v", err)
+		}
+	}
+	k.Key = key
+	return chain
+}
+
+// certificates reads one file of certificates and warns of those not valid now.
+func (f *finisher) certificates(path, file string) []*x509.Certificate {
+	if f.toMake[f.resolve(file)] {
+		return nil
+	}
+	certs, err := keys.Certificates(f.resolve(file))
+	if err != nil {
+		f.fileError(path, f.resolve(file), err)
+		return nil
+	}
+	for _, cert := range certs {
+		from, to := cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly)
+		switch {
+		case f.now.After(cert.NotAfter):
+			f.warn(path, "ask for a new one, or make one if it is ours", "%s: certificate %q expired on %s", file, cert.Subject, to)
+		case f.now.Before(cert.NotBefore):
+			f.warn(path, "is the clock of this machine right?", "%s: certificate %q is not valid before %s", file, cert.Subject, from)
+		}
+	}
+	return certs
+}
+
+// certificateList reads the files of a list.
+func (f *finisher) certificateList(path string, files []string) (all []*x509.Certificate) {
+	for i, file := range files {
+		all = append(all, f.certificates(fmt.Sprintf("%s[%d]", path, i), file)...)
+	}
+	return all
+}
+
+func (f *finisher) warn(path, hint, format string, args ...any) {
+	f.config.Warnings = append(f.config.Warnings, Error{f.file, f.line(path), path, fmt.Sprintf(format, args...), hint})
+}
+
+func (f *finisher) fileError(path, file string, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		f.report(path, "paths are relative to the folder of the config", "the file %s does not exist", file)
+		return
+	}
+	f.report(path, "", "%v", err)
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
