@@ -213,12 +213,34 @@ func (w *worker) carryOn(ctx context.Context, t ledger.Transfer) {
 				return
 			}
 			if !again {
+				w.tell(ctx, t.ID)
 				return
 			}
 		}
 	})
 	if !ok {
 		w.transferPanicked(ctx, t, p)
+	}
+}
+
+// tell logs what became of a transfer.
+func (w *worker) tell(ctx context.Context, id string) {
+	var t ledger.Transfer
+	err := w.a.ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
+	log := w.log.With("transfer", id, "document", t.Document)
+	switch {
+	case err != nil:
+		w.complain(ctx, "tell "+id, err)
+	case t.State == ledger.StateFiled && t.Verdict.Sent():
+		log.Info("sent", "verdict", t.Verdict, "folder", t.FilePath)
+	case t.State == ledger.StateFiled:
+		log.Error("failed", "verdict", t.Verdict, "reason", t.Reason, "next", t.Next, "folder", t.FilePath)
+	case t.State == ledger.StateUndone:
+		log.Warn("put back into the outbox", "reason", t.Reason)
+	case t.Hold != "":
+		log.Error("held", "reason", t.Hold, "next", t.Next)
+	case t.Reason != "":
+		log.Warn("will be tried again", "reason", t.Reason, "attempts", t.Attempts, "due", t.Due)
 	}
 }
 

@@ -5,18 +5,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"math/big"
 	mathrand "math/rand/v2"
 	"net/http"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -34,31 +30,9 @@ import (
 	"github.com/as2drop/as2drop/naming"
 )
 
-var moment = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+var moment, testKeys, must = crashtest.Moment, crashtest.Identities, crashtest.Must
 
-var testKeys = sync.OnceValue(func() (ids [3]cms.Identity) {
-	for i := range ids {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		must(err)
-		t := &x509.Certificate{SerialNumber: big.NewInt(int64(3 + i)), Subject: pkix.Name{CommonName: "test"}, NotBefore: moment.AddDate(-1, 0, 0), NotAfter: moment.AddDate(9, 0, 0)}
-		der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
-		must(err)
-		cert, err := x509.ParseCertificate(der)
-		must(err)
-		ids[i] = cms.Identity{Certificate: cert, Key: key}
-	}
-	return ids
-})
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func signerOf(id cms.Identity) *cms.Signer {
-	return &cms.Signer{Certificate: id.Certificate, Key: id.Key.(*rsa.PrivateKey), Digest: cms.SHA256}
-}
+func signerOf(id cms.Identity) *cms.Signer { return crashtest.Signer(id, cms.SHA256) }
 
 // message is one on the wire.
 type message struct {
@@ -271,39 +245,14 @@ func TestCrashMatrix(t *testing.T) {
 	}
 }
 
-// lazy leaves out some syncs.
-type lazy struct {
-	fsx.FS
-	file, dir func(name string) bool
-}
-
-func (l lazy) SyncDir(name string) error {
-	if l.dir != nil && l.dir(name) {
-		return nil
-	}
-	return l.FS.SyncDir(name)
-}
-
-func (l lazy) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {
-	f, err := l.FS.OpenFile(name, flag, perm)
-	if err == nil && l.file != nil && l.file(name) {
-		return lazyFile{f}, nil
-	}
-	return f, err
-}
-
-type lazyFile struct{ fsx.File }
-
-func (lazyFile) Sync() error { return nil }
-
 func TestMatrixReportsMutations(t *testing.T) {
 	within := func(part string) func(string) bool {
 		return func(name string) bool { return strings.Contains(name, part) }
 	}
 	for name, mutate := range map[string]func(*world){
-		"no sync of the unpacked files": func(w *world) { w.fs = func(f fsx.FS) fsx.FS { return lazy{f, within("/files/"), nil} } },
+		"no sync of the unpacked files": func(w *world) { w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, File: within("/files/")} } },
 		"no sync of the inbox": func(w *world) {
-			w.fs = func(f fsx.FS) fsx.FS { return lazy{f, nil, func(n string) bool { return n == inboxDir }} }
+			w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == inboxDir }} }
 		},
 		"the document first": func(w *world) {
 			w.mutate = func(in *Inbox) { in.order = []bool{true, false} }

@@ -59,6 +59,7 @@ func (r *request) receive(ctx context.Context) (as2.Reply, error) {
 		return as2.Reply{}, err
 	}
 	failpoint.Hit("before answer")
+	r.Log.Info("received", "partner", r.p.Name, "id", row.ID, "message_id", row.MessageID, "key", row.Key, "files", len(row.Files))
 	return storedReply(row)
 }
 

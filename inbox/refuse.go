@@ -53,6 +53,7 @@ func (r *request) recordRefusal(ctx context.Context, disposition, fact string, r
 	if err != nil {
 		return r.unavailable(err)
 	}
+	r.Log.Warn("refused", "id", id, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "fact", fact)
 	return reply
 }
 

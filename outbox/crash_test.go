@@ -3,23 +3,18 @@ package outbox
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,31 +27,9 @@ import (
 	"github.com/as2drop/as2drop/naming"
 )
 
-var moment = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+var moment, testKeys, must = crashtest.Moment, crashtest.Identities, crashtest.Must
 
-var testKeys = sync.OnceValue(func() (ids [3]cms.Identity) {
-	for i := range ids {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		t := &x509.Certificate{SerialNumber: big.NewInt(int64(3 + i)), Subject: pkix.Name{CommonName: "test"}, NotBefore: moment.AddDate(-1, 0, 0), NotAfter: moment.AddDate(9, 0, 0)}
-		der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
-		if err != nil {
-			panic(err)
-		}
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			panic(err)
-		}
-		ids[i] = cms.Identity{Certificate: cert, Key: key}
-	}
-	return ids
-})
-
-func signerOf(id cms.Identity) *cms.Signer {
-	return &cms.Signer{Certificate: id.Certificate, Key: id.Key.(*rsa.PrivateKey), Digest: cms.SHA256}
-}
+func signerOf(id cms.Identity) *cms.Signer { return crashtest.Signer(id, cms.SHA256) }
 
 // world is a disk with a partner behind it.
 type world struct {
@@ -117,12 +90,6 @@ func (w *world) write(name, content string) {
 
 // dropped is what lies in the outbox at the beginning.
 var dropped = map[string]string{"INV-1.xml": "<Invoice/>", "INV-1_scan.pdf": "%PDF-1.7 scan"}
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
 
 func (w *world) Disk() *simdisk.Disk { return w.disk }
 
@@ -458,31 +425,6 @@ func TestCrashMatrix(t *testing.T) {
 
 // --- mutations: the matrix must report each of them ---
 
-// lazy is a file system that leaves out some syncs.
-type lazy struct {
-	fsx.FS
-	file, dir func(name string) bool // which syncs are left out
-}
-
-func (l lazy) SyncDir(name string) error {
-	if l.dir != nil && l.dir(name) {
-		return nil
-	}
-	return l.FS.SyncDir(name)
-}
-
-func (l lazy) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {
-	f, err := l.FS.OpenFile(name, flag, perm)
-	if err == nil && l.file != nil && l.file(name) {
-		return lazyFile{f}, nil
-	}
-	return f, err
-}
-
-type lazyFile struct{ fsx.File }
-
-func (lazyFile) Sync() error { return nil }
-
 // bold renames over what is there.
 type bold struct{ fsx.FS }
 
@@ -515,12 +457,12 @@ func TestMatrixReportsMutations(t *testing.T) {
 		answers  []answer
 		unsynced bool // the program that dropped the files did not sync their data
 	}{
-		"no sync of the folders that members are moved into": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return lazy{f, nil, under(workDir)} }}},
-		"no sync of the members' data":                       {unsynced: true, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return lazy{f, under(outboxDir), nil} }}},
+		"no sync of the folders that members are moved into": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(workDir)} }}},
+		"no sync of the members' data":                       {unsynced: true, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, File: under(outboxDir)} }}},
 		"no sync of the sealed message": {mutate: mutation{fs: func(f fsx.FS) fsx.FS {
-			return lazy{f, func(n string) bool { return strings.HasSuffix(n, "message.part") }, nil}
+			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "message.part") }}
 		}}},
-		"no sync of the folder that transfers are filed in": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return lazy{f, nil, under(sentDir)} }}},
+		"no sync of the folder that transfers are filed in": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(sentDir)} }}},
 		"in sent before the verdict is committed": {mutate: mutation{steps: func(o *Outbox) {
 			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
 				if err := o.seal(ctx, t); err != nil {

@@ -9,6 +9,7 @@
 //	claiming   members move into .work/<id>                  claimed, or undone
 //	claimed    zip, sign, encrypt into .work/<id>/message    sealed
 //	sealed     attempt is opened (sending), then the POST    settled, or sealed again
+//	sending    nothing: whoever posted could not record it  as for an unknown outcome
 //	settled    folder completed, one rename to sent/failed   filed
 //	reopening  a given-up transfer's folder comes back       sealed
 //

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -236,4 +238,52 @@ func TestCheckFinds(t *testing.T) {
 			t.Errorf("%q is not found in\n%s", want, &all)
 		}
 	}
+}
+
+// The ledger was out of order when an attempt ended: nobody posts any more, and when it
+// is back the attempt is concluded as unknown, without a restart.
+func TestAttemptThatCouldNotBeRecorded(t *testing.T) {
+	w, o := begin(t, accept)
+	id := scan(t, o).Claimed[0]
+	o.Post = poster(func() (*as2.Answer, error) { return nil, &as2.PostError{Cause: errors.New("no route")} })
+	tr := carry(t, o, id)
+	w.now = tr.Due
+	must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error {
+		tr.State, tr.Posts, tr.Due = ledger.StateSending, 2, w.now.Add(time.Minute)
+		return errors.Join(tx.OpenAttempt(ledger.Attempt{Transfer: id, N: 2, Process: o.Process}), tx.SaveTransfer(&tr))
+	}))
+	o.Post = w
+	if tr = carry(t, o, id); tr.State != ledger.StateSending {
+		t.Fatalf("concluded before its time: %s", tr.State)
+	}
+	w.now = w.now.Add(time.Minute)
+	if tr = carry(t, o, id); tr.State != ledger.StateSealed || !tr.Unknown || tr.Attempts != 2 {
+		t.Fatalf("%s, unknown %v, %d counted", tr.State, tr.Unknown, tr.Attempts)
+	}
+	w.now = tr.Due
+	if tr = carry(t, o, id); tr.Verdict != ledger.VerdictAccepted {
+		t.Errorf("%q: %s", tr.Verdict, tr.Reason)
+	}
+}
+
+// An answer counts even if the disk refuses to keep it as evidence.
+func TestAnswerWithoutEvidence(t *testing.T) {
+	w := newWorld(accept)
+	w.mutate.fs = func(f fsx.FS) fsx.FS { return noEvidence{f} }
+	l := w.ledger()
+	t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
+	o := w.outbox(l)
+	if tr := carry(t, o, scan(t, o).Claimed[0]); tr.Verdict != ledger.VerdictAccepted || tr.State != ledger.StateFiled {
+		t.Errorf("%s %q: %s", tr.State, tr.Verdict, tr.Reason)
+	}
+}
+
+// noEvidence is a disk that has no room for answers.
+type noEvidence struct{ fsx.FS }
+
+func (n noEvidence) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {
+	if strings.Contains(name, "answer-") {
+		return nil, syscall.ENOSPC
+	}
+	return n.FS.OpenFile(name, flag, perm)
 }

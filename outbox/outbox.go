@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
@@ -108,14 +109,35 @@ type Outbox struct {
 	Deps
 	p     Partner
 	steps map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error
+
+	mu   sync.Mutex
+	busy map[string]bool // transfers that a Step is at work on
+}
+
+// enter reports whether nobody else is at work on a transfer, and keeps others away.
+func (o *Outbox) enter(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.busy[id] {
+		return false
+	}
+	o.busy[id] = true
+	return true
+}
+
+func (o *Outbox) leave(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.busy, id)
 }
 
 // New makes an outbox.
 func New(d Deps, p Partner) *Outbox {
-	return &Outbox{Deps: d, p: p, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+	return &Outbox{Deps: d, p: p, busy: map[string]bool{}, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
 		ledger.StateClaiming:  (*Outbox).claim,
 		ledger.StateClaimed:   (*Outbox).seal,
 		ledger.StateSealed:    (*Outbox).send,
+		ledger.StateSending:   (*Outbox).abandoned,
 		ledger.StateSettled:   (*Outbox).file,
 		ledger.StateReopening: (*Outbox).reopen,
 	}}
@@ -170,9 +192,10 @@ func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
 		return false, nil
 	}
 	step := o.steps[t.State]
-	if step == nil {
-		return false, nil // sending belongs to whoever posts; waiting to whoever receives
+	if step == nil || !o.enter(id) {
+		return false, nil // it waits for a receipt, or another call is at work on it
 	}
+	defer o.leave(id)
 	before := t.Version
 	if err := step(o, ctx, &t); err != nil {
 		if errors.Is(err, ledger.ErrLost) {

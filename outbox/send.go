@@ -41,13 +41,21 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 		return o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), fsx.ReadOnly, 0)
 	})
 	failpoint.Hit("after post")
-	var e event
 	if err != nil {
-		e = o.noAnswer(&a, err)
-	} else if e, err = o.readAnswer(t, &s, &a, answer); err != nil {
-		return err
+		return o.conclude(ctx, t, a, o.noAnswer(&a, err))
+	}
+	e := o.readAnswer(t, &s, &a, answer)
+	// The answer counts even if the disk refuses to keep it.
+	if err := o.keepAnswer(t, a.N, rawAnswer(answer)); err != nil {
+		return o.conclude(ctx, t, a, e, o.event(t, ledger.Warning, "evidence", "", "%s: the answer could not be kept as evidence: %v", t.Document, err))
 	}
 	return o.conclude(ctx, t, a, e)
+}
+
+// abandoned concludes an attempt whose record could not be written when it ended: the
+// ledger was out of order then. Nobody posts it any more.
+func (o *Outbox) abandoned(ctx context.Context, t *ledger.Transfer) error {
+	return o.closeLeftAttempt(ctx, t)
 }
 
 // mayPost reports whether the transfer must wait, and commits until when.
@@ -137,16 +145,17 @@ func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
 	return e
 }
 
-// readAnswer keeps the answer as evidence and judges it.
-func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt, answer *as2.Answer) (event, error) {
-	raw := rawAnswer(answer)
+// keepAnswer writes an answer beside the message.
+func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
 	dir := path.Join(o.work(t), answersDir)
 	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
-		return event{}, err
+		return err
 	}
-	if err := fsx.Rewrite(o.p.Folder, path.Join(dir, fmt.Sprintf("answer-%d.http", a.N)), filePerm, raw); err != nil {
-		return event{}, err
-	}
+	return fsx.Rewrite(o.p.Folder, path.Join(dir, fmt.Sprintf("answer-%d.http", n)), filePerm, raw)
+}
+
+// readAnswer reads an answer and judges it.
+func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt, answer *as2.Answer) event {
 	a.Outcome, a.Status = ledger.OutcomeAnswered, answer.Status
 	f := answerFacts{answer: answer}
 	f.mdn, f.mdnErr = as2.ParseMDN(answer.Header, answer.Body, o.p.Trusted, o.Now())
@@ -155,9 +164,9 @@ func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt
 	}
 	e := judge(*s, t.MessageID, t.Unknown, f, o.p.Policy)
 	if f.mdn != nil && e.kind == settled {
-		t.Receipt, t.Disposition = raw, f.mdn.DispositionText
+		t.Receipt, t.Disposition = rawAnswer(answer), f.mdn.DispositionText
 	}
-	return e, nil
+	return e
 }
 
 // rawAnswer is an answer as it came, but for the order of its header.
@@ -171,7 +180,7 @@ func rawAnswer(a *as2.Answer) []byte {
 }
 
 // conclude commits what came of an attempt.
-func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event, more ...func(*ledger.Tx) error) error {
 	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
 	t.Unknown = t.Unknown || e.unknown
 	if d.counted {
@@ -179,7 +188,7 @@ func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Atte
 	}
 	a.Closed, a.Counted, a.Text = o.Now().UTC(), d.counted, e.reason
 	t.State, t.Due, t.Reason, t.Next = ledger.StateSealed, d.due.UTC(), d.reason, d.next
-	more := []func(*ledger.Tx) error{func(tx *ledger.Tx) error { return tx.CloseAttempt(a) }}
+	more = append(more, func(tx *ledger.Tx) error { return tx.CloseAttempt(a) })
 	switch {
 	case e.kind == paused:
 		more = append(more, o.pause(e))

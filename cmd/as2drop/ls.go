@@ -43,11 +43,7 @@ type lsRow struct {
 const lsLast = 20
 
 func (c *lsCmd) Run(g *globals) error {
-	cfg, err := c.load(g)
-	if err != nil {
-		return err
-	}
-	i, err := agent.Inspect(context.Background(), cfg)
+	cfg, i, err := c.inspect(g)
 	if err != nil {
 		return err
 	}

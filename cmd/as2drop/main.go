@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
 )
 
@@ -56,6 +58,16 @@ func (f configFlag) load(g *globals) (*config.Config, error) {
 		return nil, exit{exitUsage, err}
 	}
 	return cfg, nil
+}
+
+// inspect loads the config and opens what it names, to look at.
+func (f configFlag) inspect(g *globals) (*config.Config, *agent.Inspector, error) {
+	cfg, err := f.load(g)
+	if err != nil {
+		return nil, nil, err
+	}
+	i, err := agent.Inspect(context.Background(), cfg)
+	return cfg, i, err
 }
 
 // exit is an error with an exit code of its own.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -33,11 +32,7 @@ type story struct {
 }
 
 func (c *showCmd) Run(g *globals) error {
-	cfg, err := c.load(g)
-	if err != nil {
-		return err
-	}
-	i, err := agent.Inspect(context.Background(), cfg)
+	_, i, err := c.inspect(g)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,7 @@ type wishFlags struct {
 // ask records a wish and waits until the running agent has dealt with it. what is a
 // transfer in any form that show takes, or the name of a partner.
 func (f wishFlags) ask(g *globals, kind ledger.WishKind, what, reason string, partners bool) error {
-	cfg, err := f.load(g)
-	if err != nil {
-		return err
-	}
-	i, err := agent.Inspect(context.Background(), cfg)
+	cfg, i, err := f.inspect(g)
 	if err != nil {
 		return err
 	}
