@@ -11,19 +11,30 @@ import (
 )
 
 // maxValues bounds how many values one file may stand for. An alias counts each time
-// it is used, so that a few lines cannot expand to millions of partners.
-const maxValues = 2_000_000
+// it is used, so that a few lines cannot expand to millions of partners. Five thousand partners that
+// say everything are 300,000.
+const maxValues = 500_000
 
 // decoder collects mistakes while it walks the nodes.
 type decoder struct {
 	file   string
 	errs   Errors
-	lines  map[string]int // where each key of the file is, by its path
+	lines  map[string]int  // where each key of the file is, by its path
+	broken map[string]bool // paths whose value has the wrong type
 	values int
 }
 
-// report adds a mistake at a path; its line is that of the nearest key in the file.
+// report adds a mistake at a path; its line is that of the nearest key in the file. It
+// says nothing where the value could not be read: that was said already.
 func (d *decoder) report(path, hint, format string, args ...any) {
+	for p := path; ; p = parent(p) {
+		if d.broken[p] {
+			return
+		}
+		if p == "" {
+			break
+		}
+	}
 	d.fail(d.line(path), path, hint, format, args...)
 }
 
@@ -37,9 +48,17 @@ func (d *decoder) line(path string) int {
 		if n, ok := d.lines[path]; ok {
 			return n
 		}
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+		path = parent(path)
 	}
 	return 1
+}
+
+func parent(path string) string { return path[:max(strings.LastIndexAny(path, ".["), 0)] }
+
+// wrongType adds a mistake and marks the path as broken.
+func (d *decoder) wrongType(line int, path, want string, n *yaml.Node) {
+	d.broken[path] = true
+	d.fail(line, path, "", "must be %s, is %s", want, kindOf(n))
 }
 
 // enter notes where a value is and says whether there is room for it.
@@ -66,7 +85,7 @@ func mapping[T any](d *decoder, v *T, n *yaml.Node, path string, table []key[T])
 	line := n.Line
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
-		d.fail(line, path, "", "must be a mapping (key: value), is %s", kindOf(n))
+		d.wrongType(line, path, "a mapping (key: value)", n)
 		return
 	}
 	seen := map[string]int{}
@@ -106,7 +125,7 @@ func named(d *decoder, n *yaml.Node, path string, each func(name string, value *
 	line := n.Line
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
-		d.fail(line, path, "", "must be a mapping of names, is %s", kindOf(n))
+		d.wrongType(line, path, "a mapping of names", n)
 		return
 	}
 	seen := map[string]int{}
@@ -141,12 +160,11 @@ func validName(s string) bool {
 
 // list decodes a sequence; a single value is a list of one.
 func list(d *decoder, n *yaml.Node, path string, each func(value *yaml.Node, path string)) {
-	n = resolve(n)
-	if n.Kind != yaml.SequenceNode {
-		each(n, path)
-		return
+	items := []*yaml.Node{n}
+	if seq := resolve(n); seq.Kind == yaml.SequenceNode {
+		items = seq.Content
 	}
-	for i, item := range n.Content {
+	for i, item := range items {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if !d.enter(at, item.Line) {
 			return
@@ -198,7 +216,7 @@ func (d *decoder) scalar(n *yaml.Node, path, what string) (string, bool) {
 	line := n.Line // of the alias, where the value is used
 	n = resolve(n)
 	if n.Kind != yaml.ScalarNode || isNull(n) {
-		d.fail(line, path, "", "must be %s, is %s", what, kindOf(n))
+		d.wrongType(line, path, what, n)
 		return "", false
 	}
 	return n.Value, true
@@ -332,30 +350,40 @@ func setChoice[T any](field func(*T) *string, choices ...string) func(*decoder, 
 			return
 		}
 		if !slices.Contains(choices, s) {
-			d.fail(n.Line, path, didYouMean(s, choices), "must be one of %s, is %q", strings.Join(choices, ", "), s)
+			d.fail(n.Line, path, nearest(s, choices), "must be one of %s, is %q", strings.Join(choices, ", "), s)
 			return
 		}
 		*field(v) = s
 	}
 }
 
-// didYouMean suggests the nearest of the known words, if one is near.
+// didYouMean suggests the nearest of the known words, or else all of them.
 func didYouMean(word string, known []string) string {
+	if hint := nearest(word, known); hint != "" || len(known) == 0 {
+		return hint
+	}
+	return "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+}
+
+// nearest suggests a known word that differs in a letter or two.
+func nearest(word string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), k); d < distance || d == distance && best == "" && d < len(k)/2 {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}
 	if best == "" {
-		sorted := slices.Sorted(slices.Values(known))
-		return "known are " + strings.Join(sorted, ", ")
+		return ""
 	}
 	return fmt.Sprintf("did you mean %q?", best)
 }
 
 // editDistance counts insertions, deletions and replacements.
 func editDistance(a, b string) int {
+	if len(a) > 2*len(b)+8 {
+		return len(a) // far off, and perhaps very long
+	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

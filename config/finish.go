@@ -129,7 +129,7 @@ func (f *finisher) partner(p *Partner) {
 	case i >= 0:
 		p.Station = c.Stations[i]
 	case p.StationName == "":
-		f.report(path+".station", "known are "+strings.Join(names, ", "), "is missing")
+		f.report(path+".station", didYouMean("", names), "is missing")
 	default:
 		f.report(path+".station", didYouMean(p.StationName, names), "%q is no station of ours", p.StationName)
 	}

@@ -23,6 +23,7 @@ func defaultPartner() *Partner {
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},
 		EvidenceUpTo: 64 << 20,
 	}
+	p.Naming.Marker = "{key}.ready"
 	p.Naming.FoldCase = runtime.GOOS == "windows"
 	return p
 }
@@ -32,7 +33,7 @@ func rootKeys() []key[Config] {
 		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setString(func(c *Config) *string { return &c.DataDir })},
 		{"time_zone", "name", "that of the machine", "The zone of all schedules, such as Europe/Vienna.", setString(func(c *Config) *string { return &c.ZoneName })},
 		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(0, func(c *Config) *int64 { return &c.Reserve })},
-		{"create_keys", "true or false", "false", "Make keys and self-signed certificates of ours that are missing, at start. For trying things out.", setBool(func(c *Config) *bool { return &c.CreateKeys })},
+		{"create_keys", "true or false", "false", "Make keys and self-signed certificates of ours that are missing when the file is read; a warning names them. For trying things out.", setBool(func(c *Config) *bool { return &c.CreateKeys })},
 		{"listen", "list", "none", "Addresses where messages are received.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			list(d, n, path, func(item *yaml.Node, at string) {
 				l := Listener{Path: "/as2"}
@@ -62,8 +63,8 @@ func listenKeys() []key[Listener] {
 	return []key[Listener]{
 		{"address", "host:port", "required", "Where to listen.", setString(func(l *Listener) *string { return &l.Address })},
 		{"path", "path", "/as2", "The path of the URL that partners post to.", setString(func(l *Listener) *string { return &l.Path })},
-		{"certificate", "file", "required", "The certificate for TLS, its chain behind it.", setString(func(l *Listener) *string { return &l.CertificateFile })},
-		{"key", "file", "required", "Its private key.", setString(func(l *Listener) *string { return &l.KeyFile })},
+		{"certificate", "file", "required without behind_proxy", "The certificate for TLS, its chain behind it.", setString(func(l *Listener) *string { return &l.CertificateFile })},
+		{"key", "file", "required without behind_proxy", "Its private key.", setString(func(l *Listener) *string { return &l.KeyFile })},
 		{"behind_proxy", "true or false", "false", "Plain HTTP on this address, because a proxy in front of it ends TLS.", setBool(func(l *Listener) *bool { return &l.BehindProxy })},
 	}
 }

@@ -33,11 +33,13 @@ func Load(path string, now time.Time) (*Config, error) {
 	}
 	sum := sha256.Sum256(text)
 	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20}
-	d := &decoder{file: path, lines: map[string]int{}}
+	d := &decoder{file: path, lines: map[string]int{}, broken: map[string]bool{}}
 	if root := d.parse(text); root != nil {
 		mapping(d, c, root, "", rootKeys())
-		f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}}
-		f.finish()
+		if d.values <= maxValues {
+			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}}
+			f.finish()
+		}
 	}
 	if len(d.errs) > 0 {
 		slices.SortStableFunc(d.errs, func(a, b Error) int { return cmp.Compare(a.Line, b.Line) })
@@ -71,22 +73,26 @@ func (d *decoder) parse(text []byte) *yaml.Node {
 			d.fail(0, "", "as2drop init DIR writes one to start from", "the file is empty")
 			return nil
 		}
-		d.yamlError(err)
+		d.yamlError(err, text)
 		return nil
 	}
 	if err := dec.Decode(&second); err == nil {
 		d.fail(second.Line, "", "remove the line ---", "a second document begins here; it would not be read")
 	} else if err != io.EOF {
-		d.yamlError(err)
+		d.yamlError(err, text)
 	}
 	return doc.Content[0]
 }
 
-func (d *decoder) yamlError(err error) {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
-	if n, _ := fmt.Sscanf(text, "line %d:", &line); n == 1 {
-		_, text, _ = strings.Cut(text, ": ")
+func (d *decoder) yamlError(err error, text []byte) {
+	fact := strings.TrimPrefix(err.Error(), "yaml: ")
+	line, anchor := 0, ""
+	if n, _ := fmt.Sscanf(fact, "line %d:", &line); n == 1 {
+		_, fact, _ = strings.Cut(fact, ": ")
 	}
-	d.fail(line, "", "indent with blanks, not tabs; put text with : or # in quotes", "this is no YAML: %s", text)
+	if n, _ := fmt.Sscanf(fact, "unknown anchor '%s", &anchor); n == 1 { // the library does not say where
+		before, _, _ := bytes.Cut(text, []byte("*"+strings.TrimSuffix(anchor, "'")))
+		line = 1 + bytes.Count(before, []byte("\n"))
+	}
+	d.fail(line, "", "indent with blanks, not tabs; put text with : # * or @ in quotes", "this is no YAML: %s", fact)
 }

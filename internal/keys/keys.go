@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"go.mozilla.org/pkcs7"
@@ -40,9 +41,15 @@ func Certificates(path string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	var certs []*x509.Certificate
-	rest := b
-	for {
+	certs, err := parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return certs, nil
+}
+
+func parse(b []byte) (certs []*x509.Certificate, err error) {
+	for rest := b; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
@@ -54,20 +61,20 @@ func Certificates(path string) ([]*x509.Certificate, error) {
 			certs, err = appendBundle(certs, block.Bytes)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 	}
 	if len(certs) == 0 && len(b) > 0 && b[0] == 0x30 {
 		if certs, err = appendCertificate(nil, b); err != nil {
 			bundle, berr := appendBundle(nil, b)
 			if berr != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
+				return nil, err
 			}
 			certs = bundle
 		}
 	}
 	if len(certs) == 0 {
-		return nil, fmt.Errorf("%s: it holds no certificate (PEM, DER and .p7b are read)", path)
+		return nil, errors.New("it holds no certificate (PEM, DER and .p7b are read)")
 	}
 	return certs, nil
 }
@@ -75,7 +82,11 @@ func Certificates(path string) ([]*x509.Certificate, error) {
 func appendCertificate(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("a certificate cannot be read: %w", err)
+		remedy := ""
+		if strings.Contains(err.Error(), "serial number") {
+			remedy = "; ask its owner for a new one with a positive serial number"
+		}
+		return nil, fmt.Errorf("a certificate cannot be read: %w%s", err, remedy)
 	}
 	if pub, ok := cert.PublicKey.(*rsa.PublicKey); ok && pub.N.BitLen() < 1024 {
 		return nil, fmt.Errorf("certificate %q has an RSA key of %d bits; 1024 is the least that can be used: ask for a new one of 2048 or more", cert.Subject, pub.N.BitLen())

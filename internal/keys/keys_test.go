@@ -1,8 +1,12 @@
 package keys
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -117,4 +121,90 @@ func TestBadFilesAreNamed(t *testing.T) {
 			t.Errorf("%.20q: %v", content, err)
 		}
 	}
+}
+
+// weak makes a certificate that others have made and Go refuses, or would later.
+func weak(t testing.TB, bits int, serial []byte) []byte {
+	t.Helper()
+	t.Setenv("GODEBUG", "rsa1024min=0")
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(0x5A5A5A5A), NotBefore: now, NotAfter: now.AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if serial != nil {
+		// The signature no longer fits, but it is not looked at while reading.
+		der = bytes.Replace(der, []byte{0x02, 0x04, 0x5A, 0x5A, 0x5A, 0x5A}, append([]byte{0x02, 0x04}, serial...), 1)
+	}
+	return der
+}
+
+func TestWhatGoRefusesComesWithARemedy(t *testing.T) {
+	for name, c := range map[string]struct {
+		der  []byte
+		says string
+	}{
+		"RSA-512":         {weak(t, 512, nil), "RSA key of 512 bits; 1024 is the least that can be used: ask for a new one"},
+		"negative serial": {weak(t, 2048, []byte{0xA5, 1, 2, 3}), "ask its owner for a new one with a positive serial number"},
+	} {
+		path := filepath.Join(t.TempDir(), "weak.cer")
+		if err := os.WriteFile(path, c.der, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Certificates(path); err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "weak.cer: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestExposed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // access lists are not read
+	}
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true, 0o602: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := Exposed(path); got != want {
+			t.Errorf("%o: %v", mode, got)
+		}
+	}
+	if Exposed(filepath.Join(t.TempDir(), "missing")) {
+		t.Error("a missing file is exposed")
+	}
+}
+
+func FuzzCertificates(f *testing.F) {
+	dir := f.TempDir()
+	if err := Make(Request{Name: "us", Bits: 2048, Now: now}, filepath.Join(dir, "c.pem"), filepath.Join(dir, "k.pem")); err != nil {
+		f.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "c.pem"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	bundle, err := pkcs7.DegenerateCertificate(block.Bytes)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(block.Bytes)
+	f.Add(bundle)
+	f.Add(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: bundle}))
+	f.Add([]byte(strings.Repeat("\x30\x80", 1000)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		certs, err := parse(b)
+		if (err == nil) != (len(certs) > 0) {
+			t.Errorf("%d certificates and %v", len(certs), err)
+		}
+	})
 }
