@@ -271,7 +271,8 @@ func TestFileThatIsNotThere(t *testing.T) {
 	}
 }
 
-// A few lines of aliases must not stand for a million partners.
+// A few lines of aliases must not stand for a million partners, neither in the result
+// nor in memory.
 func TestAliasesAreBounded(t *testing.T) {
 	workplace(t)
 	text := "stations:\n  s0: &s\n    keys: &k\n" + strings.Repeat("      - {certificate: a}\n", 1500)
@@ -281,5 +282,10 @@ func TestAliasesAreBounded(t *testing.T) {
 	_, err := load(t, text)
 	if errs, ok := err.(Errors); !ok || len(errs) != 1 || !strings.Contains(errs[0].Fact, "stands for more than") {
 		t.Errorf("%.200s", fmt.Sprint(err))
+	}
+	d := &decoder{lines: map[string]int{}, broken: map[string]bool{}}
+	mapping(d, &Config{}, d.parse([]byte(text)), "", rootKeys())
+	if len(d.lines) > maxValues {
+		t.Errorf("went on to %d values", len(d.lines))
 	}
 }

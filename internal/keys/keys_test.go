@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"go.mozilla.org/pkcs7"
+
+	"github.com/as2drop/as2drop/cms"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -88,6 +91,18 @@ func TestForms(t *testing.T) {
 		if err != nil || len(certs) != 1 || !certs[0].Equal(cert) {
 			t.Errorf("%s: %v, %v", name, certs, err)
 		}
+	}
+}
+
+// The library that parses bundles recurses: what is nested too deep must not reach it.
+func TestBundlesAreBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep.p7b")
+	deep := pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: bytes.Repeat([]byte{0x30, 0x80}, 10_000)})
+	if err := os.WriteFile(path, deep, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Certificates(path); !errors.Is(err, cms.ErrSyntax) {
+		t.Errorf("not refused by the bounded reader: %v", err)
 	}
 }
 
