@@ -274,7 +274,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 			t.Parallel()
 			w := newWorld(seal(zipped(batch), nil))
 			mutate(w)
-			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final})
+			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final, Enough: 1})
 			if len(r.Problems) == 0 {
 				t.Errorf("%d cases, and nothing was noticed", r.Cases)
 			} else {

@@ -505,7 +505,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 			}
 			t.Parallel()
 			w := newWorld(answers...)
-			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1)}
+			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Enough: 1}
 			if c.unsynced {
 				scan := path.Join(outboxDir, "INV-1_scan.pdf")
 				must(w.disk.Outside("acme").Remove(scan))

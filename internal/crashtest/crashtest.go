@@ -8,6 +8,7 @@
 package crashtest
 
 import (
+	"cmp"
 	"fmt"
 	"syscall"
 
@@ -36,16 +37,16 @@ type Scenario struct {
 	Every int
 	// Faults says whether EIO and ENOSPC are tried at every point too.
 	Faults bool
+	// Enough problems end the matrix; 0 = 10. A mutation is noticed with the first one.
+	Enough int
 }
 
 // Report is what a matrix found.
 type Report struct {
 	Cases    int
-	Problems []string // the first few of each kind are enough
+	Problems []string
+	enough   int
 }
-
-// maxProblems is where a matrix stops looking.
-const maxProblems = 10
 
 func (r *Report) add(where string, problems []string) {
 	for _, p := range problems {
@@ -53,11 +54,11 @@ func (r *Report) add(where string, problems []string) {
 	}
 }
 
-func (r *Report) full() bool { return len(r.Problems) >= maxProblems }
+func (r *Report) full() bool { return len(r.Problems) >= r.enough }
 
 // Matrix stops the program at every point of its run.
 func Matrix(w World, s Scenario) Report {
-	var r Report
+	r := Report{enough: cmp.Or(s.Enough, 10)}
 	straight := w.On(w.Disk().Clone())
 	err := s.Run(straight)
 	r.Cases++
