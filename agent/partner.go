@@ -57,7 +57,9 @@ func (w *world) partnerFolder(ctx context.Context, p *config.Partner) (fsx.FS, e
 		err = w.checkMarker(p, dir, known)
 	}
 	if err == nil {
-		err = prepareFolders(dir)
+		if ferr := prepareFolders(dir); ferr != nil {
+			err = w.folderError(p, ferr.Error(), "all folders of a partner must be on one volume; give the partner a folder of its own there with: folder")
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
@@ -130,7 +132,7 @@ func prepareFolders(dir fsx.FS) error {
 	}
 	for _, pair := range [][2]string{{"outbox", ".work"}, {".work", "sent"}, {".work", "failed"}, {".incoming", "inbox"}, {".work", ".evidence"}} {
 		if err := fsx.ProveSameVolume(dir, pair[0], pair[1]); err != nil {
-			return fmt.Errorf("%w (all folders of a partner must be on one volume; give the partner a folder of its own with: folder)", err)
+			return err
 		}
 	}
 	return nil

@@ -112,6 +112,9 @@ const (
 // retryAfter is what a sender is asked to wait when a fault is ours.
 const retryAfter = time.Minute
 
+// copyWait is how long a copy of a message waits for the one that is being received.
+const copyWait = 2 * time.Minute
+
 func (p *Partner) fold(name string) string { return naming.Fold(name, p.FoldCase) }
 
 func incoming(id string) string { return path.Join(incomingDir, id) }
@@ -158,8 +161,10 @@ func (in *Inbox) Receive(ctx context.Context, m *as2.Message) as2.Reply {
 	return reply
 }
 
-// enter waits until no other copy of the message is being received.
+// enter waits until no other copy of the message is being received, up to a limit.
 func (in *Inbox) enter(ctx context.Context, f flight) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, copyWait)
+	defer cancel()
 	for {
 		in.mu.Lock()
 		other := in.flights[f]

@@ -287,3 +287,29 @@ func (n noEvidence) OpenFile(name string, flag int, perm os.FileMode) (fsx.File,
 	}
 	return n.FS.OpenFile(name, flag, perm)
 }
+
+// The clock was far ahead when a moment was set, and is right again.
+func TestClockThatWasWrong(t *testing.T) {
+	w, o := begin(t, busy, accept)
+	id := scan(t, o).Claimed[0]
+	tr := carry(t, o, id)
+	tr.Due = w.now.AddDate(10, 0, 0)
+	must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error { return tx.SaveTransfer(&tr) }))
+	must(o.Recover(context.Background()))
+	if tr = carry(t, o, id); tr.Verdict != ledger.VerdictAccepted {
+		t.Errorf("%s, due %v", tr.State, tr.Due)
+	}
+}
+
+// Neither the partner's certificate that a message was sealed for, nor the message, is
+// ever exchanged: if the certificate leaves the config the transfer is held.
+func TestCertificateThatLeftTheConfig(t *testing.T) {
+	w, o := begin(t, busy, accept)
+	id := scan(t, o).Claimed[0]
+	tr := carry(t, o, id)
+	w.now = tr.Due
+	o.p.Encrypt, o.p.Trusted = testKeys()[2].Certificate, nil
+	if tr = carry(t, o, id); !strings.Contains(tr.Hold, "certificate") || tr.Posts != 1 {
+		t.Errorf("%s, held %q, %d posts", tr.State, tr.Hold, tr.Posts)
+	}
+}
