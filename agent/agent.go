@@ -43,7 +43,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	for _, warning := range cfg.Warnings {
-		o.Log.Warn(warning.Fact, "where", warning.Path, "hint", warning.Hint)
+		o.Log.Warn(warning.Error())
 	}
 	if err := w.recover(ctx); err != nil {
 		return err

@@ -15,7 +15,7 @@ type checkCmd struct {
 }
 
 func (c *checkCmd) Help() string {
-	return `Reads the config with everything it names, and compares the ledger with the folders. It changes nothing and may be used while the agent runs; what is on its way just then can show as a finding that is gone the next time.
+	return `Reads the config with everything it names, and compares the ledger with the folders. It changes nothing (but create_keys makes missing keys) and may be used while the agent runs; what is on its way just then can show as a finding that is gone the next time.
 
 Exit codes: 0 all is well; 2 the config is wrong; 3 there are findings.
 
