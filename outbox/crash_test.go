@@ -423,8 +423,6 @@ func TestCrashMatrix(t *testing.T) {
 	}
 }
 
-// --- mutations: the matrix must report each of them ---
-
 // bold renames over what is there.
 type bold struct{ fsx.FS }
 
@@ -446,92 +444,6 @@ func (r racing) RenameNoReplace(oldname, newname string) error {
 		r.w.write(newname, "<Other/>")
 	}
 	return r.FS.RenameNoReplace(oldname, newname)
-}
-
-func TestMatrixReportsMutations(t *testing.T) {
-	under := func(dir string) func(string) bool {
-		return func(name string) bool { return strings.HasPrefix(name, dir) }
-	}
-	for name, c := range map[string]struct {
-		mutate   mutation
-		answers  []answer
-		unsynced bool // the program that dropped the files did not sync their data
-	}{
-		"no sync of the folders that members are moved into": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(workDir)} }}},
-		"no sync of the members' data":                       {unsynced: true, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, File: under(outboxDir)} }}},
-		"no sync of the sealed message": {mutate: mutation{fs: func(f fsx.FS) fsx.FS {
-			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "message.part") }}
-		}}},
-		"no sync of the folder that transfers are filed in": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(sentDir)} }}},
-		"in sent before the verdict is committed": {mutate: mutation{steps: func(o *Outbox) {
-			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
-				if err := o.seal(ctx, t); err != nil {
-					return err
-				}
-				early := path.Join(sentDir, "2026-11-23", o.folderName(t))
-				return errors.Join(fsx.MkdirAll(o.p.Folder, path.Dir(early), dirPerm),
-					fsx.Move(o.p.Folder, o.work(t), early), fsx.Move(o.p.Folder, early, o.work(t)))
-			}
-		}}},
-		"a new Message-ID for every attempt": {answers: []answer{lose, accept}, mutate: mutation{steps: func(o *Outbox) {
-			o.steps[ledger.StateSealed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
-				t.MessageID = fmt.Sprintf("<%s-%d@x>", t.ID, t.Posts)
-				if err := o.seal(ctx, t); err != nil {
-					return err
-				}
-				return o.send(ctx, t)
-			}
-		}}},
-		"the POST before the attempt is on record": {mutate: mutation{steps: func(o *Outbox) {
-			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
-				if err := o.seal(ctx, t); err != nil {
-					return err
-				}
-				return o.postUnrecorded(ctx, t)
-			}
-		}}},
-		"moved before the intent is on record": {mutate: mutation{steps: func(o *Outbox) {
-			early, name := path.Join(workDir, strings.Repeat("0", 18)), "INV-1.xml"
-			_ = fsx.MkdirAll(o.p.Folder, early, dirPerm) // the world may have stopped; so for the others
-			_ = fsx.Move(o.p.Folder, path.Join(outboxDir, name), path.Join(early, name))
-			_ = fsx.Move(o.p.Folder, path.Join(early, name), path.Join(outboxDir, name))
-			_ = fsx.RemoveAll(o.p.Folder, early)
-		}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			answers := c.answers
-			if answers == nil {
-				answers = []answer{accept}
-			}
-			t.Parallel()
-			w := newWorld(answers...)
-			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Enough: 1}
-			if c.unsynced {
-				scan := path.Join(outboxDir, "INV-1_scan.pdf")
-				must(w.disk.Outside("acme").Remove(scan))
-				w.write(scan, "")
-				w.disk.SyncAll()
-				w.write(scan, dropped["INV-1_scan.pdf"])
-				s.Final = standing // a file that lost its bytes in the outbox was never ours
-				if r := crashtest.Matrix(w, s); len(r.Problems) > 0 {
-					t.Errorf("without the mutation: %v", r.Problems)
-				}
-			}
-			w.mutate = c.mutate
-			r := crashtest.Matrix(w, s)
-			if len(r.Problems) == 0 {
-				t.Errorf("%d cases, and nothing was noticed", r.Cases)
-			} else {
-				t.Logf("noticed: %s", r.Problems[0])
-			}
-		})
-	}
-}
-
-// postUnrecorded is the mutant of send that posts first.
-func (o *Outbox) postUnrecorded(ctx context.Context, t *ledger.Transfer) error {
-	_, _ = o.Post.Post(ctx, o.p.URL, nil, 0, func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil })
-	return nil
 }
 
 // A claim is undone, and in the moment between the look and the rename the ERP drops a

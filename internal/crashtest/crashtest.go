@@ -63,7 +63,7 @@ func Matrix(w World, s Scenario) Report {
 	err := s.Run(straight)
 	r.Cases++
 	r.add("uninterrupted", append(failure(err), s.Final(straight)...))
-	points, labels := straight.Disk().Points(), straight.Disk().Ticks()
+	points, labels := every(straight.Disk().Points(), stride), straight.Disk().Ticks()
 	for _, n := range points {
 		if r.full() {
 			break
@@ -80,6 +80,16 @@ func Matrix(w World, s Scenario) Report {
 		}
 	}
 	return r
+}
+
+// every takes one of n points, the last one always.
+func every(points []int, n int) (taken []int) {
+	for i, p := range points {
+		if i%n == 0 || i == len(points)-1 {
+			taken = append(taken, p)
+		}
+	}
+	return taken
 }
 
 func failure(err error) []string {
