@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
@@ -109,6 +110,7 @@ type running struct {
 	group   sync.WaitGroup
 	watch   *watcher
 	workers []*worker
+	wishing atomic.Bool // wishes are being granted: what follows from them is not started yet
 }
 
 func (a *running) start() {
@@ -150,6 +152,8 @@ func (a *running) wishes(ctx context.Context) {
 }
 
 func (a *running) grantWishes(ctx context.Context) error {
+	a.wishing.Store(true)
+	defer a.wishing.Store(false)
 	var open []ledger.Wish
 	err := a.ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
 	if err != nil {
@@ -251,13 +255,15 @@ func (a *running) stopWhenIdle() {
 			return
 		case <-tick.C:
 		}
-		idle := true
-		for _, w := range a.workers {
-			idle = idle && w.idle.Load()
-		}
+		// In this order: a wish that is granted is not open any more, but its worker has
+		// been nudged before wishing ends.
 		var open []ledger.Wish
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
-		if idle && err == nil && len(open) == 0 {
+		idle := err == nil && len(open) == 0 && !a.wishing.Load()
+		for _, w := range a.workers {
+			idle = idle && w.idle()
+		}
+		if idle {
 			a.stop()
 			return
 		}

@@ -25,7 +25,8 @@ type worker struct {
 	seen   *outbox.Observer
 	wake   chan struct{}
 	slots  chan struct{} // one per transfer that may be under way
-	idle   atomic.Bool   // nothing is left to do
+	nudges atomic.Int64  // counted, so that one that comes during a round is not overlooked
+	idleAt atomic.Int64  // what nudges was when a round found nothing left to do
 	alarms map[string]time.Time
 
 	mu     sync.Mutex
@@ -34,14 +35,20 @@ type worker struct {
 }
 
 func newWorker(a *running, b *box) *worker {
-	return &worker{
+	w := &worker{
 		a: a, box: b, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(), wake: make(chan struct{}, 1),
 		slots: make(chan struct{}, b.partner.Send.Parallel), alarms: map[string]time.Time{}, busy: map[string]bool{}, panics: map[string]int{},
 	}
+	w.idleAt.Store(-1)
+	return w
 }
+
+// idle reports whether nothing is left to do and nobody has asked to look since.
+func (w *worker) idle() bool { return w.idleAt.Load() == w.nudges.Load() }
 
 // nudge makes the worker look again soon. It never blocks.
 func (w *worker) nudge() {
+	w.nudges.Add(1)
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -61,9 +68,12 @@ func (w *worker) run(ctx context.Context) {
 		if !w.a.options.NoWatch {
 			w.a.watch.add(folder, w.nudge)
 		}
-		started := time.Now()
+		started, nudges := time.Now(), w.nudges.Load()
 		wait, idle := w.round(ctx, &transfers)
-		w.idle.Store(idle)
+		if !idle {
+			nudges = -1
+		}
+		w.idleAt.Store(nudges)
 		took := time.Since(started)
 		w.sleep(ctx, scanShare*took, wait)
 	}
@@ -80,7 +90,6 @@ func (w *worker) sleep(ctx context.Context, pause, wait time.Duration) {
 		return
 	case <-w.wake:
 	}
-	w.idle.Store(false)
 	select {
 	case <-ctx.Done():
 	case <-time.After(min(pause, time.Second)):
