@@ -153,7 +153,7 @@ func ready(p *config.Partner, dir fsx.FS) error {
 func (w *world) outboxPartner(p *config.Partner, dir fsx.FS) outbox.Partner {
 	o := outbox.Partner{
 		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, URL: p.URL, Folder: dir,
-		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Trusted: p.Certificates,
+		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Certificates: p.Certificates, Trust: cms.Pinned(p.Certificates...),
 		Cipher: p.Send.Cipher, Own: p.Station.Keys[0].Certificate, Subject: p.Send.Subject,
 		EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
 		Policy: outbox.Policy{
@@ -165,7 +165,7 @@ func (w *world) outboxPartner(p *config.Partner, dir fsx.FS) outbox.Partner {
 		o.Sign = signer(p.Station, p.Send.Sign)
 	}
 	if p.Send.Cipher != cms.NoCipher {
-		o.Encrypt = p.Certificates[0]
+		o.EncryptTo = func(time.Time) *cms.Recipient { return &cms.Recipient{Certificate: p.Certificates[0]} }
 	}
 	switch p.Send.Compress {
 	case "before-sign":
@@ -188,9 +188,9 @@ func offered(sign cms.Digest) []cms.Digest {
 	return ds
 }
 
-func signer(s *config.Station, d cms.Digest) *cms.Signer {
+func signer(s *config.Station, d cms.Digest) func(time.Time) *cms.Signer {
 	k := s.Keys[0]
-	return &cms.Signer{Certificate: k.Certificate, Key: k.Key, Digest: d}
+	return func(time.Time) *cms.Signer { return &cms.Signer{Certificate: k.Certificate, Key: k.Key, Digest: d} }
 }
 
 // inboxPartner is a partner of the config as the inbox takes it.
@@ -198,7 +198,7 @@ func (w *world) inboxPartner(p *config.Partner, dir fsx.FS) inbox.Partner {
 	in := inbox.Partner{
 		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, Folder: dir,
 		Ready: func() error { return ready(p, dir) },
-		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Trusted: p.Certificates, Sign: signer(p.Station, cms.SHA256),
+		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Trust: cms.Pinned(p.Certificates...), Sign: signer(p.Station, cms.SHA256),
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
 		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -21,9 +22,16 @@ type ClientOptions struct {
 	// signed it; empty = the authorities of the system. A certificate that is listed
 	// itself is accepted under any name and at any time: that is what pinning means.
 	ServerCertificates []*x509.Certificate
-	Connect            time.Duration // to a connection with TLS; default 30 s
-	Stall              time.Duration // without any byte moving while the message goes out; default 2 min
-	Answer             time.Duration // from the last byte of the message to the last of the answer; default 10 min
+	Identity           *tls.Certificate // shown to servers that ask for a client certificate; nil = none
+	User, Password     string           // basic authentication (RFC 7617); empty = none
+	Bearer             string           // bearer token (RFC 6750); empty = none
+	Proxy              *url.URL         // nil = as the environment says (HTTPS_PROXY, NO_PROXY); an empty URL = never
+	Header             []Field          // further header fields of every request
+	Chunked            bool             // Transfer-Encoding: chunked instead of Content-Length
+	ExpectContinue     bool             // send Expect: 100-continue
+	Connect            time.Duration    // to a connection with TLS; default 30 s
+	Stall              time.Duration    // without any byte moving while the message goes out; default 2 min
+	Answer             time.Duration    // from the last byte of the message to the last of the answer; default 10 min
 }
 
 // Client posts messages. It is safe for concurrent use and keeps connections open.

@@ -26,6 +26,8 @@ type MDNOptions struct {
 	MIC               *MIC   // nil = not stated
 	Text              string // for people
 	UserAgent         string
+	Version           string // AS2-Version; empty = "1.2"
+	MICNames          string // as in Quirks
 	Date              time.Time
 	Sign              *cms.Signer // nil = unsigned
 	Rand              io.Reader   // nil = crypto/rand
@@ -122,14 +124,14 @@ var ErrNotMDN = errors.New("as2: the answer is no receipt")
 // A receipt whose signature does not verify with the trusted certificates comes back
 // with Signed false and the reason in Claim: what it says is then worth nothing but
 // the trouble of showing it.
-func ParseMDN(header http.Header, body []byte, trusted []*x509.Certificate, at time.Time) (*MDN, error) {
+func ParseMDN(header http.Header, body []byte, trust cms.Trust, at time.Time) (*MDN, error) {
 	typ, params := mediaType(header.Get("Content-Type"))
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", ErrNotMDN)
 	}
 	switch typ {
 	case "multipart/signed":
-		return parseSignedMDN(body, params, trusted, at)
+		return parseSignedMDN(body, params, trust, at)
 	case "multipart/report":
 		return parseReport(body, params)
 	case "message/disposition-notification":
@@ -148,7 +150,7 @@ func describeAnswer(typ string, body []byte) string {
 	return fmt.Sprintf("%s and begins %q", typ, start[:min(len(start), 80)])
 }
 
-func parseSignedMDN(body []byte, params map[string]string, trusted []*x509.Certificate, at time.Time) (*MDN, error) {
+func parseSignedMDN(body []byte, params map[string]string, trust cms.Trust, at time.Time) (*MDN, error) {
 	ps, err := newParts(bytes.NewReader(body), params["boundary"])
 	if err == nil {
 		err = firstPart(ps)
@@ -189,7 +191,7 @@ func parseSignedMDN(body []byte, params map[string]string, trusted []*x509.Certi
 		state.Write(part)
 		sums[d] = state.Sum(nil)
 	}
-	v, err := signature.Verify(sums, trusted, at)
+	v, err := signature.Verify(sums, trust, at)
 	if err != nil {
 		m.Claim = err.Error()
 		return m, nil

@@ -35,7 +35,7 @@ func TestReceiptIsRead(t *testing.T) {
 				o.Sign = signer(partners(), cms.SHA384)
 			}
 			h, body := build(t, o)
-			m, err := ParseMDN(h, body, certs(ours(), partners()), moment)
+			m, err := ParseMDN(h, body, trust(ours(), partners()), moment)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,11 +55,11 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 	o := mdnOptions()
 	o.Sign = signer(partners(), cms.SHA256)
 	h, body := build(t, o)
-	if m, err := ParseMDN(h, body, certs(ours(), stranger()), moment); err != nil || m.Signed || !strings.Contains(m.Claim, "none of the configured certificates") {
+	if m, err := ParseMDN(h, body, trust(ours(), stranger()), moment); err != nil || m.Signed || !strings.Contains(m.Claim, "none of the configured certificates") {
 		t.Errorf("signed by a stranger: %+v, %v", m, err)
 	}
 	changed := bytes.Replace(body, []byte("; processed"), []byte(";processed"), 1)
-	if m, err := ParseMDN(h, changed, certs(partners()), moment); err != nil || m.Signed || m.Claim == "" {
+	if m, err := ParseMDN(h, changed, trust(partners()), moment); err != nil || m.Signed || m.Claim == "" {
 		t.Errorf("changed after signing: %+v, %v", m, err)
 	}
 	for name, c := range map[string]struct {
@@ -74,7 +74,7 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 		"no boundary":       {"multipart/report", "--b\r\n", "boundary"},
 		"signed, no report": {"multipart/signed; boundary=b", "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b\r\n\r\nx\r\n--b--\r\n", "what is signed is text/plain"},
 	} {
-		m, err := ParseMDN(http.Header{"Content-Type": {c.contentType}}, []byte(c.body), nil, moment)
+		m, err := ParseMDN(http.Header{"Content-Type": {c.contentType}}, []byte(c.body), cms.Trust{}, moment)
 		if !errors.Is(err, ErrNotMDN) || !strings.Contains(err.Error(), c.says) || m != nil && name != "no disposition" {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}
@@ -88,7 +88,7 @@ func TestReceiptsOfOthers(t *testing.T) {
 	m, err := ParseMDN(http.Header{"Content-Type": {`multipart/report; Report-Type=disposition-notification;	boundary="b"`}}, []byte(
 		"Content-Type: multipart/report\r\nX: y\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b\r\n"+
 			"content-type: Message/Disposition-Notification\r\n\r\nreporting-ua: x\r\nORIGINAL-MESSAGE-ID: 1@ours\r\n"+
-			"Disposition: automatic-action/MDN-sent-automatically;processed/Warning=duplicate-document\r\nReceived-content-MIC: "+sum+",SHA1\r\n\r\n--b--"), nil, moment)
+			"Disposition: automatic-action/MDN-sent-automatically;processed/Warning=duplicate-document\r\nReceived-content-MIC: "+sum+",SHA1\r\n\r\n--b--"), cms.Trust{}, moment)
 	if err != nil || m.Disposition != (Disposition{"processed", "warning", "duplicate-document"}) || m.MIC == nil || m.MIC.Digest != cms.SHA1 || m.OriginalMessageID != "1@ours" || !m.Disposition.Duplicate() {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -143,7 +143,7 @@ func FuzzMDN(f *testing.F) {
 	h, body := build(f, o)
 	f.Add(h.Get("Content-Type"), body)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		m, err := ParseMDN(http.Header{"Content-Type": {contentType}}, body, certs(partners()), moment)
+		m, err := ParseMDN(http.Header{"Content-Type": {contentType}}, body, trust(partners()), moment)
 		if err == nil && m.Disposition.Type == "" {
 			t.Errorf("a receipt without disposition: %+v", m)
 		}

@@ -45,8 +45,17 @@ func sealBytes(t interface{ Fatal(...any) }, payload []byte, o SealOptions) (*Se
 }
 
 func theirs() OpenOptions {
-	return OpenOptions{Identities: []cms.Identity{partners()}, Trusted: certs(ours()), At: moment}
+	return OpenOptions{Identities: []cms.Identity{partners()}, Trust: trust(ours()), At: moment}
 }
+
+// into is a sink of one part.
+func into(w io.Writer) Sink {
+	return func(Part) (io.WriteCloser, error) { return nopCloser{w}, nil }
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
 
 func openBytes(h http.Header, body io.Reader, o OpenOptions) (*Opened, []byte, error) {
 	e, err := ParseEnvelope(h)
@@ -54,7 +63,7 @@ func openBytes(h http.Header, body io.Reader, o OpenOptions) (*Opened, []byte, e
 		return nil, nil, err
 	}
 	var out bytes.Buffer
-	opened, err := Open(e, body, &out, o)
+	opened, err := Open(e, body, into(&out), o)
 	return opened, out.Bytes(), err
 }
 
@@ -67,7 +76,7 @@ func TestSealedOpens(t *testing.T) {
 			o.Sign = signer(ours(), rapid.SampledFrom([]cms.Digest{cms.SHA256, cms.SHA384, cms.SHA512}).Draw(t, "digest"))
 		}
 		if rapid.Bool().Draw(t, "encrypt") {
-			o.Cipher, o.Recipients = rapid.SampledFrom([]cms.Cipher{cms.AES128CBC, cms.AES192CBC, cms.AES256CBC}).Draw(t, "cipher"), certs(partners(), ours())
+			o.Cipher, o.Recipients = rapid.SampledFrom([]cms.Cipher{cms.AES128CBC, cms.AES192CBC, cms.AES256CBC}).Draw(t, "cipher"), to(partners(), ours())
 		}
 		o.Compress = rapid.SampledFrom([]Compression{NoCompression, CompressBeforeSign, CompressAfterSign}).Draw(t, "compress")
 		piece := rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 0, 300), rapid.SampledFrom([][]byte{[]byte("\r\n--as2drop-"), []byte("\r\n--"), []byte("\r"), []byte("\n"), bytes.Repeat([]byte("x\r\n"), 30_000)}))
@@ -83,7 +92,7 @@ func TestSealedOpens(t *testing.T) {
 		if err != nil || !bytes.Equal(got, payload) {
 			t.Fatalf("%d bytes of %d: %v", len(got), len(payload), err)
 		}
-		if !opened.MICs[0].Equal(s.MICs[0]) || opened.Filename != "INV-1.zip" || opened.Size != int64(len(payload)) {
+		if !opened.MICs[0].Equal(s.MICs[0]) || opened.Parts[0].Filename != "INV-1.zip" || opened.Size != int64(len(payload)) {
 			t.Fatalf("%+v\n%+v", opened, s.MICs)
 		}
 	})
@@ -92,13 +101,13 @@ func TestSealedOpens(t *testing.T) {
 func TestFaults(t *testing.T) {
 	signedOnly, both := options(), options()
 	signedOnly.Sign = signer(ours(), cms.SHA256)
-	both.Sign, both.Cipher, both.Recipients = signedOnly.Sign, cms.AES256CBC, certs(partners())
+	both.Sign, both.Cipher, both.Recipients = signedOnly.Sign, cms.AES256CBC, to(partners())
 	compressedOnly := options()
 	compressedOnly.Compress = CompressAfterSign
 	byStranger := both
 	byStranger.Sign = signer(stranger(), cms.SHA256)
 	toStranger := both
-	toStranger.Recipients = certs(stranger())
+	toStranger.Recipients = to(stranger())
 	strangersInside := signedOnly
 	strangersInside.Sign = signer(stranger(), cms.SHA256)
 	strict := theirs()
@@ -163,7 +172,7 @@ func cutBlock(b []byte) []byte {
 // with bad padding, wherever the sense is lost.
 func TestNoPaddingOracle(t *testing.T) {
 	o := options()
-	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES128CBC, certs(partners())
+	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES128CBC, to(partners())
 	inner := o
 	inner.Recipients = nil
 	s, plain := sealBytes(t, []byte("invoice"), inner)
@@ -177,7 +186,7 @@ func TestNoPaddingOracle(t *testing.T) {
 		"a damaged signature part": append(bytes.Clone(header), bytes.Replace(plain, []byte("base64"), []byte("binary"), 1)...),
 	} {
 		var body bytes.Buffer
-		w, err := cms.Encrypt(&body, cms.AES128CBC, certs(partners()), zeroRand{})
+		w, err := cms.Encrypt(&body, cms.EncryptOptions{Cipher: cms.AES128CBC, Recipients: to(partners()), Rand: zeroRand{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +217,7 @@ var errNetwork = errors.New("connection reset by peer")
 
 func TestFaultsOfOursAreNoFaultsOfTheMessage(t *testing.T) {
 	o := options()
-	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES128CBC, certs(partners())
+	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES128CBC, to(partners())
 	s, body := sealBytes(t, bytes.Repeat([]byte("x"), 100_000), o)
 	var f *Fault
 	_, _, err := openBytes(httpHeader(s.Header), io.MultiReader(bytes.NewReader(body[:50_000]), iotest.ErrReader(errNetwork)), theirs())
@@ -216,7 +225,7 @@ func TestFaultsOfOursAreNoFaultsOfTheMessage(t *testing.T) {
 		t.Errorf("connection: %v", err)
 	}
 	e, _ := ParseEnvelope(httpHeader(s.Header))
-	if _, err = Open(e, bytes.NewReader(body), failingWriter{}, theirs()); !errors.Is(err, errNetwork) || errors.As(err, &f) {
+	if _, err = Open(e, bytes.NewReader(body), into(failingWriter{}), theirs()); !errors.Is(err, errNetwork) || errors.As(err, &f) {
 		t.Errorf("disk: %v", err)
 	}
 }
@@ -278,7 +287,7 @@ func TestLiberties(t *testing.T) {
 func TestEncryptedWithoutInnerHeader(t *testing.T) {
 	for _, payload := range []string{"<?xml version='1.0'?><a/>", "UNB+UNOA:3+A+B", ""} {
 		var body bytes.Buffer
-		w, err := cms.Encrypt(&body, cms.AES128CBC, certs(partners()), zeroRand{})
+		w, err := cms.Encrypt(&body, cms.EncryptOptions{Cipher: cms.AES128CBC, Recipients: to(partners()), Rand: zeroRand{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,7 +298,7 @@ func TestEncryptedWithoutInnerHeader(t *testing.T) {
 		h.Set("Content-Type", "application/x-pkcs7-mime")
 		h.Set("Content-Disposition", `attachment; filename="a.edi"`)
 		opened, got, err := openBytes(h, &body, theirs())
-		if err != nil || string(got) != payload || opened.Filename != "a.edi" {
+		if err != nil || string(got) != payload || opened.Parts[0].Filename != "a.edi" {
 			t.Errorf("%q: %q, %+v, %v", payload, got, opened, err)
 		}
 	}
@@ -329,7 +338,7 @@ func TestEnvelope(t *testing.T) {
 
 func BenchmarkOpen(b *testing.B) {
 	o := options()
-	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES256CBC, certs(partners())
+	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES256CBC, to(partners())
 	payload := make([]byte, 64<<20)
 	s, body := sealBytes(b, payload, o)
 	b.SetBytes(int64(len(payload)))
@@ -338,7 +347,7 @@ func BenchmarkOpen(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := Open(e, bytes.NewReader(body), io.Discard, theirs()); err != nil {
+		if _, err := Open(e, bytes.NewReader(body), into(io.Discard), theirs()); err != nil {
 			b.Fatal(err)
 		}
 	}

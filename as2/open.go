@@ -18,9 +18,11 @@ import (
 
 // OpenOptions are what a message is held against.
 type OpenOptions struct {
-	Identities       []cms.Identity      // ours, to decrypt with
-	Trusted          []*x509.Certificate // the sender's, as configured
-	At               time.Time           // the moment of verification
+	Identities       []cms.Identity // ours, to decrypt with
+	Trust            cms.Trust      // whose signatures count: the sender's, as configured
+	Ciphers          []cms.Cipher   // that are accepted; nil = all but the legacy ones
+	Spool            cms.NewSpool   // for CCM of unstated length
+	At               time.Time      // the moment of verification
 	RequireSigned    bool
 	RequireEncrypted bool
 	Digests          []cms.Digest // accepted in signatures; empty = SHA-256 and better
@@ -28,35 +30,48 @@ type OpenOptions struct {
 	Limits           cms.Limits
 }
 
+// Part is one file of a message.
+type Part struct {
+	Index       int    // 0, 1, 2, ... in the order of the message
+	Filename    string // foreign; empty = none stated
+	ContentType string
+	ContentID   string // without angle brackets; empty = none
+	Document    bool   // the root of multipart/related (RFC 2387), or the only part
+	Size        int64  // bytes; known when Open has returned
+}
+
+// Sink makes the place that a part is written to. Size is not known yet. Open closes
+// each before it asks for the next one.
+type Sink func(Part) (io.WriteCloser, error)
+
 // Opened is what was found in a message.
 type Opened struct {
-	Layers      []string // outermost first: "encrypted aes-256-cbc", "signed sha-256", "compressed"
-	Signed      bool
-	Encrypted   bool
-	Compressed  bool
-	Signer      *x509.Certificate // the configured one
-	MICs        []MIC             // the one for the receipt first
-	Filename    string            // foreign
-	ContentType string            // of the payload
-	Size        int64             // of the payload, bytes
-	Notes       []string          // worth an event: an expired certificate, a liberty taken
+	Layers     []string // outermost first: "encrypted aes-256-cbc", "signed sha-256", "compressed"
+	Signed     bool
+	Encrypted  bool
+	Compressed bool
+	Signer     *x509.Certificate // the configured one
+	MICs       []MIC             // the one for the receipt first
+	Parts      []Part            // the files; more than one where it was multipart/related
+	Size       int64             // of all parts, bytes
+	Notes      []string          // worth an event: an expired certificate, a liberty taken
 }
 
 // maxLayers bounds how often a message may be wrapped.
 const maxLayers = 6
 
-// Open peels the layers off a message and writes the payload. Everything passes in
-// one go and in constant memory.
+// Open peels the layers off a message and writes the payload, part by part, to what
+// sink makes. Everything passes in one go and in constant memory.
 //
 // A *Fault is the sender's fault. Any other error is ours, or the connection's: the
 // body could not be read or the payload not written. After any error what was written
-// to payload must be thrown away.
-func Open(e *Envelope, body io.Reader, payload io.Writer, o OpenOptions) (*Opened, error) {
+// to the parts must be thrown away.
+func Open(e *Envelope, body io.Reader, sink Sink, o OpenOptions) (*Opened, error) {
 	if len(o.Digests) == 0 {
 		o.Digests = []cms.Digest{cms.SHA256, cms.SHA384, cms.SHA512}
 	}
 	src := &tracked{r: body}
-	p := &peeler{o: o, e: e, out: &trackedWriter{w: payload, left: o.MaxPayload, limited: o.MaxPayload > 0}, opened: &Opened{Filename: e.Filename}}
+	p := &peeler{o: o, e: e, sink: sink, out: &trackedWriter{left: o.MaxPayload, limited: o.MaxPayload > 0}, opened: &Opened{}}
 	h := textproto.MIMEHeader{}
 	h.Set("Content-Type", e.ContentType)
 	h.Set("Content-Transfer-Encoding", e.Encoding)
@@ -80,7 +95,8 @@ func Open(e *Envelope, body io.Reader, payload io.Writer, o OpenOptions) (*Opene
 type peeler struct {
 	o      OpenOptions
 	e      *Envelope
-	out    *trackedWriter
+	sink   Sink
+	out    *trackedWriter // the part that is being written
 	opened *Opened
 	mic    *hashes // of an unsigned message
 }
@@ -154,7 +170,7 @@ func smimeType(params map[string]string, body *bufio.Reader) cms.ContentType {
 
 func (p *peeler) enveloped(body io.Reader) error {
 	p.opened.Encrypted = true
-	d, err := cms.Decrypt(body, p.o.Identities, p.o.Limits)
+	d, err := cms.Decrypt(body, cms.DecryptOptions{Identities: p.o.Identities, Ciphers: p.o.Ciphers, Spool: p.o.Spool, Limits: p.o.Limits})
 	if err != nil {
 		return err
 	}
@@ -297,7 +313,7 @@ func (p *peeler) signaturePart(ps *parts) (*cms.Signature, error) {
 
 // verify decides about a signature. The outermost one makes the MIC.
 func (p *peeler) verify(s *cms.Signature, sums map[cms.Digest][]byte, outermost bool, layer int) error {
-	v, err := s.Verify(sums, p.o.Trusted, p.o.At)
+	v, err := s.Verify(sums, p.o.Trust, p.o.At)
 	if err != nil {
 		return err
 	}
@@ -324,10 +340,18 @@ func (p *peeler) verify(s *cms.Signature, sums map[cms.Digest][]byte, outermost 
 
 // payload is the innermost entity.
 func (p *peeler) payload(body *bufio.Reader, raw []byte, h textproto.MIMEHeader) error {
-	if name := fileName(h); name != "" {
-		p.opened.Filename = name
+	part := Part{Filename: fileName(h), Document: true}
+	if part.Filename == "" {
+		part.Filename = p.e.Filename
 	}
-	p.opened.ContentType, _ = mediaType(h.Get("Content-Type"))
+	part.ContentType, _ = mediaType(h.Get("Content-Type"))
+	file, err := p.sink(part)
+	if err != nil {
+		p.out.err = err
+		return err
+	}
+	p.out.w = file
+	defer func() { p.out.err = errors.Join(p.out.err, file.Close()) }()
 	var src io.Reader = body
 	if !p.opened.Signed {
 		// RFC 4130, 7.3.1: the MIC of what is unsigned, with the inner header if there is
@@ -340,6 +364,8 @@ func (p *peeler) payload(body *bufio.Reader, raw []byte, h textproto.MIMEHeader)
 	if _, err := io.CopyBuffer(struct{ io.Writer }{p.out}, struct{ io.Reader }{decodeTransfer(src, h)}, buf); err != nil {
 		return err
 	}
+	part.Size = p.out.n
+	p.opened.Parts = append(p.opened.Parts, part)
 	if p.mic == nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -32,16 +31,34 @@ type SealOptions struct {
 	MessageID   string // with angle brackets
 	Subject     string
 	UserAgent   string
+	Version     string  // AS2-Version; empty = "1.2"
+	Extra       []Field // further HTTP header fields
+	Quirks      Quirks
 	Date        time.Time
 	ContentType string // of the payload
 	Filename    string // of the payload; empty = not sent
 	Sign        *cms.Signer
 	Cipher      cms.Cipher
-	Recipients  []*x509.Certificate // empty = not encrypted
+	Recipients  []cms.Recipient // empty = not encrypted
+	Spool       cms.NewSpool    // for CCM
 	Compress    Compression
 	Receipt     ReceiptRequest
 	ReceiptTo   string    // Disposition-Notification-To; any value, it is never mailed to
 	Rand        io.Reader // nil = crypto/rand
+}
+
+// Quirks are liberties that single partners need; the zero value is right for all others.
+type Quirks struct {
+	MICNames              string // spelling of SHA-2 names: "" = sha-256, "plain" = sha256, "rsa" = rsa-sha256
+	PayloadBase64         bool   // Content-Transfer-Encoding: base64 for the payload
+	UnquotedFilename      bool   // filename=INV-1.zip
+	NoFilename            bool   // no Content-Disposition for the payload
+	HTTPTransferEncoding  bool   // Content-Transfer-Encoding among the HTTP header fields
+	CanonicalMIC          bool   // receipts whose MIC is over CRLF line ends are accepted
+	UnsignedReceipts      bool   // answer with unsigned receipts whatever is asked for
+	OpaqueSignature       bool   // application/pkcs7-mime signed-data instead of multipart/signed
+	NoAlgorithmProtection bool
+	NoSignedAttributes    bool
 }
 
 // Sealed is a message as it goes over the wire, without its body: what stays fixed
@@ -167,7 +184,7 @@ func compressed(inner entity) entity {
 
 func (o *SealOptions) encrypted(inner entity) entity {
 	return entity{pkcs7Header("enveloped-data", "smime.p7m"), func(w io.Writer) error {
-		c, err := cms.Encrypt(w, o.Cipher, o.Recipients, o.Rand)
+		c, err := cms.Encrypt(w, cms.EncryptOptions{Cipher: o.Cipher, Recipients: o.Recipients, Rand: o.Rand, Spool: o.Spool})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package as2
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,9 @@ type Message struct {
 	Body   io.Reader
 	Length int64 // -1 = not stated
 	Remote string
+	// Certificates are those of the client's TLS handshake, its own first; the chain was
+	// not verified.
+	Certificates []*x509.Certificate
 }
 
 // Reply is the answer to a POST.
@@ -37,11 +41,18 @@ type Backend interface {
 	Receive(ctx context.Context, m *Message) Reply
 }
 
+// ReceiptBackend takes receipts that come on a connection of their own (asynchronous
+// MDNs). Receive returns only when what its Reply states is durable.
+type ReceiptBackend interface {
+	ReceiveReceipt(ctx context.Context, m *Message) Reply
+}
+
 // Handler serves AS2 over HTTP.
 type Handler struct {
-	Backend Backend
-	Stall   time.Duration // a body without a byte for so long is given up; default 2 min
-	Log     *slog.Logger
+	Backend  Backend
+	Receipts ReceiptBackend // nil = no receipts are expected here
+	Stall    time.Duration  // a body without a byte for so long is given up; default 2 min
+	Log      *slog.Logger
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -21,3 +21,12 @@ func certs(ids ...cms.Identity) (cs []*x509.Certificate) {
 	}
 	return cs
 }
+
+func trust(ids ...cms.Identity) cms.Trust { return cms.Pinned(certs(ids...)...) }
+
+func to(ids ...cms.Identity) (rs []cms.Recipient) {
+	for _, c := range certs(ids...) {
+		rs = append(rs, cms.Recipient{Certificate: c})
+	}
+	return rs
+}

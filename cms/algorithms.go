@@ -7,10 +7,12 @@ import (
 	_ "crypto/sha1"   // linked in for Digest.Hash
 	_ "crypto/sha256" // as above
 	_ "crypto/sha512" // as above
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"hash"
+	"io"
 	"strings"
 )
 
@@ -22,7 +24,52 @@ const (
 	AES128CBC
 	AES192CBC
 	AES256CBC
+	AES128GCM
+	AES192GCM
+	AES256GCM
+	AES128CCM
+	AES192CCM
+	AES256CCM
+	DESEDE3CBC
+	CAST5CBC
+	IDEACBC
+	RC2CBC128
+	RC2CBC64
+	RC2CBC40
 )
+
+// Legacy reports whether a cipher is for old partners only.
+func (c Cipher) Legacy() bool { return c >= DESEDE3CBC }
+
+// KeyTransport is how the content key is wrapped for a recipient with an RSA key.
+type KeyTransport int
+
+const (
+	RSAPKCS1 KeyTransport = iota // RSAES-PKCS1-v1_5: what every AS2 product understands
+	OAEPSHA1                     // RSAES-OAEP (RFC 3560), MGF1 with the same digest
+	OAEPSHA256
+	OAEPSHA384
+	OAEPSHA512
+)
+
+// Recipient is somebody a message is encrypted to.
+type Recipient struct {
+	Certificate *x509.Certificate
+	Transport   KeyTransport
+	ByKeyID     bool // named by subject key identifier instead of issuer and serial number
+}
+
+// Spool is temporary storage for one stream: written once, then read once from its
+// start. Close gives the storage free. CCM needs it, because its first block states
+// the length of the content.
+type Spool interface {
+	io.Writer
+	Rewind() (io.Reader, error)
+	Close() error
+}
+
+// NewSpool makes an empty Spool.
+type NewSpool func() (Spool, error)
 
 // cipherSpec is what distinguishes one content cipher from another.
 type cipherSpec struct {

@@ -29,7 +29,8 @@ type Identity struct {
 // before the error, and even before io.EOF, is not authentic.
 type Decrypted struct {
 	Cipher     Cipher
-	Recipients []string // who it is encrypted to, for our own log: issuer and serial, or key identifier
+	Transport  KeyTransport // of the recipient that is one of the identities
+	Recipients []string     // who it is encrypted to, for our own log: issuer and serial, or key identifier
 
 	detail string
 	ours   bool // a recipient is one of the identities
@@ -51,11 +52,19 @@ type recipientInfo struct {
 	Key     []byte
 }
 
+// DecryptOptions say how to decrypt.
+type DecryptOptions struct {
+	Identities []Identity
+	Ciphers    []Cipher // that are accepted; nil = all but the legacy ones
+	Spool      NewSpool // for CCM whose length is not stated beforehand; nil = such content is refused
+	Limits     Limits
+}
+
 // Decrypt reads an EnvelopedData up to its content and finds the content key for
 // the first recipient among ids. An error here is a malformed structure; everything
 // else shows as ErrDecrypt when the content is read, after the same work.
-func Decrypt(r io.Reader, ids []Identity, lim Limits) (*Decrypted, error) {
-	b, err := open(r, lim, oidEnvelopedData, "EnvelopedData")
+func Decrypt(r io.Reader, o DecryptOptions) (*Decrypted, error) {
+	b, err := open(r, o.Limits, oidEnvelopedData, "EnvelopedData")
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +92,7 @@ func Decrypt(r io.Reader, ids []Identity, lim Limits) (*Decrypted, error) {
 	if err != nil {
 		return nil, err
 	}
-	mode, err := d.unwrap(recipients, ids, alg)
+	mode, err := d.unwrap(recipients, o.Identities, alg)
 	if err != nil {
 		return nil, err
 	}

@@ -25,12 +25,20 @@ type keyTransRecipientInfo struct {
 	Key     []byte
 }
 
+// EncryptOptions say how to encrypt.
+type EncryptOptions struct {
+	Cipher     Cipher
+	Recipients []Recipient
+	Rand       io.Reader // of all keys and random bytes
+	Spool      NewSpool  // CCM only: for the content, until its length is known
+}
+
 // Encrypt starts an EnvelopedData (RFC 5652, 6) whose content key is wrapped for
-// every certificate in to. What is written to the result is encrypted to w in
-// segments of 64 KiB; Close finishes the structure and does not close w. All keys
-// and random bytes come from rand.
-func Encrypt(w io.Writer, c Cipher, to []*x509.Certificate, rand io.Reader) (io.WriteCloser, error) {
-	spec, ok := ciphers[c]
+// every recipient. What is written to the result is encrypted to w in segments of
+// 64 KiB; Close finishes the structure and does not close w.
+func Encrypt(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
+	to, rand := o.Recipients, o.Rand
+	spec, ok := ciphers[o.Cipher]
 	if !ok {
 		return nil, fmt.Errorf("cms: no content cipher chosen")
 	}
@@ -43,8 +51,8 @@ func Encrypt(w io.Writer, c Cipher, to []*x509.Certificate, rand io.Reader) (io.
 	}
 	key, iv := secret[:spec.keyLen], secret[spec.keyLen:]
 	var recipients []byte
-	for _, cert := range to {
-		r, err := wrapKey(key, cert, rand)
+	for _, recipient := range to {
+		r, err := wrapKey(key, recipient.Certificate, rand)
 		if err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ func seal(t testing.TB, c Cipher, data []byte, to ...Identity) []byte {
 		certs = append(certs, id.Certificate)
 	}
 	var buf bytes.Buffer
-	w, err := Encrypt(&buf, c, certs, rand.Reader)
+	w, err := Encrypt(&buf, EncryptOptions{Cipher: c, Recipients: toAll(certs), Rand: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func seal(t testing.TB, c Cipher, data []byte, to ...Identity) []byte {
 }
 
 func unseal(r io.Reader, ids ...Identity) ([]byte, error) {
-	d, err := Decrypt(r, ids, Limits{})
+	d, err := Decrypt(r, DecryptOptions{Identities: ids})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func TestSecondOpinionOnEnvelopes(t *testing.T) {
 		}
 		// Its default is DES-CBC, which we do not have: the answer is the general one,
 		// and our own log says why.
-		d, err := Decrypt(bytes.NewReader(theirs), []Identity{us}, Limits{})
+		d, err := Decrypt(bytes.NewReader(theirs), DecryptOptions{Identities: []Identity{us}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestOneAnswerToEveryDecryptionFailure(t *testing.T) {
 		"damaged wrapped key":        {damaged(bytes.Index(sealed, mustMarshal(oidRSA)) + 40), us, ""},
 		"no whole block":             {bytes.Replace(sealed, append([]byte{0xa0, 0x80, 4, 0x82}, sealed[len(sealed)-10-336-2:len(sealed)-10-336]...), []byte{0xa0, 0x80, 4, 1, 0, 4, 0x82, 1, 0x50}, 1), us, ""},
 	} {
-		d, err := Decrypt(bytes.NewReader(c.message), []Identity{c.id}, Limits{})
+		d, err := Decrypt(bytes.NewReader(c.message), DecryptOptions{Identities: []Identity{c.id}})
 		if err != nil {
 			t.Errorf("%s: %v before the content", name, err)
 			continue
@@ -248,7 +248,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Run(fmt.Sprint(c), func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				d, err := Decrypt(bytes.NewReader(sealed), []Identity{us}, Limits{})
+				d, err := Decrypt(bytes.NewReader(sealed), DecryptOptions{Identities: []Identity{us}})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -260,4 +260,11 @@ func BenchmarkOpen(b *testing.B) {
 			b.ReportMetric(bareDecrypt(c, len(data))/ours, "of-primitive")
 		})
 	}
+}
+
+func toAll(certs []*x509.Certificate) (rs []Recipient) {
+	for _, c := range certs {
+		rs = append(rs, Recipient{Certificate: c})
+	}
+	return rs
 }

@@ -96,7 +96,7 @@ func TestJudgeOpenSSLEnvelopes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w, err := Encrypt(f, c, []*x509.Certificate{us.Certificate}, rand.Reader)
+				w, err := Encrypt(f, EncryptOptions{Cipher: c, Recipients: []Recipient{{Certificate: us.Certificate}}, Rand: rand.Reader})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -122,7 +122,7 @@ func TestJudgeOpenSSLEnvelopes(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					d, err := Decrypt(in, []Identity{us}, Limits{})
+					d, err := Decrypt(in, DecryptOptions{Identities: []Identity{us}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -161,7 +161,7 @@ func TestJudgeOpenSSLSignatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v, err := s.Verify(digestOf(d, content), []*x509.Certificate{us.Certificate}, moment); err != nil || v.Digest != d {
+			if v, err := s.Verify(digestOf(d, content), Pinned(us.Certificate), moment); err != nil || v.Digest != d {
 				t.Errorf("theirs, %v %v: %v, %v", d, form, v, err)
 			}
 		}

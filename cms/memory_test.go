@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"crypto/rand"
-	"crypto/x509"
 	"io"
 	"os"
 	"strconv"
@@ -48,7 +47,7 @@ func BenchmarkSealOpen3GiB(b *testing.B) {
 		pr, pw := io.Pipe()
 		signature := make(chan []byte, 1)
 		go func() {
-			w, err := Encrypt(pw, AES256CBC, []*x509.Certificate{us.Certificate}, rand.Reader)
+			w, err := Encrypt(pw, EncryptOptions{Cipher: AES256CBC, Recipients: []Recipient{{Certificate: us.Certificate}}, Rand: rand.Reader})
 			if err == nil {
 				h := SHA256.New()
 				_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, h)}, io.LimitReader(zeros{}, size), make([]byte, streamBuffer))
@@ -63,7 +62,7 @@ func BenchmarkSealOpen3GiB(b *testing.B) {
 			}
 			pw.CloseWithError(err)
 		}()
-		d, err := Decrypt(pr, []Identity{us}, Limits{})
+		d, err := Decrypt(pr, DecryptOptions{Identities: []Identity{us}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -75,7 +74,7 @@ func BenchmarkSealOpen3GiB(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.Verify(map[Digest][]byte{SHA256: h.Sum(nil)}, []*x509.Certificate{partner.Certificate}, moment); err != nil {
+		if _, err := s.Verify(map[Digest][]byte{SHA256: h.Sum(nil)}, Pinned(partner.Certificate), moment); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -22,9 +22,14 @@ var (
 
 // Signer makes detached signatures.
 type Signer struct {
-	Certificate *x509.Certificate
-	Key         crypto.Signer // RSA
-	Digest      Digest        // SHA-256 or better
+	Certificate  *x509.Certificate
+	Chain        []*x509.Certificate // sent behind the certificate
+	Key          crypto.Signer       // RSA or ECDSA
+	Digest       Digest
+	PSS          bool // RSASSA-PSS instead of PKCS#1 v1.5
+	NoAttributes bool // sign the content itself (RFC 5652, 5.4)
+	NoProtection bool // leave out CMSAlgorithmProtection (RFC 6211)
+	ByKeyID      bool // name the certificate by its subject key identifier
 }
 
 type attribute struct {

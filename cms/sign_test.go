@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -32,7 +31,7 @@ func sign(t testing.TB, id Identity, d Digest, content []byte) []byte {
 func TestSignatureVerifies(t *testing.T) {
 	us, partner, stranger := identities(t)
 	content := []byte("Content-Type: text/plain\r\n\r\ninvoice")
-	trusted := []*x509.Certificate{us.Certificate, partner.Certificate}
+	trusted := Pinned(us.Certificate, partner.Certificate)
 	for _, d := range []Digest{SHA1, SHA224, SHA256, SHA384, SHA512} {
 		der := sign(t, partner, d, content)
 		s, err := ParseSignature(bytes.NewReader(der), Limits{})
@@ -51,12 +50,12 @@ func TestSignatureVerifies(t *testing.T) {
 		}
 		for name, c := range map[string]struct {
 			digests map[Digest][]byte
-			trusted []*x509.Certificate
+			trusted Trust
 			want    error
 		}{
 			"other content":       {digestOf(d, content[1:]), trusted, ErrDigestMismatch},
-			"a stranger's":        {digestOf(d, content), []*x509.Certificate{us.Certificate, stranger.Certificate}, ErrUnknownSigner},
-			"nobody trusted":      {digestOf(d, content), nil, ErrUnknownSigner},
+			"a stranger's":        {digestOf(d, content), Pinned(us.Certificate, stranger.Certificate), ErrUnknownSigner},
+			"nobody trusted":      {digestOf(d, content), Trust{}, ErrUnknownSigner},
 			"digest not accepted": {nil, trusted, ErrAlgorithm},
 		} {
 			if v, err := s.Verify(c.digests, c.trusted, moment); !errors.Is(err, c.want) || v != nil {
@@ -79,7 +78,7 @@ func TestEmbeddedCertificateIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := s.Verify(digestOf(SHA256, nil), []*x509.Certificate{partner.Certificate}, moment); !errors.Is(err, ErrBadSignature) {
+	if v, err := s.Verify(digestOf(SHA256, nil), Pinned(partner.Certificate), moment); !errors.Is(err, ErrBadSignature) {
 		t.Errorf("%v, %v", v, err)
 	}
 }
@@ -121,7 +120,7 @@ func TestSecondOpinionOnSignatures(t *testing.T) {
 		if err != nil || !bytes.Equal(got, content) || !s.Opaque() {
 			t.Errorf("content of theirs: %q, %v", got, err)
 		}
-		if v, err := s.Verify(s.Sums(), []*x509.Certificate{us.Certificate}, moment); err != nil || v.Digest != SHA256 {
+		if v, err := s.Verify(s.Sums(), Pinned(us.Certificate), moment); err != nil || v.Digest != SHA256 {
 			t.Errorf("ours on theirs, attributes %v: %v, %v", attributes, v, err)
 		}
 		if _, err := ParseSignature(bytes.NewReader(opaque), Limits{}); !errors.Is(err, ErrSyntax) {
@@ -185,7 +184,7 @@ func TestNoSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Verify(digestOf(SHA256, nil), []*x509.Certificate{us.Certificate}, moment); !errors.Is(err, ErrNoSigner) {
+	if _, err := s.Verify(digestOf(SHA256, nil), Pinned(us.Certificate), moment); !errors.Is(err, ErrNoSigner) {
 		t.Error(err)
 	}
 }
@@ -211,7 +210,7 @@ func FuzzParseSignature(f *testing.F) {
 		if _, err := io.Copy(io.Discard, s); err != nil {
 			return
 		}
-		if _, err := s.Verify(s.Sums(), []*x509.Certificate{us.Certificate}, moment); err == nil && s.Opaque() {
+		if _, err := s.Verify(s.Sums(), Pinned(us.Certificate), moment); err == nil && s.Opaque() {
 			t.Error("a signature that nobody made verifies")
 		}
 	})

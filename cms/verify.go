@@ -232,6 +232,17 @@ func (s *Signature) Sums() map[Digest][]byte {
 	return sums
 }
 
+// Trust says whose signatures count. Certificates inside a message are used to build
+// a chain to Authorities and for nothing else.
+type Trust struct {
+	Certificates []*x509.Certificate // pinned: these certificates themselves
+	Authorities  []*x509.Certificate // may have issued the signer's certificate
+	Subject      string              // with Authorities: the common name, or the whole subject, that the signer must have; required then
+}
+
+// Pinned trusts certificates themselves.
+func Pinned(certs ...*x509.Certificate) Trust { return Trust{Certificates: certs} }
+
 // Verify checks that one of the trusted certificates signed content with the given
 // digests. Certificates in the message are never believed, not even looked at. The
 // moment decides only whether the certificate had expired, which is reported and not
@@ -239,13 +250,13 @@ func (s *Signature) Sums() map[Digest][]byte {
 //
 // With several signers one good signature is enough. Otherwise the error is that of
 // the signer that came furthest, wrapping one of the errors of this package.
-func (s *Signature) Verify(digests map[Digest][]byte, trusted []*x509.Certificate, at time.Time) (*Verified, error) {
+func (s *Signature) Verify(digests map[Digest][]byte, trust Trust, at time.Time) (*Verified, error) {
 	if len(s.signers) == 0 {
 		return nil, ErrNoSigner
 	}
 	var failure error
 	for _, signer := range s.signers {
-		for _, cert := range trusted {
+		for _, cert := range trust.Certificates {
 			if !names(signer.id, cert) {
 				continue
 			}

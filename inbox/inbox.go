@@ -30,9 +30,15 @@ type Partner struct {
 
 	Rules            *naming.Rules
 	FoldCase         bool
-	Identities       []cms.Identity      // ours, to decrypt
-	Trusted          []*x509.Certificate // the partner's
-	Sign             *cms.Signer         // for receipts
+	Identities       []cms.Identity                 // ours, to decrypt
+	Trust            cms.Trust                      // whose signatures count
+	Ciphers          []cms.Cipher                   // that are accepted; nil = all but the legacy ones
+	Digests          []cms.Digest                   // of signatures that are accepted; nil = SHA-224 and better
+	Sign             func(at time.Time) *cms.Signer // for receipts
+	Version          string                         // AS2-Version of receipts, and which dispositions the partner knows
+	Quirks           as2.Quirks
+	ReceiptHosts     []string // host[:port] that asynchronous receipts may be posted to
+	Credentials      *Credentials
 	RequireSigned    bool
 	RequireEncrypted bool
 	MaxMessage       int64 // bytes of payload
@@ -43,6 +49,13 @@ type Partner struct {
 	FolderPerBatch   bool
 	EvidenceUpTo     int64  // bytes of a raw message that is kept
 	Reserve          uint64 // bytes to leave free
+}
+
+// Credentials are what a partner must show beside his signature.
+type Credentials struct {
+	User, Password string              // basic authentication; empty = none
+	Bearer         string              // bearer token; empty = none
+	Client         []*x509.Certificate // client certificates, or authorities of them; empty = none
 }
 
 // Deps is what the inbox works with.
@@ -59,7 +72,7 @@ type Deps struct {
 type Inbox struct {
 	Deps
 	partners map[pair]*Partner
-	stations map[string]*cms.Signer // by AS2 ID, to sign what is said to strangers
+	stations map[string]func(time.Time) *cms.Signer // by AS2 ID, to sign what is said to strangers
 
 	mu      sync.Mutex
 	flights map[flight]chan struct{}
@@ -78,7 +91,7 @@ type flight struct{ from, to, id string }
 
 // New makes an inbox.
 func New(d Deps, partners []Partner) *Inbox {
-	in := &Inbox{Deps: d, partners: map[pair]*Partner{}, stations: map[string]*cms.Signer{}, flights: map[flight]chan struct{}{}, order: []bool{false, true}}
+	in := &Inbox{Deps: d, partners: map[pair]*Partner{}, stations: map[string]func(time.Time) *cms.Signer{}, flights: map[flight]chan struct{}{}, order: []bool{false, true}}
 	in.commit, in.deliver = in.insert, in.publish
 	for i := range partners {
 		p := &partners[i]

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,9 @@ import (
 
 var moment, testKeys, must = crashtest.Moment, crashtest.Identities, crashtest.Must
 
-func signerOf(id cms.Identity) *cms.Signer { return crashtest.Signer(id, cms.SHA256) }
+func signerOf(id cms.Identity) func(time.Time) *cms.Signer {
+	return func(time.Time) *cms.Signer { return crashtest.Signer(id, cms.SHA256) }
+}
 
 // message is one on the wire.
 type message struct {
@@ -44,7 +45,7 @@ type message struct {
 func seal(payload []byte, change func(*as2.SealOptions)) message {
 	ids := testKeys()
 	o := as2.SealOptions{From: "ACME", To: "US", MessageID: "<1@acme>", Date: moment, ContentType: "application/zip", Filename: "INV-1.zip", UserAgent: "test",
-		Sign: signerOf(ids[1]), Cipher: cms.AES128CBC, Recipients: []*x509.Certificate{ids[0].Certificate},
+		Sign: signerOf(ids[1])(moment), Cipher: cms.AES128CBC, Recipients: []cms.Recipient{{Certificate: ids[0].Certificate}},
 		Receipt: as2.ReceiptRequest{Wanted: true, Signed: true, Digests: []cms.Digest{cms.SHA256}}, ReceiptTo: "x"}
 	if change != nil {
 		change(&o)
@@ -116,7 +117,7 @@ func (w *world) inbox(l *ledger.Ledger) *Inbox {
 	must(err)
 	ids := testKeys()
 	p := Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", Folder: w.disk.Root("acme"), Rules: rules,
-		Identities: []cms.Identity{ids[0]}, Trusted: []*x509.Certificate{ids[1].Certificate}, Sign: signerOf(ids[0]),
+		Identities: []cms.Identity{ids[0]}, Trust: cms.Pinned(ids[1].Certificate), Sign: signerOf(ids[0]),
 		RequireSigned: true, RequireEncrypted: true, Unpack: true, KeepBroken: true, EvidenceUpTo: 1 << 20}
 	if w.fs != nil {
 		p.Folder = w.fs(p.Folder)
@@ -270,7 +271,7 @@ func send(t *testing.T, w *world, ms ...message) outcome {
 		for _, f := range reply.Header {
 			h.Add(f.Name, f.Value)
 		}
-		o.mdn, _ = as2.ParseMDN(h, reply.Body, []*x509.Certificate{testKeys()[0].Certificate}, moment)
+		o.mdn, _ = as2.ParseMDN(h, reply.Body, cms.Pinned(testKeys()[0].Certificate), moment)
 	}
 	for name, e := range w.disk.Tree() {
 		if rest, ok := strings.CutPrefix(name, "acme/inbox/"); ok && !e.Folder {
@@ -346,8 +347,8 @@ func TestRefused(t *testing.T) {
 	}{
 		"from a stranger":                        {nil, []message{seal(good, func(o *as2.SealOptions) { o.From = "NOBODY" })}, 200, as2.AuthenticationFailed, 0},
 		"to nobody":                              {nil, []message{seal(good, func(o *as2.SealOptions) { o.To = "NOBODY" })}, 200, as2.AuthenticationFailed, 0},
-		"signed by a stranger":                   {nil, []message{seal(good, func(o *as2.SealOptions) { o.Sign = signerOf(ids[2]) })}, 200, as2.AuthenticationFailed, 0},
-		"encrypted to a stranger":                {nil, []message{seal(good, func(o *as2.SealOptions) { o.Recipients = []*x509.Certificate{ids[2].Certificate} })}, 200, as2.DecryptionFailed, 0},
+		"signed by a stranger":                   {nil, []message{seal(good, func(o *as2.SealOptions) { o.Sign = signerOf(ids[2])(moment) })}, 200, as2.AuthenticationFailed, 0},
+		"encrypted to a stranger":                {nil, []message{seal(good, func(o *as2.SealOptions) { o.Recipients = []cms.Recipient{{Certificate: ids[2].Certificate}} })}, 200, as2.DecryptionFailed, 0},
 		"not encrypted":                          {nil, []message{seal(good, func(o *as2.SealOptions) { o.Recipients = nil })}, 200, as2.InsufficientSecurity, 0},
 		"not signed":                             {nil, []message{seal(good, func(o *as2.SealOptions) { o.Sign = nil })}, 200, as2.InsufficientSecurity, 0},
 		"no receipt asked":                       {nil, []message{seal(good, func(o *as2.SealOptions) { o.Sign, o.Receipt = nil, as2.ReceiptRequest{} })}, 400, "", 0},

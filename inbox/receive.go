@@ -85,8 +85,8 @@ func (r *request) stage() (*as2.Opened, error) {
 	}
 	kept := &limitedTee{w: raw, left: r.p.EvidenceUpTo}
 	body := io.TeeReader(r.m.Body, kept)
-	opened, err := as2.Open(r.env, body, payload, as2.OpenOptions{
-		Identities: r.p.Identities, Trusted: r.p.Trusted, At: r.Now(), MaxPayload: r.p.MaxMessage,
+	opened, err := as2.Open(r.env, body, func(as2.Part) (io.WriteCloser, error) { return keepOpen{payload}, nil }, as2.OpenOptions{
+		Identities: r.p.Identities, Trust: r.p.Trust, Ciphers: r.p.Ciphers, Digests: r.p.Digests, At: r.Now(), MaxPayload: r.p.MaxMessage,
 		RequireSigned: r.p.RequireSigned, RequireEncrypted: r.p.RequireEncrypted,
 	})
 	var f *as2.Fault
@@ -114,6 +114,11 @@ func (r *request) stage() (*as2.Opened, error) {
 func (r *request) create(name string) (fsx.File, error) {
 	return r.p.Folder.OpenFile(name, fsx.CreateNew, filePerm)
 }
+
+// keepOpen leaves a file open for its sync.
+type keepOpen struct{ io.Writer }
+
+func (keepOpen) Close() error { return nil }
 
 // limitedTee keeps the first bytes of a stream; left below zero says that it was longer.
 type limitedTee struct {
@@ -236,9 +241,9 @@ func (r *request) whole(opened *as2.Opened) ([]ledger.ReceivedFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := opened.Filename
+	name := opened.Parts[0].Filename
 	if name == "" {
-		name = r.id + extension(opened.ContentType)
+		name = r.id + extension(opened.Parts[0].ContentType)
 	}
 	return []ledger.ReceivedFile{{Entry: name, Staged: payloadFile, Size: got.Size, SHA256: got.SHA256}}, nil
 }
@@ -301,7 +306,7 @@ func isZip(f io.ReaderAt, opened *as2.Opened) bool {
 	if n == 4 && (string(magic[:]) == "PK\x03\x04" || string(magic[:]) == "PK\x05\x06") {
 		return true
 	}
-	return opened.ContentType == "application/zip" || strings.EqualFold(path.Ext(opened.Filename), ".zip")
+	return opened.Parts[0].ContentType == "application/zip" || strings.EqualFold(path.Ext(opened.Parts[0].Filename), ".zip")
 }
 
 // syncedFile makes what was written durable when it is closed.
@@ -470,7 +475,7 @@ func (r *request) receipt(d as2.Disposition, opened *as2.Opened, text string) (a
 		signer = r.p.Sign
 	}
 	if r.env.Receipt.Signed && signer != nil {
-		s := *signer
+		s := *signer(r.Now())
 		s.Digest = cms.SHA256
 		if opened != nil && len(opened.MICs) > 0 {
 			s.Digest = opened.MICs[0].Digest

@@ -29,7 +29,13 @@ import (
 
 var moment, testKeys, must = crashtest.Moment, crashtest.Identities, crashtest.Must
 
-func signerOf(id cms.Identity) *cms.Signer { return crashtest.Signer(id, cms.SHA256) }
+func signerOf(id cms.Identity) func(time.Time) *cms.Signer {
+	return func(time.Time) *cms.Signer { return crashtest.Signer(id, cms.SHA256) }
+}
+
+func encryptTo(c *x509.Certificate) func(time.Time) *cms.Recipient {
+	return func(time.Time) *cms.Recipient { return &cms.Recipient{Certificate: c} }
+}
 
 // world is a disk with a partner behind it.
 type world struct {
@@ -128,7 +134,8 @@ func (w *world) outbox(l *ledger.Ledger) *Outbox {
 	w.seed++
 	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"},
 		Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", URL: "https://acme.invalid/", Folder: folder, Rules: rules, LateWindow: 24 * time.Hour,
-			Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: cms.AES128CBC, Encrypt: ids[1].Certificate, Own: ids[0].Certificate, Trusted: []*x509.Certificate{ids[1].Certificate},
+			Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: cms.AES128CBC, EncryptTo: encryptTo(ids[1].Certificate), Own: ids[0].Certificate,
+			Certificates: []*x509.Certificate{ids[1].Certificate}, Trust: cms.Pinned(ids[1].Certificate),
 			Receipt: as2.ReceiptRequest{Wanted: true, Signed: true, Digests: []cms.Digest{cms.SHA256}}, EvidenceUpTo: 1 << 20, Policy: w.policy()})
 	if w.mutate.steps != nil {
 		w.mutate.steps(o)
@@ -177,7 +184,7 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 	}
 	ids := testKeys()
 	var payload bytes.Buffer
-	opened, err := as2.Open(env, bytes.NewReader(message), &payload, as2.OpenOptions{Identities: []cms.Identity{ids[1]}, Trusted: []*x509.Certificate{ids[0].Certificate}, At: moment, RequireSigned: true, RequireEncrypted: true})
+	opened, err := as2.Open(env, bytes.NewReader(message), func(as2.Part) (io.WriteCloser, error) { return nopCloser{&payload}, nil }, as2.OpenOptions{Identities: []cms.Identity{ids[1]}, Trust: cms.Pinned(ids[0].Certificate), At: moment, RequireSigned: true, RequireEncrypted: true})
 	if err != nil {
 		return nil, fmt.Errorf("the partner cannot open it: %w", err)
 	}
@@ -193,7 +200,7 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 		}
 		p.messageIDs[id] = digest
 	}
-	fields, body, err := as2.BuildMDN(as2.MDNOptions{From: "ACME", To: "US", MessageID: "<r>", OriginalMessageID: env.MessageID, Disposition: d, MIC: &opened.MICs[0], Text: "ok", UserAgent: "test", Date: moment, Sign: signerOf(ids[1])})
+	fields, body, err := as2.BuildMDN(as2.MDNOptions{From: "ACME", To: "US", MessageID: "<r>", OriginalMessageID: env.MessageID, Disposition: d, MIC: &opened.MICs[0], Text: "ok", UserAgent: "test", Date: moment, Sign: signerOf(ids[1])(moment)})
 	if err != nil {
 		return nil, err
 	}
@@ -483,3 +490,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 		t.Errorf("an overwriting rename leaves %d files: this test would not notice it", len(sums))
 	}
 }
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }

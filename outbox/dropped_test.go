@@ -308,7 +308,7 @@ func TestCertificateThatLeftTheConfig(t *testing.T) {
 	id := scan(t, o).Claimed[0]
 	tr := carry(t, o, id)
 	w.now = tr.Due
-	o.p.Encrypt, o.p.Trusted = testKeys()[2].Certificate, nil
+	o.p.EncryptTo, o.p.Certificates = encryptTo(testKeys()[2].Certificate), nil
 	if tr = carry(t, o, id); !strings.Contains(tr.Hold, "certificate") || tr.Posts != 1 {
 		t.Errorf("%s, held %q, %d posts", tr.State, tr.Hold, tr.Posts)
 	}

@@ -69,12 +69,17 @@ type Partner struct {
 	Rules        *naming.Rules
 	LateWindow   time.Duration
 	Bundle       Bundle
-	Sign         *cms.Signer
+	Sign         func(at time.Time) *cms.Signer // nil = unsigned
 	Cipher       cms.Cipher
-	Encrypt      *x509.Certificate // the partner's; nil = not encrypted
-	Own          *x509.Certificate // ours, so that what was sent can be opened again
-	Trusted      []*x509.Certificate
+	EncryptTo    func(at time.Time) *cms.Recipient // the partner; nil = not encrypted
+	Own          *x509.Certificate                 // ours, so that what was sent can be opened again
+	Certificates []*x509.Certificate               // of the partner: all that are configured
+	Trust        cms.Trust                         // whose receipts count
 	Compress     as2.Compression
+	Version      string      // AS2-Version
+	ContentType  string      // overrides what the extension says; empty = by extension
+	Extra        []as2.Field // further HTTP header fields
+	Quirks       as2.Quirks
 	Receipt      as2.ReceiptRequest
 	Subject      string
 	EvidenceUpTo int64  // bytes of a sealed message that is kept

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,8 +41,9 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 		return err
 	}
 	var sealed *as2.Sealed
+	to := o.encryptTo()
 	err := fsx.Publish(o.p.Folder, message, filePerm, func(w io.Writer) (err error) {
-		sealed, err = as2.Seal(w, func(w io.Writer) error { return o.payload(t, dir, w) }, o.sealOptions(t))
+		sealed, err = as2.Seal(w, func(w io.Writer) error { return o.payload(t, dir, w) }, o.sealOptions(t, to))
 		return err
 	})
 	var changed *bundle.ChangedError
@@ -68,10 +68,8 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 		return err
 	}
 	t.Certificates = nil
-	for _, c := range []*x509.Certificate{o.p.Encrypt} {
-		if c != nil {
-			t.Certificates = append(t.Certificates, fingerprint(c))
-		}
+	if to != nil {
+		t.Certificates = []string{fingerprint(to.Certificate)}
 	}
 	t.State = ledger.StateSealed
 	t.Due = o.p.Policy.allowed(o.Now()).UTC()
@@ -79,6 +77,14 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 		return err
 	}
 	return o.writeTransfer(t, dir)
+}
+
+// encryptTo is whom a message is encrypted to now; nil = nobody.
+func (o *Outbox) encryptTo() *cms.Recipient {
+	if o.p.Cipher == cms.NoCipher || o.p.EncryptTo == nil {
+		return nil
+	}
+	return o.p.EncryptTo(o.Now())
 }
 
 // payload writes what is sealed: the zip, or the document alone.
@@ -134,7 +140,7 @@ func (o *Outbox) zipped(t *ledger.Transfer) bool {
 	return true
 }
 
-func (o *Outbox) sealOptions(t *ledger.Transfer) as2.SealOptions {
+func (o *Outbox) sealOptions(t *ledger.Transfer, to *cms.Recipient) as2.SealOptions {
 	subject := o.p.Subject
 	if subject == "" {
 		subject = naming.Safe(t.Document)
@@ -142,16 +148,19 @@ func (o *Outbox) sealOptions(t *ledger.Transfer) as2.SealOptions {
 	s := as2.SealOptions{
 		From: o.p.StationAS2ID, To: o.p.AS2ID, MessageID: t.MessageID, Subject: ascii(subject), UserAgent: o.UserAgent, Date: o.Now(),
 		ContentType: contentType(t.Document), Filename: t.Document,
-		Sign: o.p.Sign, Compress: o.p.Compress, Receipt: o.p.Receipt, ReceiptTo: o.p.StationAS2ID, Rand: o.Rand,
+		Compress: o.p.Compress, Receipt: o.p.Receipt, ReceiptTo: o.p.StationAS2ID, Rand: o.Rand,
 	}
 	if o.zipped(t) {
 		s.ContentType, s.Filename = "application/zip", naming.BundleName(t.Key, t.ID)
 	}
-	if o.p.Cipher != cms.NoCipher && o.p.Encrypt != nil {
-		s.Cipher, s.Recipients = o.p.Cipher, []*x509.Certificate{o.p.Encrypt}
+	if o.p.Sign != nil {
+		s.Sign = o.p.Sign(o.Now())
+	}
+	if to != nil {
+		s.Cipher, s.Recipients = o.p.Cipher, []cms.Recipient{*to}
 		// For our own station too, so that what was sent can be shown later.
-		if o.p.Own != nil && !o.p.Own.Equal(o.p.Encrypt) {
-			s.Recipients = append(s.Recipients, o.p.Own)
+		if o.p.Own != nil && !o.p.Own.Equal(to.Certificate) {
+			s.Recipients = append(s.Recipients, cms.Recipient{Certificate: o.p.Own})
 		}
 	}
 	return s

@@ -62,7 +62,7 @@ func (o *Outbox) abandoned(ctx context.Context, t *ledger.Transfer) error {
 func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, err error) {
 	now := o.Now()
 	for _, used := range t.Certificates {
-		if o.p.Encrypt == nil || fingerprint(o.p.Encrypt) != used && !o.trusts(used) {
+		if !o.configured(used) {
 			t.Hold, t.HoldBy = "the partner's certificate that the message is encrypted to has left the config", "agent"
 			t.Next = "put the certificate back, or drop the files again and give this transfer up"
 			return true, o.save(ctx, t, o.event(t, ledger.Alarm, "certificate-gone", t.Next, "%s: held: %s", t.Document, t.Hold))
@@ -89,8 +89,9 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 	return true, o.save(ctx, t)
 }
 
-func (o *Outbox) trusts(used string) bool {
-	for _, c := range o.p.Trusted {
+// configured reports whether a certificate of the partner is still in the config.
+func (o *Outbox) configured(used string) bool {
+	for _, c := range o.p.Certificates {
 		if fingerprint(c) == used {
 			return true
 		}
@@ -158,7 +159,7 @@ func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
 func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt, answer *as2.Answer) event {
 	a.Outcome, a.Status = ledger.OutcomeAnswered, answer.Status
 	f := answerFacts{answer: answer}
-	f.mdn, f.mdnErr = as2.ParseMDN(answer.Header, answer.Body, o.p.Trusted, o.Now())
+	f.mdn, f.mdnErr = as2.ParseMDN(answer.Header, answer.Body, o.p.Trust, o.Now())
 	if f.mdnErr != nil {
 		f.mdn = nil
 	}
