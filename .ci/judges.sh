@@ -2,11 +2,12 @@
 # Runs the judges: programs by other people that read what we write and write what we read.
 #
 #   openssl cms               our CMS, and its own for us to open
+#   Bouncy Castle             the same, and the algorithms that openssl lacks
 #   java.util.zip             our zips, as a stream
 #   pyas2-lib                 one batch each way with its MDN
 #   the OASIS UBL schemas     the sample documents
 #
-# A missing tool is a failure, never a skip. What is fetched (pinned Python packages, schemas) lies in .cache, which git
+# A missing tool is a failure, never a skip. What is fetched (pinned Python packages, jars, schemas) lies in .cache, which git
 # ignores. A judge test is in a file with the build tag judges and is called TestJudge...; this script finds the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -57,6 +58,26 @@ if [ ! -f "$schemas/.complete" ]; then
     touch "$schemas/.complete"
 fi
 java testdata/judges/UblSchema.java "$schemas/xsd" testdata/ubl/*.xml
+
+# The class path of Bouncy Castle.
+castle="$cache/bc-$(sha256sum testdata/judges/bc-pom.xml | cut -c 1-16)"
+if [ ! -f "$castle/.complete" ]; then
+    rm -rf "$castle"
+    mkdir -p "$castle"
+    cp testdata/judges/bc-pom.xml "$castle/pom.xml"
+    fetch mvn --quiet --batch-mode -Dstyle.color=never --file "$castle/pom.xml" \
+        org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+        -DoutputDirectory="$castle/jars" </dev/null
+    touch "$castle/.complete"
+fi
+AS2DROP_JUDGE_BC=$(printf '%s:' "$castle"/jars/*.jar)
+export AS2DROP_JUDGE_BC="${AS2DROP_JUDGE_BC%:}"
+
+# judges.sh -- COMMAND runs the command with the judges at hand: to capture vectors, or one test alone.
+if [ "${1-}" = -- ]; then
+    shift
+    exec "$@"
+fi
 
 packages=$(grep -rlx --include='*_test.go' '//go:build judges' . | xargs -n 1 dirname | sort -u)
 for must in "$@"; do

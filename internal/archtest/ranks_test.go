@@ -43,6 +43,8 @@ func ranks() map[string]int {
 		"internal/archtest":   firstTestRank + 2,
 		"internal/judges":     firstTestRank + 2,
 		"internal/ci/samples": firstTestRank + 2,
+		"internal/ci/keys":    firstTestRank + 2,
+		"testdata/keys":       firstTestRank,
 	}
 }
 
