@@ -9,8 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +34,7 @@ var (
 
 // Options say how to open a ledger.
 type Options struct {
-	VFS string // name of an SQLite VFS, for tests on a simulated disk; path is then its own
+	VFS string // name of an SQLite VFS, for tests on a simulated disk; the file name is then its own
 }
 
 // Ledger is an open ledger. It is safe for concurrent use.
@@ -49,25 +51,25 @@ type Ledger struct {
 // busyTimeout is how long one process waits for another one's commit.
 const busyTimeout = 10 * time.Second
 
-// Open opens the ledger at path, makes it if it is not there, and brings its schema
+// Open opens the ledger in a file, makes it if it is not there, and brings its schema
 // up to date. It refuses network file systems and schemas newer than this program.
-func Open(path string, o Options) (*Ledger, error) {
+func Open(file string, o Options) (*Ledger, error) {
 	if o.VFS == "" {
-		if err := refuseNetwork(filepath.Dir(path)); err != nil {
-			return nil, fmt.Errorf("ledger: %s: %w", path, err)
+		if err := refuseNetwork(filepath.Dir(file)); err != nil {
+			return nil, fmt.Errorf("ledger: %s: %w", file, err)
 		}
 	}
 	l := &Ledger{}
 	var err error
-	if l.write, err = open(path, o, "_txlock=immediate"); err != nil {
+	if l.write, err = open(file, o, "_txlock=immediate"); err != nil {
 		return nil, err
 	}
 	// The schema, and that what is read is durable.
 	if err := l.migrate(); err != nil {
 		l.write.Close() // the error that matters is the first one
-		return nil, fmt.Errorf("ledger: %s: %w", path, err)
+		return nil, fmt.Errorf("ledger: %s: %w", file, err)
 	}
-	if l.read, err = open(path, o, "_pragma=query_only(1)"); err != nil {
+	if l.read, err = open(file, o, "_pragma=query_only(1)"); err != nil {
 		return nil, errors.Join(err, l.write.Close())
 	}
 	// Savepoints and group commit want one writer; readers never wait for it.
@@ -76,8 +78,8 @@ func Open(path string, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-func open(path string, o Options, extra string) (*sql.DB, error) {
-	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() +
+func open(file string, o Options, extra string) (*sql.DB, error) {
+	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() +
 		"?_pragma=busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")" +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + extra
 	if o.VFS != "" {
@@ -86,9 +88,14 @@ func open(path string, o Options, extra string) (*sql.DB, error) {
 	return sql.Open("sqlite", dsn)
 }
 
-// migrate applies the numbered schemas that the database has not seen.
+// migrate applies the numbered schemas that the database has not seen. A schema's
+// number is the one in its file name.
 func (l *Ledger) migrate() error {
 	files, err := fs.Glob(schema, "schema/*.sql")
+	if err != nil {
+		return err
+	}
+	newest, err := schemaNumber(files[len(files)-1])
 	if err != nil {
 		return err
 	}
@@ -101,20 +108,27 @@ func (l *Ledger) migrate() error {
 	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
-	if version > len(files) {
-		return fmt.Errorf("its schema is version %d, this program knows %d; use the newer as2drop that wrote it", version, len(files))
+	if version > newest {
+		return fmt.Errorf("its schema is version %d, this program knows %d; use the newer as2drop that wrote it", version, newest)
 	}
-	for i := version; i < len(files); i++ {
-		text, err := schema.ReadFile(files[i])
+	for _, file := range files {
+		n, err := schemaNumber(file)
+		if err != nil {
+			return err
+		}
+		if n <= version {
+			continue
+		}
+		text, err := schema.ReadFile(file)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.Exec(string(text)); err != nil {
-			return fmt.Errorf("%s: %w", files[i], err)
+			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if version < len(files) {
-		if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(files))); err != nil {
+	if version < newest {
+		if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", newest)); err != nil {
 			return err
 		}
 	}
@@ -126,6 +140,11 @@ func (l *Ledger) migrate() error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// schemaNumber reads "schema/0001.sql".
+func schemaNumber(file string) (int, error) {
+	return strconv.Atoi(strings.TrimSuffix(path.Base(file), ".sql"))
 }
 
 // Close closes the ledger. Updates that are under way must have returned.

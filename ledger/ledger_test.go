@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -417,4 +418,76 @@ func BenchmarkUpdate(b *testing.B) {
 			})
 		})
 	}
+}
+
+// A ledger of every earlier schema opens, keeps its rows and is brought up to date.
+func TestOlderLedgersOpen(t *testing.T) {
+	files, err := fs.Glob(schema, "schema/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, newest := range files {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		version, err := schemaNumber(newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files[:i+1] {
+			text, err := schema.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Exec(string(text)); err != nil {
+				t.Fatal(file, err)
+			}
+		}
+		body := `{"id":"t1","partner":"acme","state":"sending","version":1,"message_id":"<m1@us>"}`
+		_, err = db.Exec(`INSERT INTO transfers (id, partner, key, state, open, held, due, created, version, message_id, body) VALUES ('t1','acme','k','sending',1,0,0,0,1,'<m1@us>',?)`, body)
+		_, err2 := db.Exec(fmt.Sprintf("PRAGMA user_version = %d", version))
+		if err := errors.Join(err, err2, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(path, Options{})
+		if err != nil {
+			t.Fatalf("schema %d: %v", version, err)
+		}
+		update(t, l, func(tx *Tx) error {
+			for _, id := range []string{"m1@us", "<m1@us>", " <m1@us> "} {
+				if got, err := tx.TransferByMessageID(id); err != nil || got.ID != "t1" {
+					t.Errorf("schema %d: %q: %v %v", version, id, got.ID, err)
+				}
+			}
+			got, err := tx.Transfer("t1")
+			got.State = StateWaiting
+			return errors.Join(err, tx.SaveTransfer(&got))
+		})
+		var now int
+		last, err := schemaNumber(files[len(files)-1])
+		if err2 := l.write.QueryRow("PRAGMA user_version").Scan(&now); err != nil || err2 != nil || now != last {
+			t.Errorf("schema %d is now %d, want %d: %v %v", version, now, last, err, err2)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An attempt that waits for its receipt is not open any more, and is closed once more
+// when the receipt comes, or does not.
+func TestWaitingAttempt(t *testing.T) {
+	l := open1(t)
+	a := Attempt{Transfer: "t1", N: 1}
+	update(t, l, func(tx *Tx) error { return tx.OpenAttempt(a) })
+	for _, outcome := range []Outcome{OutcomeWaiting, OutcomeUnknown} {
+		a.Outcome = outcome
+		update(t, l, func(tx *Tx) error { return tx.CloseAttempt(a) })
+	}
+	if err := l.Update(bg, func(tx *Tx) error { return tx.CloseAttempt(a) }); !errors.Is(err, ErrLost) {
+		t.Errorf("closed a third time: %v", err)
+	}
+	update(t, l, func(tx *Tx) error { return tx.OpenAttempt(Attempt{Transfer: "t1", N: 2}) })
 }

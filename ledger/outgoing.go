@@ -47,6 +47,14 @@ func (tx *Tx) Transfer(id string) (Transfer, error) {
 	return one[Transfer](tx, "transfer "+id, `SELECT body FROM transfers WHERE id=?`, id)
 }
 
+// TransferByMessageID finds a transfer by its Message-ID, with or without angle
+// brackets, as receipts repeat it.
+func (tx *Tx) TransferByMessageID(messageID string) (Transfer, error) {
+	bare := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(messageID), "<"), ">")
+	return one[Transfer](tx, fmt.Sprintf("transfer with Message-ID %q", messageID),
+		`SELECT body FROM transfers WHERE message_id=? ORDER BY id DESC LIMIT 1`, "<"+bare+">")
+}
+
 // DueTransfers are those of a partner that something is to be done for at the moment,
 // held ones not among them, oldest due first.
 func (tx *Tx) DueTransfers(partner string, at time.Time, limit int) ([]Transfer, error) {
@@ -144,14 +152,15 @@ func (tx *Tx) OpenAttempt(a Attempt) error {
 		`INSERT INTO attempts (transfer, n, outcome, process, body) VALUES (?,?,?,?,?)`, a.Transfer, a.N, a.Outcome, a.Process, string(body))
 }
 
-// CloseAttempt records how an open attempt ended.
+// CloseAttempt records how an open attempt ended; one that waited for its receipt is
+// closed a second time. Any other is ErrLost.
 func (tx *Tx) CloseAttempt(a Attempt) error {
 	body, err := json.Marshal(a)
 	if err != nil {
 		return err
 	}
 	return tx.replace(fmt.Sprintf("attempt %d of transfer %s", a.N, a.Transfer),
-		`UPDATE attempts SET outcome=?, body=? WHERE transfer=? AND n=? AND outcome='open'`, a.Outcome, string(body), a.Transfer, a.N)
+		`UPDATE attempts SET outcome=?, body=? WHERE transfer=? AND n=? AND outcome IN ('open', 'waiting')`, a.Outcome, string(body), a.Transfer, a.N)
 }
 
 // Attempts of a transfer, in order.

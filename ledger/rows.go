@@ -78,6 +78,7 @@ type Transfer struct {
 	Version  int64     `json:"version"`
 	Hold     string    `json:"hold,omitempty"` // reason; empty = not held
 	HoldBy   string    `json:"hold_by,omitempty"`
+	HoldCode string    `json:"hold_code,omitempty"` // what must change, for holds that end by themselves
 	Members  []Member  `json:"members"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due,omitzero"`
@@ -120,6 +121,7 @@ const (
 	OutcomeOpen     Outcome = "open"
 	OutcomeNotSent  Outcome = "not sent" // the partner cannot have it
 	OutcomeUnknown  Outcome = "unknown"  // the partner may have it
+	OutcomeWaiting  Outcome = "waiting"  // the partner took it; the receipt is to come
 	OutcomeAnswered Outcome = "answered"
 )
 
