@@ -3,7 +3,7 @@
 //
 // It is one SQLite database, in WAL mode with synchronous=FULL: what Update has
 // returned without error survives a power cut. Every change of a row that has a life
-// (Transfer, Received, OwedMDN) is compare-and-set on its Version; who loses gets
+// (Transfer, Received, Stored, OwedMDN) is compare-and-set on its Version; who loses gets
 // ErrLost and has changed nothing. Concurrent Updates share one commit and one sync,
 // each in its own savepoint, so that one that fails never takes others with it.
 //

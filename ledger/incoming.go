@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // InsertReceived adds a message that is to be published and reserves its final names.
@@ -114,6 +113,49 @@ func (tx *Tx) RecentRefusals(partner string, limit int) ([]Refusal, error) {
 	return all[Refusal](tx, `SELECT body FROM refusals WHERE partner=? ORDER BY at DESC LIMIT ?`, partner, limit)
 }
 
+// InsertStored adds a message that is durable and not opened yet.
+func (tx *Tx) InsertStored(s *Stored) error {
+	s.Version = 1
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return tx.insert("stored message "+s.ID, `INSERT INTO stored (id, partner, open, held, due, version, body) VALUES (?,?,?,?,?,1,?)`,
+		s.ID, s.Partner, s.Open, s.Hold != "", nanos(s.Due), string(body))
+}
+
+// SaveStored replaces a stored message if nobody did since it was read.
+func (tx *Tx) SaveStored(s *Stored) error {
+	old := s.Version
+	s.Version++
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	err = tx.replace("stored message "+s.ID, `UPDATE stored SET open=?, held=?, due=?, version=?, body=? WHERE id=? AND version=?`,
+		s.Open, s.Hold != "", nanos(s.Due), s.Version, string(body), s.ID, old)
+	if err != nil {
+		s.Version = old
+	}
+	return err
+}
+
+// Stored reads one stored message.
+func (tx *Tx) Stored(id string) (Stored, error) {
+	return one[Stored](tx, "stored message "+id, `SELECT body FROM stored WHERE id=?`, id)
+}
+
+// NextStored are the stored messages of a partner that somebody has to open, held ones
+// not among them, oldest due first.
+func (tx *Tx) NextStored(partner string, limit int) ([]Stored, error) {
+	return all[Stored](tx, `SELECT body FROM stored WHERE partner=? AND open=1 AND held=0 ORDER BY due LIMIT ?`, partner, limit)
+}
+
+// OpenStored are all stored messages of a partner that nobody has opened, held ones too.
+func (tx *Tx) OpenStored(partner string) ([]Stored, error) {
+	return all[Stored](tx, `SELECT body FROM stored WHERE partner=? AND open=1 ORDER BY held, due`, partner)
+}
+
 // OweMDN records a receipt that is to be posted later.
 func (tx *Tx) OweMDN(m *OwedMDN) error {
 	m.Version = 1
@@ -141,9 +183,21 @@ func (tx *Tx) SaveOwedMDN(m *OwedMDN) error {
 	return err
 }
 
-// OwedMDNs are the receipts to a partner that are due.
-func (tx *Tx) OwedMDNs(partner string, at time.Time, limit int) ([]OwedMDN, error) {
-	return all[OwedMDN](tx, `SELECT body FROM owed_mdns WHERE partner=? AND open=1 AND due<=? ORDER BY due LIMIT ?`, partner, nanos(at), limit)
+// OwedMDN reads the receipt that is or was owed for a message.
+func (tx *Tx) OwedMDN(received string) (OwedMDN, error) {
+	return one[OwedMDN](tx, "owed receipt for "+received, `SELECT body FROM owed_mdns WHERE received=?`, received)
+}
+
+// NextMDNs are the receipts owed to a partner, oldest due first. One for a message that
+// is not in the inbox yet is not among them: it must not leave before.
+func (tx *Tx) NextMDNs(partner string, limit int) ([]OwedMDN, error) {
+	return all[OwedMDN](tx, `SELECT body FROM owed_mdns WHERE partner=? AND open=1
+		AND NOT EXISTS (SELECT 1 FROM received WHERE received.id=owed_mdns.received AND received.open=1) ORDER BY due LIMIT ?`, partner, limit)
+}
+
+// OpenMDNs are all receipts that are still owed to a partner.
+func (tx *Tx) OpenMDNs(partner string) ([]OwedMDN, error) {
+	return all[OwedMDN](tx, `SELECT body FROM owed_mdns WHERE partner=? AND open=1 ORDER BY due`, partner)
 }
 
 // Exists reports whether an identifier of ours names an accepted or refused message.

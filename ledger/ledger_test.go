@@ -312,18 +312,80 @@ func TestWorldRows(t *testing.T) {
 		if es, err := tx.RecentEvents("acme", 1); len(es) != 1 || es[0].Code != "b" || err != nil {
 			t.Error(es, err)
 		}
-		m := OwedMDN{Received: "r1", Partner: "acme", Open: true, Due: moment}
-		err10 := tx.OweMDN(&m)
-		stale := m
-		m.Attempts = 1
-		err11 := tx.SaveOwedMDN(&m)
-		if err := tx.SaveOwedMDN(&stale); !errors.Is(err, ErrLost) {
-			t.Error(err)
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9)
+	})
+}
+
+// A receipt is due only once its message is in the inbox.
+func TestOwedReceipts(t *testing.T) {
+	l := open1(t)
+	fold := func(s string) string { return s }
+	row := &Received{ID: "r1", Partner: "acme", MessageID: "1", State: ReceivedReceived, At: moment}
+	update(t, l, func(tx *Tx) error { return tx.InsertReceived(row, fold) })
+	update(t, l, func(tx *Tx) error {
+		late, soon := OwedMDN{Received: "r1", Partner: "acme", Open: true, Due: moment}, OwedMDN{Received: "r2", Partner: "acme", Open: true, Due: moment.Add(1)}
+		err := errors.Join(tx.OweMDN(&late), tx.OweMDN(&soon))
+		if err := tx.OweMDN(&OwedMDN{Received: "r1"}); !errors.Is(err, ErrExists) {
+			t.Errorf("owed twice: %v", err)
 		}
-		if ms, err := tx.OwedMDNs("acme", moment, 5); len(ms) != 1 || ms[0].Attempts != 1 || err != nil {
+		if ms, err := tx.NextMDNs("acme", 5); len(ms) != 1 || ms[0].Received != "r2" || err != nil {
 			t.Error(ms, err)
 		}
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11)
+		row.State = ReceivedPublished
+		err = errors.Join(err, tx.SaveReceived(row, fold))
+		if ms, err := tx.NextMDNs("acme", 5); len(ms) != 2 || ms[0].Received != "r1" || err != nil {
+			t.Error(ms, err)
+		}
+		stale := late
+		late.Attempts, late.Open = 1, false
+		err = errors.Join(err, tx.SaveOwedMDN(&late))
+		if err := tx.SaveOwedMDN(&stale); !errors.Is(err, ErrLost) || stale.Version != 1 {
+			t.Error(err, stale.Version)
+		}
+		if m, err := tx.OwedMDN("r1"); m.Attempts != 1 || err != nil {
+			t.Error(m, err)
+		}
+		if ms, err := tx.OpenMDNs("acme"); len(ms) != 1 || err != nil {
+			t.Error(ms, err)
+		}
+		return err
+	})
+}
+
+// Stored messages of one Message-ID never stand in each other's way.
+func TestStoredMessages(t *testing.T) {
+	l := open1(t)
+	update(t, l, func(tx *Tx) error {
+		a := Stored{ID: "a", Partner: "acme", MessageID: "1", Open: true, Due: moment.Add(1)}
+		b := Stored{ID: "b", Partner: "acme", MessageID: "1", Open: true, Due: moment}
+		err := errors.Join(tx.InsertStored(&a), tx.InsertStored(&b))
+		if err := tx.InsertStored(&Stored{ID: "a"}); !errors.Is(err, ErrExists) {
+			t.Errorf("stored twice: %v", err)
+		}
+		if ss, err := tx.NextStored("acme", 1); len(ss) != 1 || ss[0].ID != "b" || err != nil {
+			t.Error(ss, err)
+		}
+		stale := b
+		b.Hold = "because"
+		err = errors.Join(err, tx.SaveStored(&b))
+		if err := tx.SaveStored(&stale); !errors.Is(err, ErrLost) || stale.Version != 1 {
+			t.Error(err, stale.Version)
+		}
+		if ss, err := tx.NextStored("acme", 5); len(ss) != 1 || ss[0].ID != "a" || err != nil {
+			t.Error(ss, err)
+		}
+		if ss, err := tx.OpenStored("acme"); len(ss) != 2 || ss[1].Hold != "because" || err != nil {
+			t.Error(ss, err)
+		}
+		a.Open = false
+		err = errors.Join(err, tx.SaveStored(&a))
+		if s, err := tx.Stored("a"); s.Open || s.Version != 2 || err != nil {
+			t.Error(s, err)
+		}
+		if _, err := tx.Stored("c"); !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+		return err
 	})
 }
 

@@ -127,7 +127,7 @@ const (
 
 // Attempt is one POST.
 type Attempt struct {
-	Transfer string    `json:"transfer"`
+	Transfer string    `json:"transfer"` // or the received message whose receipt is posted
 	N        int       `json:"n"`
 	Opened   time.Time `json:"opened"`
 	Closed   time.Time `json:"closed,omitzero"`
@@ -144,7 +144,6 @@ type Attempt struct {
 type ReceivedState string
 
 const (
-	ReceivedStored    ReceivedState = "stored"    // body and headers are durable; the receipt is owed
 	ReceivedReceived  ReceivedState = "received"  // verified; the intent to publish
 	ReceivedPublished ReceivedState = "published" // all files have their final names
 )
@@ -179,6 +178,8 @@ type Received struct {
 	Files     []ReceivedFile    `json:"files"`
 	Receipt   json.RawMessage   `json:"receipt,omitempty"` // status, headers and body of the answer: every repeat gets the same
 	Signer    string            `json:"signer,omitempty"`
+	SignedBy  []byte            `json:"signed_by,omitempty"`  // the signer's certificate, DER
+	ReceiptBy []byte            `json:"receipt_by,omitempty"` // ours that signed the receipt, DER
 	Layers    []string          `json:"layers"`
 	Notes     []string          `json:"notes,omitempty"`
 	Config    string            `json:"config"`
@@ -196,17 +197,49 @@ type Refusal struct {
 	Remote      string    `json:"remote"`
 	Disposition string    `json:"disposition"`
 	Fact        string    `json:"fact"` // for us; never sent
+	// Receipt is the answer as it was given, where the message is kept as evidence.
+	Receipt   json.RawMessage `json:"receipt,omitempty"`
+	ReceiptBy []byte          `json:"receipt_by,omitempty"` // ours that signed it, DER
 }
 
-// OwedMDN is a receipt that is to be posted later.
+// Stored is a message whose sender wants the receipt later: header and body lie in
+// .incoming/<id>, nobody has verified them. What becomes of it is a Received or a
+// Refusal of the same ID, or a repeat of an earlier Received.
+type Stored struct {
+	ID        string    `json:"id"`
+	Partner   string    `json:"partner"`
+	From      string    `json:"from"`
+	To        string    `json:"to"`
+	MessageID string    `json:"message_id"`
+	Remote    string    `json:"remote"`
+	URL       string    `json:"url"` // where the receipt is to be posted
+	At        time.Time `json:"at"`
+	Open      bool      `json:"open"`
+	Due       time.Time `json:"due,omitzero"`
+	Tries     int       `json:"tries,omitempty"` // that ended with a fault of ours
+	Panics    int       `json:"panics,omitempty"`
+	Hold      string    `json:"hold,omitempty"`
+	Outcome   string    `json:"outcome,omitempty"` // "accepted", "refused", "repeat of <id>"
+	Version   int64     `json:"version"`
+}
+
+// OwedMDN is a receipt that is to be posted later. Each POST of it is an Attempt whose
+// Transfer is Received.
 type OwedMDN struct {
-	Received string          `json:"received"`
+	Received string          `json:"received"` // the message or refusal that it is about
 	Partner  string          `json:"partner"`
 	URL      string          `json:"url"`
-	Receipt  json.RawMessage `json:"receipt"`
+	Receipt  json.RawMessage `json:"receipt"` // header and body: every POST has the same
 	Open     bool            `json:"open"`
-	Attempts int             `json:"attempts"`
+	Posting  bool            `json:"posting,omitempty"` // an attempt is open
+	Attempts int             `json:"attempts"`          // counted ones, in the present budget
+	Posts    int             `json:"posts"`             // all of them
 	Due      time.Time       `json:"due"`
+	Deadline time.Time       `json:"deadline,omitzero"`
+	Asked    int             `json:"asked"`             // how often the message came and asked for it
+	Outcome  string          `json:"outcome,omitempty"` // "delivered" or "gave up", once it is not open
+	Reason   string          `json:"reason,omitempty"`  // why the last attempt failed
+	Done     time.Time       `json:"done,omitzero"`
 	Version  int64           `json:"version"`
 }
 
