@@ -1,17 +1,13 @@
 package as2
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/rand"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/textproto"
+	"mime/quotedprintable"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/as2drop/as2drop/cms"
 )
@@ -22,9 +18,10 @@ type MDNOptions struct {
 	MessageID         string // of the receipt itself, with angle brackets
 	OriginalMessageID string // byte for byte as received
 	Recipient         string // Original-Recipient and Final-Recipient; empty = From
+	Subject           string // of the message, for people; empty = not stated
 	Disposition       Disposition
 	MIC               *MIC   // nil = not stated
-	Text              string // for people
+	Text              string // for people; empty = what Disposition.Explain says
 	UserAgent         string
 	Version           string // AS2-Version; empty = "1.2"
 	MICNames          string // as in Quirks
@@ -33,232 +30,184 @@ type MDNOptions struct {
 	Rand              io.Reader   // nil = crypto/rand
 }
 
-// BuildMDN writes a receipt (RFC 4130, 7.4): the HTTP header fields and the body.
+// BuildMDN writes a receipt (RFC 4130, 7.4): the HTTP header fields and the body. The
+// disposition is written as a partner of that version knows it.
 func BuildMDN(o MDNOptions) ([]Field, []byte, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
+	o.Disposition = o.Disposition.For(o.Version)
 	inner, err := newBoundary(o.Rand)
 	if err != nil {
 		return nil, nil, err
 	}
-	report := o.report(inner)
+	report, err := o.report(inner)
+	if err != nil {
+		return nil, nil, err
+	}
 	contentType := Field{"Content-Type", `multipart/report; report-type=disposition-notification; boundary="` + inner + `"`}
 	body := report
 	if o.Sign != nil {
-		outer, err := newBoundary(o.Rand)
-		if err != nil {
+		if contentType, body, err = o.signed(contentType, report); err != nil {
 			return nil, nil, err
 		}
-		part := append(appendFields(nil, []Field{contentType}), report...)
-		digest := o.Sign.Digest.New()
-		digest.Write(part)
-		der, err := o.Sign.Sign(digest.Sum(nil), o.Date)
-		if err != nil {
-			return nil, nil, err
-		}
-		body = append([]byte("--"+outer+"\r\n"), part...)
-		body = append(body, signaturePart(der, outer)...)
-		contentType.Value = `multipart/signed; protocol="application/pkcs7-signature"; micalg=` + o.Sign.Digest.String() + `; boundary="` + outer + `"`
 	}
-	h := []Field{
-		{"AS2-Version", "1.2"},
-		{"AS2-From", QuoteName(o.From)},
-		{"AS2-To", QuoteName(o.To)},
-		{"Message-ID", o.MessageID},
-		{"Date", o.Date.UTC().Format(time.RFC1123Z)},
-		{"MIME-Version", "1.0"},
-		{"EDIINT-Features", features},
-		{"User-Agent", o.UserAgent},
-		contentType,
+	h := []Field{{"AS2-From", QuoteName(o.From)}, {"AS2-To", QuoteName(o.To)}}
+	if o.MessageID != "" {
+		h = append(h, Field{"Message-ID", o.MessageID})
+	}
+	h = append(h, Field{"Date", o.Date.UTC().Format(time.RFC1123Z)}, Field{"MIME-Version", "1.0"})
+	if o.UserAgent != "" {
+		h = append(h, Field{"User-Agent", o.UserAgent})
+	}
+	h = append(append(versionFields(o.Version, o.UserAgent), h...), contentType)
+	if err := checkFields(h); err != nil {
+		return nil, nil, err
 	}
 	return h, body, nil
 }
 
-// report is the body of the multipart/report (RFC 3462, RFC 3798).
-func (o *MDNOptions) report(boundary string) []byte {
-	b := []byte("--" + boundary + "\r\n")
-	b = appendFields(b, []Field{{"Content-Type", "text/plain; charset=us-ascii"}, {"Content-Transfer-Encoding", "7bit"}})
-	b = append(b, strings.ReplaceAll(strings.TrimSpace(o.Text), "\n", "\r\n")+"\r\n"...)
+// signed wraps the report in multipart/signed (RFC 1847, 2.1).
+func (o *MDNOptions) signed(contentType Field, report []byte) (Field, []byte, error) {
+	outer, err := newBoundary(o.Rand)
+	if err != nil {
+		return Field{}, nil, err
+	}
+	part := append(appendFields(nil, []Field{contentType}), report...)
+	digest := o.Sign.Digest.New()
+	digest.Write(part)
+	der, err := o.Sign.Sign(digest.Sum(nil), o.Date)
+	if err != nil {
+		return Field{}, nil, err
+	}
+	body := append([]byte("--"+outer+"\r\n"), part...)
+	body = append(body, signaturePart(der, outer)...)
+	return Field{"Content-Type", `multipart/signed; protocol="application/pkcs7-signature"; micalg=` + micName(o.Sign.Digest, o.MICNames) + `; boundary="` + outer + `"`}, body, nil
+}
+
+// report is the body of the multipart/report (RFC 3462, RFC 3798): text for people,
+// then fields for machines. Nothing stands before the first boundary, nothing behind
+// the last.
+func (o *MDNOptions) report(boundary string) ([]byte, error) {
+	fields := o.fields()
+	if err := checkFields(fields); err != nil {
+		return nil, err
+	}
+	b := append([]byte("--"+boundary+"\r\n"), o.text()...)
 	b = append(b, "\r\n--"+boundary+"\r\n"...)
-	b = appendFields(b, []Field{{"Content-Type", "message/disposition-notification"}, {"Content-Transfer-Encoding", "7bit"}})
+	encoding := "7bit"
+	for _, f := range fields {
+		if !isASCII(f.Value) {
+			encoding = "8bit" // a foreign Message-ID is repeated byte for byte
+		}
+	}
+	b = appendFields(b, []Field{{"Content-Type", "message/disposition-notification"}, {"Content-Transfer-Encoding", encoding}})
+	b = appendFields(b, fields)
+	return append(b, "\r\n--"+boundary+"--\r\n"...), nil
+}
+
+// fields are those of RFC 3798, 3.2 and RFC 4130, 7.4.3.
+func (o *MDNOptions) fields() []Field {
 	recipient := o.Recipient
 	if recipient == "" {
 		recipient = o.From
 	}
-	fields := []Field{
-		{"Reporting-UA", o.UserAgent},
-		{"Original-Recipient", "rfc822; " + QuoteName(recipient)},
-		{"Final-Recipient", "rfc822; " + QuoteName(o.From)},
-		{"Original-Message-ID", o.OriginalMessageID},
-		{"Disposition", o.Disposition.String()},
+	var fs []Field
+	if o.UserAgent != "" {
+		fs = append(fs, Field{"Reporting-UA", o.UserAgent})
 	}
+	fs = append(fs, Field{"Original-Recipient", "rfc822; " + QuoteName(recipient)}, Field{"Final-Recipient", "rfc822; " + QuoteName(recipient)})
+	if o.OriginalMessageID != "" {
+		fs = append(fs, Field{"Original-Message-ID", o.OriginalMessageID})
+	}
+	fs = append(fs, Field{"Disposition", o.Disposition.String()})
+	fs = append(fs, o.explanations()...)
 	if o.MIC != nil {
-		fields = append(fields, Field{"Received-Content-MIC", o.MIC.String()})
+		fs = append(fs, Field{"Received-Content-MIC", o.MIC.text(o.MICNames)})
 	}
-	b = appendFields(b, fields)
-	return append(b, "\r\n--"+boundary+"--\r\n"...)
+	return fs
 }
 
-// MDN is a receipt as read.
-type MDN struct {
-	Text              string // what it says to people, at most 4 KiB of it
-	OriginalMessageID string // as written
-	FinalRecipient    string
-	Disposition       Disposition
-	DispositionText   string // as written
-	MIC               *MIC   // nil = not stated
-	MICText           string // as written, also where it could not be read
-	Signed            bool   // and verified
-	Signer            *x509.Certificate
-	Expired           bool   // the signer's certificate had expired
-	Claim             string // why the signature does not count; empty if it does, or there is none
+// explanations are the fields of RFC 3798, 3.2.7. A "failed" receipt has always one
+// (RFC 3798, 2.2). RFC 4130, 7.5.6 expects no old partner to know the others, so they
+// go to version 1.3 only, and Explanation with the modifiers that are new there
+// (rfc4130bis, 8.4.3: MUST).
+func (o *MDNOptions) explanations() []Field {
+	text := printable(strings.Join(strings.Fields(o.words()), " "))
+	name, ok := map[string]string{"error": "Error", "failure": "Failure", "warning": "Warning"}[o.Disposition.Kind]
+	if !ok || text == "" || o.Disposition.Type != "failed" && !atLeast(o.Version, 3) {
+		return nil
+	}
+	fs := []Field{{name, text}}
+	if m, _ := findModifier(o.Disposition.Modifier); m.older != "" {
+		fs = append(fs, Field{"Explanation", text})
+	}
+	return fs
 }
 
-// ErrNotMDN is wrapped where an answer is no receipt at all.
-var ErrNotMDN = errors.New("as2: the answer is no receipt")
-
-// ParseMDN reads a receipt of at most a few MiB. An answer that is none gives an error
-// wrapping ErrNotMDN that says what it is instead.
-//
-// A receipt whose signature does not verify with the trusted certificates comes back
-// with Signed false and the reason in Claim: what it says is then worth nothing but
-// the trouble of showing it.
-func ParseMDN(header http.Header, body []byte, trust cms.Trust, at time.Time) (*MDN, error) {
-	typ, params := mediaType(header.Get("Content-Type"))
-	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, fmt.Errorf("%w: it is empty", ErrNotMDN)
+// words are what the receipt says to people about its disposition.
+func (o *MDNOptions) words() string {
+	if text := strings.TrimSpace(o.Text); text != "" {
+		return text
 	}
-	switch typ {
-	case "multipart/signed":
-		return parseSignedMDN(body, params, trust, at)
-	case "multipart/report":
-		return parseReport(body, params)
-	case "message/disposition-notification":
-		m := &MDN{}
-		return m, m.readFields(body)
-	}
-	return nil, fmt.Errorf("%w: it is %s", ErrNotMDN, describeAnswer(typ, body))
+	return o.Disposition.Explain()
 }
 
-// describeAnswer says what stands where a receipt belongs.
-func describeAnswer(typ string, body []byte) string {
-	start := bytes.TrimSpace(body[:min(len(body), 200)])
-	if typ == "" {
-		typ = "of no stated type"
+// text is the first part (RFC 4130, 7.6: with what identifies the message). It stays
+// ASCII where it can: some products show a transfer encoding as it is.
+func (o *MDNOptions) text() []byte {
+	lines := append(strings.Split(strings.ReplaceAll(o.words(), "\r\n", "\n"), "\n"), "", "Disposition: "+o.Disposition.Type)
+	if o.Disposition.Modifier != "" {
+		lines[len(lines)-1] += "/" + o.Disposition.Kind + ": " + o.Disposition.Modifier
 	}
-	return fmt.Sprintf("%s and begins %q", typ, start[:min(len(start), 80)])
-}
-
-func parseSignedMDN(body []byte, params map[string]string, trust cms.Trust, at time.Time) (*MDN, error) {
-	ps, err := newParts(bytes.NewReader(body), params["boundary"])
-	if err == nil {
-		err = firstPart(ps)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-	}
-	part, err := io.ReadAll(ps)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-	}
-	br := bufio.NewReader(bytes.NewReader(part))
-	_, h, err := readMIMEHeader(br)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-	}
-	typ, inner := mediaType(h.Get("Content-Type"))
-	if typ != "multipart/report" {
-		return nil, fmt.Errorf("%w: what is signed is %s", ErrNotMDN, typ)
-	}
-	rest, err := io.ReadAll(br)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseReport(rest, inner)
-	if err != nil {
-		return nil, err
-	}
-	p := &peeler{opened: &Opened{}}
-	signature, err := p.signaturePart(ps)
-	if err != nil {
-		m.Claim = err.Error()
-		return m, nil
-	}
-	sums := map[cms.Digest][]byte{}
-	for _, d := range signature.Digests() {
-		state := d.New()
-		state.Write(part)
-		sums[d] = state.Sum(nil)
-	}
-	v, err := signature.Verify(sums, trust, at)
-	if err != nil {
-		m.Claim = err.Error()
-		return m, nil
-	}
-	m.Signed, m.Signer, m.Expired = true, v.Certificate, v.Expired
-	return m, nil
-}
-
-// parseReport finds the machine-readable part. Some products repeat header lines
-// before the first boundary; they are part of the preamble and skipped.
-func parseReport(body []byte, params map[string]string) (*MDN, error) {
-	ps, err := newParts(bytes.NewReader(body), params["boundary"])
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-	}
-	m := &MDN{}
-	found := false
-	for {
-		err := ps.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-		}
-		br := bufio.NewReader(ps)
-		_, h, err := readMIMEHeader(br)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-		}
-		content, err := io.ReadAll(decodeTransfer(br, h))
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrNotMDN, err)
-		}
-		switch typ, _ := mediaType(h.Get("Content-Type")); {
-		case typ == "message/disposition-notification" && !found:
-			found = true
-			if err := m.readFields(content); err != nil {
-				return nil, err
-			}
-		case strings.HasPrefix(typ, "text/") && m.Text == "":
-			m.Text = strings.TrimSpace(string(content[:min(len(content), 4<<10)]))
+	for _, f := range []Field{{"Message-ID", o.OriginalMessageID}, {"Subject", o.Subject}, {"From", o.To}, {"To", o.From}, {"Date of this receipt", o.Date.UTC().Format(time.RFC1123Z)}} {
+		if f.Value != "" {
+			lines = append(lines, f.Name+": "+f.Value)
 		}
 	}
-	if !found {
-		return nil, fmt.Errorf("%w: it has no part message/disposition-notification", ErrNotMDN)
+	for i := range lines {
+		lines[i] = printable(lines[i])
 	}
-	return m, nil
+	text := strings.Join(lines, "\r\n")
+	if isASCII(text) {
+		return append(appendFields(nil, []Field{{"Content-Type", "text/plain; charset=us-ascii"}, {"Content-Transfer-Encoding", "7bit"}}), text+"\r\n"...)
+	}
+	var b strings.Builder
+	w := quotedprintable.NewWriter(&b)
+	_, _ = io.WriteString(w, text) // a strings.Builder takes everything
+	_ = w.Close()
+	return append(appendFields(nil, []Field{{"Content-Type", "text/plain; charset=utf-8"}, {"Content-Transfer-Encoding", "quoted-printable"}}), b.String()+"\r\n"...)
 }
 
-// readFields reads the fields of RFC 3798 and RFC 4130, 7.4.3.
-func (m *MDN) readFields(content []byte) error {
-	content = append(bytes.TrimSpace(content), "\r\n\r\n"...)
-	h, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(content))).ReadMIMEHeader()
-	if err != nil {
-		return fmt.Errorf("%w: its fields cannot be read: %v", ErrNotMDN, err)
+// printable leaves out what could move a terminal or break a line, and what is no
+// UTF-8. What is repeated here comes from outside.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
 	}
-	m.OriginalMessageID = h.Get("Original-Message-Id")
-	_, recipient, _ := strings.Cut(h.Get("Final-Recipient"), ";")
-	m.FinalRecipient = UnquoteName(recipient)
-	m.DispositionText = h.Get("Disposition")
-	if m.Disposition, err = ParseDisposition(m.DispositionText); err != nil {
-		return fmt.Errorf("%w: %v", ErrNotMDN, err)
-	}
-	m.MICText = h.Get("Received-Content-Mic")
-	if mic, err := ParseMIC(m.MICText); err == nil {
-		m.MIC = &mic
+	return true
+}
+
+// checkFields refuses what would end a header line early.
+func checkFields(fs []Field) error {
+	for _, f := range fs {
+		if strings.ContainsAny(f.Value, "\r\n\x00") {
+			return fmt.Errorf("as2: %s: %q cannot stand in a header line", f.Name, f.Value)
+		}
 	}
 	return nil
 }

@@ -18,8 +18,11 @@ type MIC struct {
 }
 
 // String is the form of Received-Content-MIC (RFC 4130, 7.4.3).
-func (m MIC) String() string {
-	return base64.StdEncoding.EncodeToString(m.Sum) + ", " + m.Digest.String()
+func (m MIC) String() string { return m.text("") }
+
+// text is String with the digest in the spelling of Quirks.MICNames.
+func (m MIC) text(spelling string) string {
+	return base64.StdEncoding.EncodeToString(m.Sum) + ", " + micName(m.Digest, spelling)
 }
 
 // Equal compares digest bytes.

@@ -266,7 +266,7 @@ func (o *SealOptions) header(e entity) []Field {
 		h = append(h, Field{"User-Agent", o.UserAgent})
 	}
 	h = append(h, Field{"EDIINT-Features", features})
-	h = append(h, o.Receipt.fields(o.ReceiptTo)...)
+	h = append(h, o.Receipt.fields(o.ReceiptTo, o.Quirks.MICNames)...)
 	for _, f := range e.header {
 		// RFC 4130, 5.2.1: HTTP is eight-bit clean, a transfer encoding has no place there.
 		if f.Name != "Content-Transfer-Encoding" {

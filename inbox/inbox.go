@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -52,11 +51,7 @@ type Partner struct {
 }
 
 // Credentials are what a partner must show beside his signature.
-type Credentials struct {
-	User, Password string              // basic authentication; empty = none
-	Bearer         string              // bearer token; empty = none
-	Client         []*x509.Certificate // client certificates, or authorities of them; empty = none
-}
+type Credentials = as2.Credentials
 
 // Deps is what the inbox works with.
 type Deps struct {

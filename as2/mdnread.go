@@ -1,0 +1,471 @@
+package as2
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/as2drop/as2drop/cms"
+)
+
+// MDN is a receipt as read. What stands in it is the partner's, verbatim.
+type MDN struct {
+	From, To          string // AS2 names of the HTTP header; empty = missing there
+	Text              string // what it says to people, at most 4 KiB of it
+	ReportingUA       string
+	OriginalMessageID string // as written
+	FinalRecipient    string
+	OriginalRecipient string
+	Disposition       Disposition
+	DispositionText   string   // as written
+	Details           []string // the fields Error, Failure, Warning and Explanation, as written
+	MIC               *MIC     // the first that could be read; nil = not stated
+	MICs              []MIC    // all of them; some products state several
+	MICText           string   // as written, also where it could not be read
+
+	Signed      bool // and verified
+	Signer      *x509.Certificate
+	Digest      cms.Digest // of the signature that verified
+	SigningTime time.Time  // as the signer claims; zero if he does not
+	Expired     bool       // the signer's certificate had expired
+	Claim       string     // why the signature does not count; empty if it does, or there is none
+
+	Layers []string // media types, outermost first
+	Notes  []string // worth an event: a liberty taken, something that does not fit
+}
+
+// ErrNotMDN is wrapped where an answer is no receipt at all.
+var ErrNotMDN = errors.New("as2: the answer is no receipt")
+
+func notMDN(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrNotMDN, fmt.Errorf(format, args...))
+}
+
+// maxMDN bounds a receipt, in bytes; they have a few KiB.
+const maxMDN = 1 << 20
+
+// ParseMDN reads a receipt of less than 1 MiB. An answer that is none gives an error
+// wrapping ErrNotMDN that says what it is instead, and no MDN.
+//
+// A receipt whose signature does not verify with the trusted certificates comes back
+// with Signed false and the reason in Claim: what it says is then worth nothing but
+// the trouble of showing it. Encrypted and compressed receipts are refused: RFC 4130,
+// 7.4.2 knows only multipart/report, bare or signed.
+func ParseMDN(header http.Header, body []byte, trust cms.Trust, at time.Time) (*MDN, error) {
+	r := &mdnReader{m: &MDN{From: UnquoteName(header.Get("AS2-From")), To: UnquoteName(header.Get("AS2-To"))}, verify: func(s *cms.Signature, sums map[cms.Digest][]byte) (*cms.Verified, error) {
+		return s.Verify(sums, trust, at)
+	}}
+	if err := r.read(header, body); err != nil {
+		return nil, err
+	}
+	if err := r.m.understand(r.report); err != nil {
+		return nil, err
+	}
+	return r.m, nil
+}
+
+// mdnReader finds the report in an answer.
+type mdnReader struct {
+	m      *MDN
+	verify func(*cms.Signature, map[cms.Digest][]byte) (*cms.Verified, error) // nil = nobody asks
+	report []Field                                                            // of message/disposition-notification
+}
+
+// read takes an answer apart.
+func (r *mdnReader) read(header http.Header, body []byte) error {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return notMDN("it is empty")
+	case len(body) >= maxMDN:
+		return notMDN("it has 1 MiB or more")
+	}
+	return r.entity(textproto.MIMEHeader(header), body, true)
+}
+
+// entity reads what may stand outermost, and inside of a signature.
+func (r *mdnReader) entity(h textproto.MIMEHeader, body []byte, outermost bool) error {
+	typ, params := mediaType(h.Get("Content-Type"))
+	r.m.Layers = append(r.m.Layers, typ)
+	switch {
+	case typ == "multipart/report":
+		return r.multipartReport(body, params)
+	case typ == "message/disposition-notification":
+		content, err := decodeAll(bytes.NewReader(body), h)
+		if err != nil {
+			return notMDN("%w", err)
+		}
+		r.report = readFields(content)
+		return nil
+	case !outermost:
+		return notMDN("what is signed is %s", nameType(typ))
+	case typ == "multipart/signed":
+		return r.multipartSigned(body, params)
+	case typ == "application/pkcs7-mime" || typ == "application/x-pkcs7-mime":
+		content, err := decodeAll(bytes.NewReader(body), h)
+		if err != nil {
+			return notMDN("%w", err)
+		}
+		return r.opaque(content)
+	}
+	return notMDN("it is %s", describeAnswer(typ, body))
+}
+
+func nameType(typ string) string {
+	if typ == "" {
+		return "of no stated type"
+	}
+	return typ
+}
+
+// describeAnswer says what stands where a receipt belongs.
+func describeAnswer(typ string, body []byte) string {
+	if typ == "text/html" || typ == "application/xhtml+xml" {
+		if title := pageTitle(body); title != "" {
+			return fmt.Sprintf("a web page (%s) with the title %q", typ, title)
+		}
+	}
+	start := bytes.TrimSpace(body[:min(len(body), 200)])
+	return fmt.Sprintf("%s and begins %q", nameType(typ), start[:min(len(start), 80)])
+}
+
+// pageTitle finds the title of an HTML page near its beginning.
+func pageTitle(body []byte) string {
+	start := body[:min(len(body), 4<<10)]
+	lower := bytes.ToLower(start)
+	from := bytes.Index(lower, []byte("<title"))
+	if from < 0 || len(lower) != len(start) {
+		return ""
+	}
+	open := bytes.IndexByte(lower[from:], '>')
+	if open < 0 {
+		return ""
+	}
+	title := start[from+open+1:]
+	if end := bytes.IndexByte(title, '<'); end >= 0 {
+		title = title[:end]
+	}
+	words := strings.Join(strings.Fields(string(title)), " ")
+	return words[:min(len(words), 120)]
+}
+
+func decodeAll(r io.Reader, h textproto.MIMEHeader) ([]byte, error) {
+	return io.ReadAll(decodeTransfer(r, h))
+}
+
+// multipartSigned reads RFC 1847, 2.1: the signature is over the exact bytes of the
+// first part.
+func (r *mdnReader) multipartSigned(body []byte, params map[string]string) error {
+	ps, err := newParts(bytes.NewReader(body), params["boundary"])
+	if err == nil {
+		err = firstPart(ps)
+	}
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	part, err := io.ReadAll(ps)
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	if err := r.inner(part); err != nil {
+		return err
+	}
+	if r.verify == nil {
+		return nil
+	}
+	p := &peeler{opened: &Opened{}}
+	signature, err := p.signaturePart(ps)
+	if err != nil {
+		r.m.Claim = err.Error()
+		return nil
+	}
+	v, err := r.verify(signature, sumsOf(part, signature.Digests()))
+	if canonical := crlf(part); err != nil && len(canonical) != len(part) {
+		// Some products sign CRLF and send bare LF.
+		if again, cerr := r.verify(signature, sumsOf(canonical, signature.Digests())); cerr == nil {
+			v, err = again, nil
+			r.note("the receipt is signed with CRLF line ends and was sent with others")
+		}
+	}
+	r.conclude(v, err)
+	return nil
+}
+
+// opaque reads a receipt inside of a SignedData (RFC 5751, 3.4.2).
+func (r *mdnReader) opaque(body []byte) error {
+	switch cms.Sniff(bufio.NewReader(bytes.NewReader(body))) {
+	case cms.Signed:
+	case cms.Enveloped:
+		return notMDN("it is encrypted; receipts are signed, never encrypted (RFC 4130, 7.4.2)")
+	case cms.Compressed:
+		return notMDN("it is compressed; receipts are signed, never compressed (RFC 4130, 7.4.2)")
+	default:
+		return notMDN("it is application/pkcs7-mime that is no signed-data")
+	}
+	s, err := cms.OpenSigned(bytes.NewReader(body), cms.Limits{})
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	if !s.Opaque() {
+		return notMDN("it is a signature without content")
+	}
+	content, err := io.ReadAll(s)
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	if err := r.inner(content); err != nil || r.verify == nil {
+		return err
+	}
+	r.note("the receipt stands inside of its signature (signed-data instead of multipart/signed)")
+	v, err := r.verify(s, s.Sums())
+	r.conclude(v, err)
+	return nil
+}
+
+// inner reads the entity that is signed.
+func (r *mdnReader) inner(part []byte) error {
+	br := bufio.NewReader(bytes.NewReader(part))
+	_, h, err := readMIMEHeader(br)
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	rest, err := io.ReadAll(br)
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	return r.entity(h, rest, false)
+}
+
+func (r *mdnReader) conclude(v *cms.Verified, err error) {
+	if err != nil {
+		r.m.Claim = err.Error()
+		return
+	}
+	r.m.Signed, r.m.Signer, r.m.Digest, r.m.SigningTime, r.m.Expired = true, v.Certificate, v.Digest, v.SigningTime, v.Expired
+	if v.Digest == cms.SHA1 {
+		r.note("the receipt is signed with sha1, which is broken")
+	}
+}
+
+func (r *mdnReader) note(format string, args ...any) {
+	r.m.Notes = append(r.m.Notes, fmt.Sprintf(format, args...))
+}
+
+func sumsOf(content []byte, ds []cms.Digest) map[cms.Digest][]byte {
+	h := newHashes(ds)
+	h.Write(content)
+	return h.sums()
+}
+
+// crlf writes every line end as CRLF.
+func crlf(b []byte) []byte {
+	lf := bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(lf, []byte("\n"), []byte("\r\n"))
+}
+
+// multipartReport finds the machine-readable part and the first text, in any order.
+// Header lines that some products repeat before the first boundary are preamble and
+// skipped.
+func (r *mdnReader) multipartReport(body []byte, params map[string]string) error {
+	ps, err := newParts(bytes.NewReader(body), params["boundary"])
+	if err != nil {
+		return notMDN("%w", err)
+	}
+	for found := false; ; {
+		err := ps.next()
+		if err == io.EOF && !found {
+			return notMDN("it has no part message/disposition-notification")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return notMDN("%w", err)
+		}
+		br := bufio.NewReader(ps)
+		_, h, err := readMIMEHeader(br)
+		if err != nil {
+			return notMDN("%w", err)
+		}
+		content, err := decodeAll(br, h)
+		if err != nil {
+			return notMDN("%w", err)
+		}
+		typ, params := mediaType(h.Get("Content-Type"))
+		switch {
+		case typ == "message/disposition-notification" && found:
+			r.note("the receipt has a second part message/disposition-notification, which was not read")
+		case typ == "message/disposition-notification":
+			found, r.report = true, readFields(content)
+		case r.m.Text == "":
+			r.m.Text = humanText(typ, params, content)
+		}
+	}
+}
+
+// maxText is how much of the text for people is kept, in bytes.
+const maxText = 4 << 10
+
+// humanText is the text of a part for people; of a multipart/alternative its first.
+func humanText(typ string, params map[string]string, content []byte) string {
+	if typ == "multipart/alternative" {
+		ps, err := newParts(bytes.NewReader(content), params["boundary"])
+		if err != nil || ps.next() != nil {
+			return ""
+		}
+		br := bufio.NewReader(ps)
+		_, h, err := readMIMEHeader(br)
+		if err != nil {
+			return ""
+		}
+		if content, err = decodeAll(br, h); err != nil {
+			return ""
+		}
+		typ, _ = mediaType(h.Get("Content-Type"))
+	}
+	// A part without a type is text (RFC 2045, 5.2). text/rfc822-headers is the header of
+	// our own message, sent back.
+	if typ != "" && (!strings.HasPrefix(typ, "text/") || typ == "text/rfc822-headers") {
+		return ""
+	}
+	content = bytes.TrimSpace(content)
+	content = content[:min(len(content), maxText)]
+	for len(content) > 0 && !utf8.RuneStart(content[len(content)-1]) {
+		content = content[:len(content)-1] // half a character
+	}
+	if utf8.Valid(content) {
+		return string(content)
+	}
+	latin := make([]rune, len(content)) // ISO 8859-1 is what products write that are not in UTF-8
+	for i, c := range content {
+		latin[i] = rune(c)
+	}
+	return string(latin)
+}
+
+// readFields reads the fields of RFC 3798, 3.1: unfolded, blanks trimmed. Lines that are
+// no fields are skipped; what is missing is noticed by who needs it.
+func readFields(content []byte) []Field {
+	var fs []Field
+	for line := range strings.SplitSeq(string(content), "\n") {
+		line = strings.TrimRight(line, "\r \t")
+		if line != "" && (line[0] == ' ' || line[0] == '\t') && len(fs) > 0 {
+			fs[len(fs)-1].Value = strings.TrimSpace(fs[len(fs)-1].Value + " " + strings.TrimSpace(line))
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); ok && name != "" {
+			fs = append(fs, Field{name, strings.TrimSpace(value)})
+		}
+	}
+	return fs
+}
+
+// understand takes the fields of RFC 3798 and RFC 4130, 7.4.3 for what they mean.
+func (m *MDN) understand(fs []Field) error {
+	for _, f := range fs {
+		switch strings.ToLower(f.Name) {
+		case "reporting-ua":
+			m.ReportingUA = f.Value
+		case "final-recipient":
+			m.FinalRecipient = recipientName(f.Value)
+		case "original-recipient":
+			m.OriginalRecipient = recipientName(f.Value)
+		case "original-message-id":
+			if m.OriginalMessageID != "" && StripID(m.OriginalMessageID) != StripID(f.Value) {
+				return notMDN("it names two messages, %q and %q", m.OriginalMessageID, f.Value)
+			}
+			m.OriginalMessageID = f.Value
+		case "disposition":
+			if m.DispositionText != "" && !strings.EqualFold(m.DispositionText, f.Value) {
+				return notMDN("it states two dispositions, %q and %q", m.DispositionText, f.Value)
+			}
+			m.DispositionText = f.Value
+		case "error", "failure", "warning", "explanation":
+			m.Details = append(m.Details, f.Name+": "+f.Value)
+		case "received-content-mic":
+			m.readMIC(f.Value)
+		}
+	}
+	var err error
+	if m.Disposition, err = ParseDisposition(m.DispositionText); err != nil {
+		return notMDN("%w", err)
+	}
+	m.readDetails(fs)
+	m.chooseMIC()
+	m.compare()
+	return nil
+}
+
+// readDetails fills in a modifier that stands in a field of its own (RFC 4130, 7.5.6:
+// the constructions of pure RFC 3798).
+func (m *MDN) readDetails(fs []Field) {
+	kind := m.Disposition.Kind
+	if kind == "" && m.Disposition.Type == "failed" {
+		kind = "failure"
+	}
+	if kind == "" && len(m.Details) > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("the disposition is %q, and yet the receipt has %q", m.DispositionText, m.Details[0]))
+	}
+	if text := Get(fs, kind); kind != "" && m.Disposition.Modifier == "" && text != "" {
+		m.Disposition.Kind, m.Disposition.Modifier = kind, text
+	}
+}
+
+// compare notes what does not fit together and is no reason to refuse.
+func (m *MDN) compare() {
+	switch {
+	case m.From == "":
+		m.Notes = append(m.Notes, "the receipt has no AS2-From")
+	case m.FinalRecipient != "" && m.FinalRecipient != m.From:
+		m.Notes = append(m.Notes, fmt.Sprintf("the receipt is from %q and names %q as final recipient", m.From, m.FinalRecipient))
+	}
+}
+
+// recipientName reads "rfc822; name", with or without the type.
+func recipientName(value string) string {
+	if _, name, ok := strings.Cut(value, ";"); ok {
+		value = name
+	}
+	return UnquoteName(value)
+}
+
+// readMIC reads a Received-Content-MIC (RFC 4130, 7.4.3). Some products state several,
+// in fields of their own or one behind the other; blanks may stand anywhere.
+func (m *MDN) readMIC(value string) {
+	if value == "" {
+		return
+	}
+	if m.MICText != "" {
+		m.MICText += ", "
+	}
+	m.MICText += value
+	words := strings.Split(value, ",")
+	for i := 0; i+1 < len(words); i += 2 {
+		sum := strings.Join(strings.Fields(words[i]), "")
+		if mic, err := ParseMIC(sum + "," + words[i+1]); err == nil {
+			m.MICs = append(m.MICs, mic)
+		}
+	}
+}
+
+// chooseMIC takes the first MIC. Two of one digest that differ say nothing at all.
+func (m *MDN) chooseMIC() {
+	for i, mic := range m.MICs {
+		if first, _ := FindMIC(m.MICs[:i+1], mic.Digest); !first.Equal(mic) {
+			m.Notes = append(m.Notes, fmt.Sprintf("the receipt states two different MICs in %v", mic.Digest))
+			m.MICs = nil
+			return
+		}
+	}
+	if len(m.MICs) > 0 {
+		m.MIC = &m.MICs[0]
+	}
+}
