@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/config"
 )
 
 // listener is one address where messages are received.
@@ -45,10 +47,27 @@ func (w *world) listen() ([]*listener, error) {
 				chain = append(chain, cert.Raw)
 			}
 			l.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: c.Key}}}
+			w.askForCertificates(l.server.TLSConfig, c)
 		}
 		ls = append(ls, l)
 	}
 	return ls, nil
+}
+
+// askForCertificates has clients show a certificate where somebody must. It is taken as
+// it is: which ones a partner may show is decided when it is known who it claims to be.
+func (w *world) askForCertificates(t *tls.Config, l config.Listener) {
+	if len(l.Authorities) > 0 {
+		t.ClientAuth, t.ClientCAs = tls.RequestClientCert, x509.NewCertPool()
+		for _, authority := range l.Authorities {
+			t.ClientCAs.AddCert(authority)
+		}
+	}
+	for _, p := range w.cfg.Partners {
+		if len(p.Receive.Credentials.Client) > 0 {
+			t.ClientAuth = tls.RequestClientCert
+		}
+	}
 }
 
 func (l *listener) serve() {

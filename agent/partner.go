@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -10,14 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"time"
 
-	"github.com/as2drop/as2drop/as2"
-	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/inbox"
-	"github.com/as2drop/as2drop/internal/bundle"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
@@ -149,67 +143,6 @@ func ready(p *config.Partner, dir fsx.FS) error {
 	return nil
 }
 
-// outboxPartner is a partner of the config as the outbox takes it.
-func (w *world) outboxPartner(p *config.Partner, dir fsx.FS) outbox.Partner {
-	o := outbox.Partner{
-		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, URL: p.URL, Folder: dir,
-		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Certificates: p.Certificates, Trust: cms.Pinned(p.Certificates...),
-		Cipher: p.Send.Cipher, Own: p.Station.Keys[0].Certificate, Subject: p.Send.Subject,
-		EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
-		Policy: outbox.Policy{
-			Attempts: p.Retry.Attempts, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
-			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
-		},
-	}
-	if p.Send.Sign != cms.NoDigest {
-		o.Sign = signer(p.Station, p.Send.Sign)
-	}
-	if p.Send.Cipher != cms.NoCipher {
-		o.EncryptTo = func(time.Time) *cms.Recipient { return &cms.Recipient{Certificate: p.Certificates[0]} }
-	}
-	switch p.Send.Compress {
-	case "before-sign":
-		o.Compress = as2.CompressBeforeSign
-	case "after-sign":
-		o.Compress = as2.CompressAfterSign
-	}
-	if p.Send.Receipt != "none" {
-		o.Receipt = as2.ReceiptRequest{Wanted: true, Signed: p.Send.Receipt == "signed", Digests: offered(p.Send.Sign)}
-	}
-	return o
-}
-
-// offered are the digests for the MIC: the signature's first.
-func offered(sign cms.Digest) []cms.Digest {
-	ds := []cms.Digest{cms.SHA256}
-	if sign != cms.NoDigest && sign != cms.SHA256 {
-		ds = slices.Insert(ds, 0, sign)
-	}
-	return ds
-}
-
-func signer(s *config.Station, d cms.Digest) func(time.Time) *cms.Signer {
-	k := s.Keys[0]
-	return func(time.Time) *cms.Signer { return &cms.Signer{Certificate: k.Certificate, Key: k.Key, Digest: d} }
-}
-
-// inboxPartner is a partner of the config as the inbox takes it.
-func (w *world) inboxPartner(p *config.Partner, dir fsx.FS) inbox.Partner {
-	in := inbox.Partner{
-		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, Folder: dir,
-		Ready: func() error { return ready(p, dir) },
-		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Trust: cms.Pinned(p.Certificates...), Sign: signer(p.Station, cms.SHA256),
-		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
-		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
-		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",
-		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
-	}
-	for _, k := range p.Station.Keys {
-		in.Identities = append(in.Identities, cms.Identity{Certificate: k.Certificate, Key: crypto.PrivateKey(k.Key)})
-	}
-	return in
-}
-
 // record keeps stations, certificates and the config in the ledger.
 func (w *world) record(ctx context.Context) error {
 	now := w.now().UTC()
@@ -228,16 +161,8 @@ func (w *world) record(ctx context.Context) error {
 			}
 		}
 		for _, p := range w.cfg.Partners {
-			save("partner "+p.Name, p.Certificates...)
+			save("partner "+p.Name, p.AllCertificates()...)
 		}
 		return err
 	})
 }
-
-// client reaches a partner's server.
-func client(p *config.Partner) *as2.Client {
-	return as2.NewClient(as2.ClientOptions{ServerCertificates: p.Server, Connect: p.Timeouts.Connect, Stall: p.Timeouts.Stall, Answer: p.Timeouts.Answer})
-}
-
-// pollOf is how long a worker of the partner sleeps at most.
-func pollOf(p *config.Partner) time.Duration { return p.Outbox.Poll }

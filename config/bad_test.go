@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -21,10 +23,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// pems are made once: us, other and old (expired), each a certificate and a key.
+// pems are made once: us, other, old (expired), future and ec (ECDSA), each a
+// certificate and a key, and files that are wrong in one way.
 var pems = sync.OnceValue(func() map[string][]byte {
 	files := map[string][]byte{
 		"text.pem":   []byte("no PEM at all\n"),
+		"secret":     []byte("open sesame\n"),
+		"empty":      []byte("\n"),
+		"two-lines":  []byte("open\nsesame\n"),
 		"locked.key": []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
 	}
 	for i, name := range []string{"us", "other", "old", "future"} {
@@ -42,6 +48,22 @@ var pems = sync.OnceValue(func() map[string][]byte {
 		files[name+".pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 		files[name+".key"] = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(9), NotBefore: now, NotAfter: now.AddDate(1, 0, 0)}
+	template.Subject.CommonName = "ec"
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	files["ec.pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	files["ec.key"] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 	return files
 })
 

@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -23,22 +24,37 @@ time_zone: Europe/Vienna
 reserve: 2GiB
 create_keys: true
 listen:
-  - {address: "127.0.0.1:1", path: /x, certificate: keys/us.pem, key: keys/us.key}
-  - {address: "127.0.0.1:2", behind_proxy: true}
+  - {address: "127.0.0.1:1", path: /x, certificate: keys/us.pem, key: keys/us.key, client_authorities: keys/other.pem}
+  - {address: "127.0.0.1:2", behind_proxy: true, public_url: "https://us.example/as2"}
 stations:
-  us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key}]}
+  us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key, sign_from: 2026-11-01}]}
 partners:
   acme:
+    preset: pyas2
     as2_id: ACME
+    as2_version: 1.1
     station: us
     folder: elsewhere
     url: http://acme.example/as2
     allow_http: true
-    certificates: keys/us.pem
+    certificates:
+      - keys/us.pem
+      - {file: keys/other.pem, encrypt_from: 2026-01-01, until: 2027-01-01T01:00:00+01:00, use: [encrypt]}
+    trust: {authorities: keys/us.pem, subject: ACME}
     server_certificates: [keys/us.pem]
+    client:
+      client_certificate: {certificate: keys/other.pem, key: keys/other.key}
+      basic: {user: us, password_file: keys/secret}
+      proxy: http://proxy.example:3128
+      proxy_login: {user: p, password_file: keys/secret}
     evidence_up_to: 1MiB
-    send: {sign: none, encrypt: aes-128-cbc, compress: before-sign, receipt: unsigned, accept_missing_mic: true, accept_duplicate: true, subject: s, parallel: 7}
-    receive: {require: [signed], max_message: 1B, max_entries: 3, max_unpacked: 2kB, max_ratio: 4}
+    send: {sign: none, signature: pss, encrypt: aes-128-cbc, key_transport: oaep-sha-512, recipient_id: key-id, compress: before-sign, receipt: unsigned, receipt_delivery: async,
+      receipt_url: "https://us.example/mdn", receipt_wait: 2h, receipt_micalgs: [sha-512, sha1], accept_missing_mic: true, accept_duplicate: true, subject: s,
+      content_type: application/x, headers: {X-A: a, X-B: b}, parallel: 7}
+    receive: {require: [signed], digests: [sha1], ciphers: [], receipt_hosts: [a.example, "b.example:1"], credentials: {bearer_file: keys/secret, client_certificates: keys/other.pem},
+      receipt_retry: {attempts: 4, first: 2s, max: 3s, factor: 4, jitter: 0.3, give_up_after: 2h}, max_message: 1B, max_entries: 3, max_unpacked: 2kB, max_ratio: 4}
+    quirks: {no_signed_attributes: true, no_algorithm_protection: true, opaque_signature: true, mic_names: rsa-sha256, payload_base64: true, unquoted_filename: true, no_filename: true,
+      http_transfer_encoding: true, canonical_mic: true, unsigned_receipts: true, chunked: true, expect_continue: true}
     naming: {documents: ["{key}.d"], attachments: ["{key}.a"], document_regexp: "(?P<key>d)", attachment_regexp: "(?P<key>a)", ignore: ["*.x"],
       complete: marker, quiet: 1s, marker: "{key}.m", allow_empty: true, fold_case: true, resend: send, late_window: 7d}
     outbox: {bundle: never, poll: 2s, rescan: "@hourly", window: "* 6 * * *", waiting_alarm: 3s}
@@ -55,12 +71,18 @@ func TestEveryKeyArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := c.Partners[0]
-	if p.Station != c.Stations[0] || len(p.Certificates) != 1 || len(p.Server) != 1 || p.Rules == nil || c.Location.String() != "Europe/Vienna" || len(c.Hash) != 64 || c.Text != full {
+	if p.Station != c.Stations[0] || len(p.Server) != 1 || p.Rules == nil || c.Location.String() != "Europe/Vienna" || len(c.Hash) != 64 || c.Text != full {
 		t.Errorf("%+v", c)
 	}
+	all := as2.Quirks{MICNames: "rsa", PayloadBase64: true, UnquotedFilename: true, NoFilename: true, HTTPTransferEncoding: true, CanonicalMIC: true,
+		UnsignedReceipts: true, OpaqueSignature: true, NoAlgorithmProtection: true, NoSignedAttributes: true}
 	want := &Partner{
-		Send:    Send{cms.NoDigest, cms.AES128CBC, "before-sign", "unsigned", true, true, "s", 7},
-		Receive: Receive{true, false, 1, 3, 2000, 4},
+		Trust: Trust{[]string{"keys/us.pem"}, c.Listen[0].Certificates, "ACME"},
+		Send: Send{cms.NoDigest, true, cms.AES128CBC, cms.OAEPSHA512, true, "before-sign", "unsigned", true, "https://us.example/mdn", 2 * time.Hour,
+			[]cms.Digest{cms.SHA512, cms.SHA1}, true, true, "s", "application/x", []as2.Field{{Name: "X-A", Value: "a"}, {Name: "X-B", Value: "b"}}, 7},
+		Receive: Receive{true, false, nil, []cms.Digest{cms.SHA1}, []string{"a.example", "b.example:1"}, Retry{4, 2 * time.Second, 3 * time.Second, 4, 0.3, 2 * time.Hour},
+			Credentials{BearerFile: "keys/secret", Bearer: "open sesame", ClientFiles: []string{"keys/other.pem"}, Client: p.Certificates[1].Certificates}, 1, 3, 2000, 4},
+		Quirks: Quirks{all, true, true},
 		Naming: naming.Config{Documents: []string{"{key}.d"}, Attachments: []string{"{key}.a"}, DocumentExpr: "(?P<key>d)", AttachmentExpr: "(?P<key>a)", Ignore: []string{"*.x"},
 			Complete: naming.Marker, Quiet: time.Second, Marker: "{key}.m", AllowEmpty: true, FoldCase: true, Resend: naming.ResendSend},
 		Inbox:    Inbox{"never", "reject", "reject", "batch"},
@@ -69,20 +91,37 @@ func TestEveryKeyArrives(t *testing.T) {
 	}
 	for name, pair := range map[string][2]any{
 		"send": {p.Send, want.Send}, "receive": {p.Receive, want.Receive}, "naming": {p.Naming, want.Naming}, "inbox": {p.Inbox, want.Inbox},
-		"retry": {p.Retry, want.Retry}, "timeouts": {p.Timeouts, want.Timeouts},
+		"retry": {p.Retry, want.Retry}, "timeouts": {p.Timeouts, want.Timeouts}, "quirks": {p.Quirks, want.Quirks}, "trust": {p.Trust, want.Trust},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("%s: %+v, want %+v", name, pair[0], pair[1])
 		}
 	}
+	if id := p.Client.Identity; id == nil || id.Key == nil || id.Certificate.Subject.CommonName != "other" {
+		t.Errorf("client certificate: %+v", id)
+	}
+	p.Client.Identity = nil
+	if secret := (Login{"us", "keys/secret", "open sesame"}); p.Client != (Client{Login: secret, Proxy: "http://proxy.example:3128", ProxyLogin: Login{"p", "keys/secret", "open sesame"}}) {
+		t.Errorf("client: %+v", p.Client)
+	}
+	first, second := p.Certificates[0], p.Certificates[1]
+	if !first.Sign || !first.Encrypt || second.Sign || !second.Encrypt || second.Until.Unix() != 1798761600 || second.EncryptFrom.UTC().Format(time.DateTime) != "2025-12-31 23:00:00" {
+		t.Errorf("certificates: %+v, %+v", first, second)
+	}
 	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second {
 		t.Errorf("outbox: %+v", p.Outbox)
 	}
-	if c.Reserve != 2<<30 || p.LateWindow != 7*24*time.Hour || p.EvidenceUpTo != 1<<20 || !strings.HasSuffix(p.Folder, "elsewhere") || !p.AllowHTTP || !c.Listen[1].BehindProxy {
+	if c.Reserve != 2<<30 || p.LateWindow != 7*24*time.Hour || p.EvidenceUpTo != 1<<20 || !strings.HasSuffix(p.Folder, "elsewhere") || !p.AllowHTTP || p.Preset != "pyas2" || p.Version != "1.1" {
 		t.Errorf("%+v %+v", c, p)
 	}
+	if !c.Listen[1].BehindProxy || c.Listen[1].PublicURL != "https://us.example/as2" || len(c.Listen[0].Authorities) != 1 {
+		t.Errorf("listen: %+v", c.Listen)
+	}
+	if c.Stations[0].Keys[0].SignFrom.UTC().Format(time.DateTime) != "2026-10-31 23:00:00" {
+		t.Errorf("sign_from: %v", c.Stations[0].Keys[0].SignFrom)
+	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)`").FindAllStringSubmatch(Reference(), -1) {
-		if !regexp.MustCompile(`\b` + m[1] + `:`).MatchString(full) {
+		if !regexp.MustCompile(`\b`+m[1]+`:`).MatchString(full) && m[1] != "pkcs12" {
 			t.Errorf("the key %s is set nowhere in this test", m[1])
 		}
 	}
@@ -109,7 +148,8 @@ func TestDocumentedDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	described := []string{"", "none", "required", "required without behind_proxy", "that of the machine", "data_dir/partners/NAME", "authorities of the system", "the name of the document",
-		"always", "true on Windows", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}"}
+		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
+		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}"}
 	tried := 0
 	for _, table := range tables() {
 		for _, row := range table.rows {
@@ -127,6 +167,11 @@ func TestDocumentedDefaults(t *testing.T) {
 				with = string(text) + set
 			case table.path == "listen[]":
 				with = strings.Replace(string(text), "- address:", "- "+set+"      address:", 1)
+			case table.path == "partners.NAME.certificates[]":
+				with = strings.Replace(string(text), "certificates: keys/other.pem", "certificates: {file: keys/other.pem, "+strings.TrimSpace(set)+"}", 1)
+			case strings.HasPrefix(table.path, "partners.NAME.receive."):
+				section := table.path[strings.LastIndex(table.path, ".")+1:]
+				with = strings.Replace(string(text), "        as2_id: A\n", "        as2_id: A\n        receive:\n          "+section+":\n              "+set, 1)
 			case table.path == "partners.NAME":
 				with = strings.Replace(string(text), "        as2_id: A\n", "        as2_id: A\n        "+set, 1)
 			default:
@@ -183,7 +228,7 @@ func TestMissingKeysAreMadeOnce(t *testing.T) {
 	if err != nil || !first.Stations[0].Keys[0].Certificate.Equal(second.Stations[0].Keys[0].Certificate) || len(second.Warnings) != 0 {
 		t.Errorf("the key was made anew: %v, %v", err, second.Warnings)
 	}
-	if !second.Partners[0].Certificates[0].Equal(second.Stations[0].Keys[0].Certificate) {
+	if !second.Partners[0].EncryptTo(now).Equal(second.Stations[0].Keys[0].Certificate) {
 		t.Error("the partner has another certificate")
 	}
 }
@@ -255,7 +300,7 @@ func TestConfigOfTheCheckout(t *testing.T) {
 	}
 	workplace(t)
 	c, err := load(t, string(text))
-	if err != nil || len(c.Partners) != 1 || c.DataDir != "var" || c.Partners[0].Certificates[0] == nil {
+	if err != nil || len(c.Partners) != 1 || c.DataDir != "var" || c.Partners[0].EncryptTo(now) == nil {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

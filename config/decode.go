@@ -11,8 +11,8 @@ import (
 
 // maxValues bounds how many values one file may stand for. An alias counts each time
 // it is used, so that a few lines cannot expand to millions of partners. Five thousand partners that
-// say everything are 300,000.
-const maxValues = 500_000
+// say everything are 600,000.
+const maxValues = 1_000_000
 
 // decoder collects mistakes while it walks the nodes.
 type decoder struct {
@@ -108,6 +108,10 @@ func mapping[T any](d *decoder, v *T, n *yaml.Node, path string, table []key[T])
 			names := make([]string, len(table))
 			for i, t := range table {
 				names[i] = t.name
+			}
+			if hint := secretHint(k.Value, names); hint != "" {
+				d.fail(k.Line, at, hint, "a secret does not belong into this file, whose text is kept in the ledger")
+				continue
 			}
 			d.fail(k.Line, at, didYouMean(k.Value, names), "is no key that is known")
 			continue

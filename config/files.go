@@ -46,7 +46,7 @@ func (f *finisher) plan() {
 	}
 	want := func(path string, pair *KeyPair, request keys.Request) {
 		cert, key := f.resolve(pair.CertificateFile), f.resolve(pair.KeyFile)
-		if cert == "" || key == "" || f.toMake[cert] || !missing(cert) || !missing(key) {
+		if cert == "" || key == "" || pair.PKCS12File != "" || f.toMake[cert] || !missing(cert) || !missing(key) {
 			return
 		}
 		f.toMake[cert] = true
@@ -81,8 +81,8 @@ func (f *finisher) makeKeys() {
 	}
 }
 
-// pair reads a certificate file, the chain behind it, and its key.
-func (f *finisher) pair(path string, k *KeyPair) (chain []*x509.Certificate) {
+// pair reads a key pair of ours, with the chain of its certificate.
+func (f *finisher) pair(path string, k *KeyPair) {
 	complete := true
 	for _, half := range []struct{ name, file string }{{"certificate", k.CertificateFile}, {"key", k.KeyFile}} {
 		if half.file == "" {
@@ -91,24 +91,23 @@ func (f *finisher) pair(path string, k *KeyPair) (chain []*x509.Certificate) {
 		}
 	}
 	if !complete || f.toMake[f.resolve(k.CertificateFile)] {
-		return nil
+		return
 	}
-	chain = f.certificates(path+".certificate", k.CertificateFile)
+	if chain := f.certificates(path+".certificate", k.CertificateFile); len(chain) > 0 {
+		k.Certificate, k.Chain = chain[0], chain[1:]
+	}
 	key, err := keys.Private(f.resolve(k.KeyFile))
 	if err != nil {
 		f.fileError(path+".key", f.resolve(k.KeyFile), err)
-		return chain
+		return
 	}
-	if keys.Exposed(f.resolve(k.KeyFile)) {
-		f.warn(path+".key", "chmod o= FILE", "%s can be read by every user of this machine", k.KeyFile)
-	}
-	if len(chain) > 0 {
-		if err := keys.Match(chain[0], key); err != nil {
+	f.exposed(path+".key", f.resolve(k.KeyFile))
+	if k.Certificate != nil {
+		if err := keys.Match(k.Certificate, key); err != nil {
 			f.report(path, "the first certificate of the file must be the key's own", "%v", err)
 		}
 	}
 	k.Key = key
-	return chain
 }
 
 // certificates reads one file of certificates and warns of those not valid now.
@@ -122,15 +121,20 @@ func (f *finisher) certificates(path, file string) []*x509.Certificate {
 		return nil
 	}
 	for _, cert := range certs {
-		from, to := cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly)
-		switch {
-		case f.now.After(cert.NotAfter):
-			f.warn(path, "ask for a new one, or make one if it is ours", "%s: certificate %q expired on %s", file, cert.Subject, to)
-		case f.now.Before(cert.NotBefore):
-			f.warn(path, "is the clock of this machine right?", "%s: certificate %q is not valid before %s", file, cert.Subject, from)
-		}
+		f.validNow(path, file, cert)
 	}
 	return certs
+}
+
+// validNow warns of a certificate that is not valid now.
+func (f *finisher) validNow(path, file string, cert *x509.Certificate) {
+	from, to := cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly)
+	switch {
+	case f.now.After(cert.NotAfter):
+		f.warn(path, "ask for a new one, or make one if it is ours", "%s: certificate %q expired on %s", file, cert.Subject, to)
+	case f.now.Before(cert.NotBefore):
+		f.warn(path, "is the clock of this machine right?", "%s: certificate %q is not valid before %s", file, cert.Subject, from)
+	}
 }
 
 // certificateList reads the files of a list.

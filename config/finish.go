@@ -1,21 +1,16 @@
 package config
 
 import (
-	"errors"
+	"crypto/x509"
 	"fmt"
 	"net"
-	"net/url"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
-	"github.com/as2drop/as2drop/cms"
-	"github.com/as2drop/as2drop/internal/schedule"
-	"github.com/as2drop/as2drop/naming"
 )
 
 func (f *finisher) finish() {
@@ -49,6 +44,13 @@ func (f *finisher) finish() {
 	f.foldersClash()
 	f.stationsClash()
 	f.readFiles()
+	for _, s := range c.Stations {
+		f.stationOverTime(s)
+	}
+	for _, p := range c.Partners {
+		f.rollover(p)
+		f.algorithms(p)
+	}
 }
 
 // readFiles comes last: keys are made only for a file that has no other mistake.
@@ -58,26 +60,50 @@ func (f *finisher) readFiles() {
 		f.makeKeys()
 	}
 	for i := range f.config.Listen {
-		l := &f.config.Listen[i]
+		l, path := &f.config.Listen[i], fmt.Sprintf("listen[%d]", i)
+		l.Authorities = f.certificateList(path+".client_authorities", l.AuthorityFiles)
 		if l.CertificateFile == "" && l.KeyFile == "" {
 			continue
 		}
 		pair := KeyPair{CertificateFile: l.CertificateFile, KeyFile: l.KeyFile}
-		l.Certificates = f.pair(fmt.Sprintf("listen[%d]", i), &pair)
-		l.Key = pair.Key
+		f.pair(path, &pair)
+		if l.Key = pair.Key; pair.Certificate != nil {
+			l.Certificates = append([]*x509.Certificate{pair.Certificate}, pair.Chain...)
+		}
 	}
 	for _, s := range f.config.Stations {
 		for i := range s.Keys {
-			if chain := f.pair(fmt.Sprintf("stations.%s.keys[%d]", s.Name, i), &s.Keys[i]); len(chain) > 0 {
-				s.Keys[i].Certificate = chain[0]
-			}
+			f.pair(fmt.Sprintf("stations.%s.keys[%d]", s.Name, i), &s.Keys[i])
 		}
 	}
 	for _, p := range f.config.Partners {
-		path := "partners." + p.Name
-		p.Certificates = f.certificateList(path+".certificates", p.CertificateFiles)
-		p.Server = f.certificateList(path+".server_certificates", p.ServerFiles)
+		f.partnerFiles(p)
 	}
+}
+
+func (f *finisher) partnerFiles(p *Partner) {
+	path := "partners." + p.Name
+	for i, c := range p.Certificates {
+		at := fmt.Sprintf("%s.certificates[%d]", path, i)
+		if f.lines[at+".file"] > 0 {
+			at += ".file"
+		}
+		if c.File != "" { // else that was said
+			c.Certificates = f.certificates(at, c.File)
+		}
+	}
+	p.Server = f.certificateList(path+".server_certificates", p.ServerFiles)
+	p.Trust.Authorities = f.certificateList(path+".trust.authorities", p.Trust.AuthorityFiles)
+	if p.Client.Identity != nil {
+		f.pair(path+".client.client_certificate", p.Client.Identity)
+	}
+	f.login(path+".client.basic", &p.Client.Login)
+	f.login(path+".client.proxy_login", &p.Client.ProxyLogin)
+	p.Client.Bearer = f.secret(path+".client.bearer_file", p.Client.BearerFile)
+	c := &p.Receive.Credentials
+	f.login(path+".receive.credentials", &c.Login)
+	c.Bearer = f.secret(path+".receive.credentials.bearer_file", c.BearerFile)
+	c.Client = f.certificateList(path+".receive.credentials.client_certificates", c.ClientFiles)
 }
 
 func (f *finisher) listener(i int) {
@@ -103,6 +129,12 @@ func (f *finisher) listener(i int) {
 	case l.BehindProxy && (host == "" || ip != nil && ip.IsUnspecified()):
 		f.warn(path+".address", "name the address that the proxy connects to", "plain HTTP on every address of this machine")
 	}
+	if l.PublicURL != "" {
+		f.httpURL(path+".public_url", l.PublicURL, "https://as2.example.com:8443/as2")
+	}
+	if l.BehindProxy && len(l.AuthorityFiles) > 0 {
+		f.report(path+".client_authorities", "have the proxy ask for them", "no client certificate is seen behind a proxy that ends TLS")
+	}
 }
 
 func (f *finisher) station(s *Station) {
@@ -113,95 +145,9 @@ func (f *finisher) station(s *Station) {
 	if len(s.Keys) == 0 {
 		f.report(path+".keys", "list at least one certificate with its key", "it has none")
 	}
-}
-
-func (f *finisher) partner(p *Partner) {
-	c, path := f.config, "partners."+p.Name
-	p.Line, p.FolderLine = f.line(path), f.line(path+".folder")
-	if err := as2.CheckName(p.AS2ID); err != nil {
-		f.report(path+".as2_id", "", "%v", err)
-	}
-	names := make([]string, len(c.Stations))
-	for i, s := range c.Stations {
-		names[i] = s.Name
-	}
-	switch i := slices.Index(names, p.StationName); {
-	case i >= 0:
-		p.Station = c.Stations[i]
-	case p.StationName == "":
-		f.report(path+".station", didYouMean("", names), "is missing")
-	default:
-		f.report(path+".station", didYouMean(p.StationName, names), "%q is no station of ours", p.StationName)
-	}
-	if p.Folder == "" {
-		p.Folder = filepath.Join(c.DataDir, "partners", p.Name)
-	} else {
-		p.Folder = f.resolve(p.Folder)
-	}
-	f.url(p, path+".url")
-	if len(p.CertificateFiles) == 0 {
-		f.report(path+".certificates", "ask the partner for the certificate it signs and decrypts with", "it has none")
-	}
-	if p.Send.AcceptNoMIC && p.Send.Sign != cms.NoDigest {
-		f.report(path+".send.accept_missing_mic", "remove it, or set sign: none", "works for unsigned messages only")
-	}
-	if p.Retry.Max < p.Retry.First {
-		f.report(path+".retry.max", "", "%v is shorter than first: %v", p.Retry.Max, p.Retry.First)
-	}
-	f.naming(p, path+".naming")
-	f.schedules(p, path+".outbox")
-}
-
-func (f *finisher) url(p *Partner, path string) {
-	if p.URL == "" {
-		return
-	}
-	u, err := url.Parse(p.URL)
-	switch {
-	case err == nil && u.User != nil:
-		f.report(path, "the text of this file is kept in the ledger", "must not contain a user name or password")
-	case err != nil || u.Hostname() == "":
-		f.report(path, "write for example https://as2.example.com/as2", "%q is no URL", p.URL)
-	case u.Scheme == "http" && !p.AllowHTTP:
-		f.report(path, "use https, or set allow_http: true", "plain HTTP shows AS2 IDs and file names to everybody on the way")
-	case u.Scheme != "http" && u.Scheme != "https":
-		f.report(path, "", "must begin with https:// or http://, is %q", p.URL)
-	}
-}
-
-// namingFields are the keys of the file for the fields that package naming names.
-var namingFields = map[string]string{
-	"Documents": "documents", "Attachments": "attachments", "DocumentExpr": "document_regexp", "AttachmentExpr": "attachment_regexp",
-	"Ignore": "ignore", "Complete": "complete", "Quiet": "quiet", "Marker": "marker", "Resend": "resend",
-}
-
-func (f *finisher) naming(p *Partner, path string) {
-	rules, err := naming.Compile(p.Naming)
-	var problems naming.ConfigError
-	if errors.As(err, &problems) {
-		for _, problem := range problems {
-			name := namingFields[problem.Field]
-			at := path + "." + name
-			if item := fmt.Sprintf("%s[%d]", at, problem.Index); f.lines[item] > 0 {
-				at = item
-			}
-			f.report(at, "", "%s", problem.Fact)
-		}
-	}
-	p.Rules = rules
-}
-
-func (f *finisher) schedules(p *Partner, path string) {
-	var err error
-	if p.Outbox.rescan != "" {
-		if p.Outbox.Rescan, err = schedule.Parse(p.Outbox.rescan, f.config.Location); err != nil {
-			f.report(path+".rescan", "", "%v", err)
-		}
-	}
-	if p.Outbox.window != "" {
-		if p.Outbox.Window, err = schedule.ParseWindow(p.Outbox.window, f.config.Location); err != nil {
-			f.report(path+".window", "", "%v", err)
-		}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		k.SignFrom = f.moment(fmt.Sprintf("%s.keys[%d].sign_from", path, i), k.signFrom)
 	}
 }
 

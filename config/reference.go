@@ -19,10 +19,17 @@ func tables() []table {
 		describe("", "", rootKeys()),
 		describe("listen[]", "Each item of listen.", listenKeys()),
 		describe("stations.NAME", "", stationKeys()),
-		describe("stations.NAME.keys[]", "Each item of keys.", keyPairKeys()),
+		describe("stations.NAME.keys[]", "Each item of keys.", stationKeyKeys()),
 		describe("partners.NAME", "", partnerKeys()),
+		describe("partners.NAME.certificates[]", "Each item of certificates that is a mapping. A file alone is the same as a mapping with nothing but file.", certificateKeys()),
+		describe("partners.NAME.trust", "", trustKeys()),
+		describe("partners.NAME.client", "Secrets stand in files of their own, because the text of this file is kept in the ledger.", clientKeys()),
+		describe("partners.NAME.client.basic", "The same for proxy_login.", loginKeys()),
 		describe("partners.NAME.send", "", sendKeys()),
 		describe("partners.NAME.receive", "", receiveKeys()),
+		describe("partners.NAME.receive.receipt_retry", "", receiptRetryKeys()),
+		describe("partners.NAME.receive.credentials", "", credentialKeys()),
+		describe("partners.NAME.quirks", "Each of them departs from what most products expect.", quirkKeys()),
 		describe("partners.NAME.naming", "", namingKeys()),
 		describe("partners.NAME.outbox", "", outboxKeys()),
 		describe("partners.NAME.inbox", "", inboxKeys()),
@@ -58,6 +65,10 @@ func Reference() string {
 		for _, r := range t.rows {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.name, cell.Replace(r.typ), cell.Replace(r.def), cell.Replace(r.doc))
 		}
+	}
+	b.WriteString("\n## Presets\n\n`preset: NAME` of a partner makes these values his defaults. What the partner says itself overrides them.\n")
+	for _, p := range Presets {
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n```yaml\n%s```\n", p.Name, p.Doc, p.YAML)
 	}
 	return b.String()
 }
