@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -38,33 +38,92 @@ type ClientOptions struct {
 type Client struct {
 	http          *http.Client
 	stall, answer time.Duration
+	options       ClientOptions
 }
 
 // maxAnswer bounds an answer, in bytes; receipts have a few KiB.
 const maxAnswer = 1 << 20
 
 // NewClient makes a client. It speaks TLS 1.2 or higher, follows no redirects and
-// sends no Expect header.
-func NewClient(o ClientOptions) *Client {
+// sends no Expect header unless told to. Credentials go out with each request to the
+// URL of that request and nowhere else; they are in no error of this package.
+//
+// A proxy that is reached over TLS must show one of ServerCertificates too.
+func NewClient(o ClientOptions) *Client { return newClient(o, proxyOf(o.Proxy)) }
+
+// NewReceiptClient makes a client that posts asynchronous receipts, to URLs that others
+// choose. User, password, token, identity and further header fields of the options are
+// not used, and neither is what a proxy's URL says of credentials.
+func NewReceiptClient(o ClientOptions) *Client {
+	o.User, o.Password, o.Bearer, o.Identity, o.Header = "", "", "", nil, nil
+	proxy := proxyOf(o.Proxy)
+	if proxy == nil {
+		return newClient(o, nil)
+	}
+	return newClient(o, func(r *http.Request) (*url.URL, error) {
+		u, err := proxy(r)
+		if u == nil || err != nil {
+			return nil, err
+		}
+		plain := *u
+		plain.User = nil
+		return &plain, nil
+	})
+}
+
+func newClient(o ClientOptions, proxy func(*http.Request) (*url.URL, error)) *Client {
 	connect := orDefault(o.Connect, 30*time.Second)
 	dialer := &net.Dialer{Timeout: connect}
-	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
-		TLSClientConfig:     tlsConfig(o.ServerCertificates),
-		TLSHandshakeTimeout: connect,
-		MaxIdleConnsPerHost: 4,
-		IdleConnTimeout:     time.Minute,
-		DisableCompression:  true,
-	}
 	return &Client{
 		http: &http.Client{
-			Transport:     transport,
+			Transport: &http.Transport{
+				Proxy:                  proxy,
+				OnProxyConnectResponse: checkProxy,
+				DialContext:            dialer.DialContext,
+				TLSClientConfig:        tlsConfig(o.ServerCertificates, o.Identity),
+				TLSHandshakeTimeout:    connect,
+				ExpectContinueTimeout:  expectContinue,
+				MaxIdleConnsPerHost:    4,
+				IdleConnTimeout:        time.Minute,
+				DisableCompression:     true,
+			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		stall:  orDefault(o.Stall, 2*time.Minute),
-		answer: orDefault(o.Answer, 10*time.Minute),
+		stall:   orDefault(o.Stall, 2*time.Minute),
+		answer:  orDefault(o.Answer, 10*time.Minute),
+		options: o,
 	}
+}
+
+// expectContinue is how long a server may take to ask for the body; after that it goes
+// out unasked (RFC 9110, 10.1.1).
+const expectContinue = 10 * time.Second
+
+// errProxy replaces the error of net/http, which repeats the value with its password.
+var errProxy = errors.New("the proxy in the environment (HTTPS_PROXY, HTTP_PROXY) is no URL")
+
+// proxyOf says which proxy a request takes; nil = never one.
+func proxyOf(explicit *url.URL) func(*http.Request) (*url.URL, error) {
+	switch {
+	case explicit == nil:
+		return func(r *http.Request) (*url.URL, error) {
+			u, err := http.ProxyFromEnvironment(r)
+			if err != nil {
+				return nil, errProxy
+			}
+			return u, nil
+		}
+	case explicit.Host == "":
+		return nil
+	}
+	return http.ProxyURL(explicit)
+}
+
+func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+	if res.StatusCode != http.StatusOK {
+		return proxyError(res.StatusCode)
+	}
+	return nil
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {
@@ -72,41 +131,6 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
-}
-
-// errServerCertificate is wrapped where a server shows a certificate that is not
-// accepted.
-var errServerCertificate = errors.New("the server's certificate is not accepted")
-
-func tlsConfig(pinned []*x509.Certificate) *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
-	if len(pinned) == 0 {
-		return c
-	}
-	roots := x509.NewCertPool()
-	for _, cert := range pinned {
-		roots.AddCert(cert)
-	}
-	// The check of the package knows no pinned leaves; the one below replaces it whole.
-	c.InsecureSkipVerify = true
-	c.VerifyConnection = func(s tls.ConnectionState) error {
-		leaf := s.PeerCertificates[0]
-		for _, cert := range pinned {
-			if leaf.Equal(cert) {
-				return nil
-			}
-		}
-		intermediates := x509.NewCertPool()
-		for _, cert := range s.PeerCertificates[1:] {
-			intermediates.AddCert(cert)
-		}
-		_, err := leaf.Verify(x509.VerifyOptions{DNSName: s.ServerName, Roots: roots, Intermediates: intermediates})
-		if err != nil {
-			return fmt.Errorf("%w: %w (it shows %q, serial %x)", errServerCertificate, err, leaf.Subject, leaf.SerialNumber)
-		}
-		return nil
-	}
-	return c
 }
 
 // Answer is what a partner answered to a POST.
@@ -117,35 +141,12 @@ type Answer struct {
 	RetryAfter time.Duration // zero = not stated
 }
 
-// PostError means that no answer came.
-type PostError struct {
-	Unknown bool // the partner may have the message; false = he cannot have it
-	TLS     bool // the connection failed for reasons of certificates or protocol: somebody has to act
-	Stopped bool // the caller's context ended
-	Cause   error
-}
-
-// Error says first whether the partner can have the message.
-func (e *PostError) Error() string {
-	if e.Unknown {
-		return "the partner may have it: " + e.Cause.Error()
-	}
-	return "not sent: " + e.Cause.Error()
-}
-
-func (e *PostError) Unwrap() error { return e.Cause }
-
-var (
-	errStalled  = errors.New("the connection stalled while the message was being sent")
-	errNoAnswer = errors.New("no complete answer within the time allowed")
-)
-
 // Post posts a message of the given length. body is opened anew should the connection
 // turn out to be closed before a byte was sent. The error is a *PostError.
 func (c *Client) Post(ctx context.Context, url string, header []Field, length int64, body func() (io.ReadCloser, error)) (*Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var connected, sent atomic.Bool
+	var connected, sent, badTLS atomic.Bool
 	watch := time.AfterFunc(c.stall, func() {
 		if sent.Load() {
 			cancel(errNoAnswer)
@@ -156,6 +157,11 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	trace := &httptrace.ClientTrace{
 		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true); watch.Reset(c.stall) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Store(true); watch.Reset(c.answer) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if handshakeFault(err) {
+				badTLS.Store(true)
+			}
+		},
 	}
 	first, err := body()
 	if err != nil {
@@ -168,7 +174,6 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	if err != nil {
 		return nil, &PostError{Cause: errors.Join(err, first.Close())}
 	}
-	req.ContentLength = length
 	// net/http repeats a POST only where nothing of it was written.
 	req.GetBody = func() (io.ReadCloser, error) {
 		connected.Store(false)
@@ -178,17 +183,15 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 		}
 		return open(again), nil
 	}
-	for _, f := range header {
-		req.Header[f.Name] = append(req.Header[f.Name], f.Value)
-	}
+	c.fill(req, header, length)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, postError(ctx, connected.Load(), err)
+		return nil, postError(ctx, connected.Load(), badTLS.Load(), err)
 	}
 	defer res.Body.Close() // what matters was read
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
-		return nil, postError(ctx, true, err)
+		return nil, postError(ctx, true, false, err)
 	}
 	return &Answer{
 		Status: res.StatusCode, Header: res.Header, Body: answer[:min(len(answer), maxAnswer)],
@@ -196,24 +199,33 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	}, nil
 }
 
-// postError sorts out why there is no answer.
-func postError(ctx context.Context, connected bool, err error) *PostError {
-	e := &PostError{Unknown: connected, Cause: err}
-	cause := context.Cause(ctx)
-	switch {
-	case errors.Is(cause, errStalled), errors.Is(cause, errNoAnswer):
-		e.Cause = cause
-	case cause != nil:
-		e.Stopped = true
+// fill sets the header of a request. Names go out as they are written here: some
+// products look for AS2-From and do not find As2-From.
+func (c *Client) fill(req *http.Request, header []Field, length int64) {
+	for _, f := range header {
+		req.Header[f.Name] = append(req.Header[f.Name], f.Value)
 	}
-	var unknownAuthority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	e.TLS = !connected && (errors.Is(err, errServerCertificate) || errors.As(err, &unknownAuthority) || errors.As(err, &hostname) ||
-		errors.As(err, &invalid) || errors.As(err, &record) || errors.As(err, &alert))
-	return e
+	for _, f := range c.options.Header {
+		switch {
+		case strings.EqualFold(f.Name, "Host"):
+			req.Host = f.Value
+		case Get(header, f.Name) == "": // what was sealed is fixed for life
+			req.Header[f.Name] = append(req.Header[f.Name], f.Value)
+		}
+	}
+	switch {
+	case c.options.Bearer != "":
+		req.Header.Set("Authorization", "Bearer "+c.options.Bearer)
+	case c.options.User != "":
+		req.SetBasicAuth(c.options.User, c.options.Password)
+	}
+	if c.options.ExpectContinue {
+		req.Header.Set("Expect", "100-continue")
+	}
+	req.ContentLength = length
+	if c.options.Chunked {
+		req.ContentLength = -1
+	}
 }
 
 // watchedBody reports that bytes move.

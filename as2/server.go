@@ -1,6 +1,7 @@
 package as2
 
 import (
+	"bufio"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -33,7 +34,9 @@ type Reply struct {
 
 // Unavailable is the answer to faults of ours: the sender shall try again.
 func Unavailable(text string, retry time.Duration) Reply {
-	return Reply{Status: http.StatusServiceUnavailable, Header: []Field{{"Content-Type", "text/plain; charset=utf-8"}}, Body: []byte(text + "\n"), RetryAfter: retry}
+	r := plainReply(http.StatusServiceUnavailable, text)
+	r.RetryAfter = retry
+	return r
 }
 
 // Backend takes messages. Receive returns only when what its Reply states is durable.
@@ -55,18 +58,28 @@ type Handler struct {
 	Log      *slog.Logger
 }
 
+// methods that a Handler takes.
+const methods = "POST, GET, HEAD, OPTIONS"
+
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const hello = "This is an AS2 station. It takes messages by POST.\n"
 	switch r.Method {
 	case http.MethodPost:
 	case http.MethodHead:
-		w.WriteHeader(http.StatusOK)
+		// Products look with HEAD whether an AS2 or receipt URL answers.
+		w.Header().Set("Content-Length", "0")
 		return
 	case http.MethodGet:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		io.WriteString(w, "This is an AS2 station. It takes messages by POST.\n")
+		w.Header().Set("Content-Length", strconv.Itoa(len(hello)))
+		io.WriteString(w, hello)
+		return
+	case http.MethodOptions:
+		w.Header().Set("Allow", methods)
+		w.WriteHeader(http.StatusNoContent)
 		return
 	default:
-		w.Header().Set("Allow", "POST, GET, HEAD")
+		w.Header().Set("Allow", methods)
 		http.Error(w, "this is an AS2 station: it takes messages by POST", http.StatusMethodNotAllowed)
 		return
 	}
@@ -77,8 +90,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if reply.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(reply.RetryAfter.Seconds()+0.5)))
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(reply.Body)))
+	if reply.Status != http.StatusNoContent { // RFC 9110, 8.6
+		w.Header().Set("Content-Length", strconv.Itoa(len(reply.Body)))
+	}
 	w.WriteHeader(reply.Status)
+	if len(reply.Body) == 0 {
+		return
+	}
 	if _, err := w.Write(reply.Body); err != nil {
 		h.Log.Warn("the answer did not go out; the sender will repeat the message", "remote", r.RemoteAddr, "error", err)
 	}
@@ -93,8 +111,29 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (reply Reply) 
 		}
 	}()
 	stall := orDefault(h.Stall, 2*time.Minute)
-	body := &stallReader{r: r.Body, control: http.NewResponseController(w), stall: stall}
-	return h.Backend.Receive(r.Context(), &Message{Header: r.Header, Body: body, Length: r.ContentLength, Remote: r.RemoteAddr})
+	body := bufio.NewReaderSize(&stallReader{r: r.Body, control: http.NewResponseController(w), stall: stall}, peekReceipt)
+	m := &Message{Header: r.Header, Body: body, Length: r.ContentLength, Remote: r.RemoteAddr}
+	if r.TLS != nil {
+		m.Certificates = r.TLS.PeerCertificates
+	}
+	switch {
+	case !h.isReceipt(r, body):
+		return h.Backend.Receive(r.Context(), m)
+	case h.Receipts != nil:
+		return h.Receipts.ReceiveReceipt(r.Context(), m)
+	}
+	h.Log.Warn("a receipt came to an address that takes none", "remote", r.RemoteAddr, "from", r.Header.Get("AS2-From"))
+	return plainReply(http.StatusBadRequest, "This is a receipt (MDN). This address takes AS2 messages and expects no receipts.")
+}
+
+// isReceipt looks at the beginning of the body where the header does not decide. A
+// body that cannot be read is its reader's trouble.
+func (h *Handler) isReceipt(r *http.Request, body *bufio.Reader) bool {
+	var start []byte
+	if mayBeReceipt(r.Header) {
+		start, _ = body.Peek(peekReceipt)
+	}
+	return IsReceipt(r.Header, start)
 }
 
 // stallReader moves the read deadline on with each read.
