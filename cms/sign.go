@@ -4,27 +4,21 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
-	"slices"
+	"hash"
+	"io"
 	"time"
 )
 
-var (
-	oidAttrContentType   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
-	oidAttrMessageDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
-	oidAttrSigningTime   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 5}
-)
-
-// Signer makes detached signatures.
+// Signer makes signatures, detached with Sign and around the content with Opaque.
 type Signer struct {
 	Certificate  *x509.Certificate
 	Chain        []*x509.Certificate // sent behind the certificate
-	Key          crypto.Signer       // RSA or ECDSA
+	Key          crypto.Signer       // RSA, or ECDSA on P-256, P-384 or P-521
 	Digest       Digest
 	PSS          bool // RSASSA-PSS instead of PKCS#1 v1.5
 	NoAttributes bool // sign the content itself (RFC 5652, 5.4)
@@ -32,103 +26,168 @@ type Signer struct {
 	ByKeyID      bool // name the certificate by its subject key identifier
 }
 
-type attribute struct {
-	Type   asn1.ObjectIdentifier
-	Values []asn1.RawValue `asn1:"set"`
-}
-
 // signerInfo is RFC 5652, 5.3, as written.
 type signerInfo struct {
 	Version   int
-	ID        issuerAndSerial
+	ID        asn1.RawValue
 	DigestAlg pkix.AlgorithmIdentifier
-	Attrs     asn1.RawValue
+	Attrs     asn1.RawValue `asn1:"optional"`
 	SigAlg    pkix.AlgorithmIdentifier
 	Signature []byte
 }
 
-// signedData is RFC 5652, 5.1, as written: detached, with one signer.
-type signedData struct {
-	Version    int
-	DigestAlgs []pkix.AlgorithmIdentifier `asn1:"set"`
-	Content    struct{ Type asn1.ObjectIdentifier }
-	Certs      asn1.RawValue
-	Signers    []signerInfo `asn1:"set"`
-}
-
-type contentInfo struct {
-	Type    asn1.ObjectIdentifier
-	Content signedData `asn1:"explicit,tag:0"`
-}
-
-// Sign returns a detached SignedData (RFC 5652, 5) in DER over content with the given
-// digest, which must be of s.Digest, with signed attributes and the certificate.
+// Sign returns a detached SignedData (RFC 5652, 5) over content with the given digest,
+// which must be of s.Digest. It is in DER, but for the certificates, which keep their
+// order: the signer's is first, where simple readers look.
 func (s *Signer) Sign(digest []byte, at time.Time) ([]byte, error) {
-	spec, ok := digests[s.Digest]
-	if !ok || len(digest) != spec.hash.Size() {
-		return nil, fmt.Errorf("cms: a digest of %d bytes is none of %v", len(digest), s.Digest)
-	}
-	if _, ok := s.Key.Public().(*rsa.PublicKey); !ok {
-		return nil, fmt.Errorf("cms: certificate %q has no RSA key: only RSA signatures are supported", s.Certificate.Subject)
-	}
-	attrs, err := signedAttributes(digest, at)
+	signer, err := s.signerInfo(digest, at)
 	if err != nil {
 		return nil, err
 	}
-	// RFC 5652, 5.4: the attributes are signed as a SET OF, whatever tag they travel under.
-	h := spec.hash.New()
-	h.Write(encode(header{constructed: true, tag: tagSet}, attrs))
-	signature, err := s.Key.Sign(rand.Reader, h.Sum(nil), spec.hash)
+	sequence := func(parts ...[]byte) []byte {
+		return encode(header{constructed: true, tag: tagSequence}, bytes.Join(parts, nil))
+	}
+	data := sequence(s.version(), s.digestAlgorithms(), sequence(mustMarshal(oidData)), s.certificates(), signer)
+	return sequence(mustMarshal(oidSignedData), encode(header{class: classContext, constructed: true}, data)), nil
+}
+
+// Opaque starts a SignedData that carries its content (RFC 5652, 5.2). What is written
+// to the result passes through to w in segments of 64 KiB; Close signs, finishes the
+// structure and does not close w. Lengths are indefinite, memory is constant.
+func (s *Signer) Opaque(w io.Writer, at time.Time) (io.WriteCloser, error) {
+	if _, _, err := s.algorithm(); err != nil {
+		return nil, err // before anything is written
+	}
+	head := []byte{0x30, 0x80}
+	head = append(head, mustMarshal(oidSignedData)...)
+	head = append(head, 0xa0, 0x80, 0x30, 0x80)
+	head = append(head, s.version()...)
+	head = append(head, s.digestAlgorithms()...)
+	head = append(head, 0x30, 0x80)
+	head = append(head, mustMarshal(oidData)...)
+	head = append(head, 0xa0, 0x80, 0x24, 0x80) // [0] EXPLICIT, constructed OCTET STRING
+	if _, err := w.Write(head); err != nil {
+		return nil, err
+	}
+	return &opaqueWriter{signer: s, at: at, out: segmentWriter{w: w, ends: 3}, sum: s.Digest.New(), buf: make([]byte, 0, streamBuffer)}, nil
+}
+
+// opaqueWriter collects content into a buffer that becomes one segment whenever it is
+// full.
+type opaqueWriter struct {
+	signer *Signer
+	at     time.Time
+	out    segmentWriter
+	sum    hash.Hash
+	buf    []byte
+	err    error
+}
+
+func (o *opaqueWriter) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 && o.err == nil {
+		n := copy(o.buf[len(o.buf):cap(o.buf)], p)
+		o.buf, p = o.buf[:len(o.buf)+n], p[n:]
+		written += n
+		if len(o.buf) == cap(o.buf) {
+			o.flush()
+		}
+	}
+	return written, o.err
+}
+
+func (o *opaqueWriter) flush() {
+	o.sum.Write(o.buf)
+	o.err = o.out.segment(o.buf)
+	o.buf = o.buf[:0]
+}
+
+// Close signs what was written.
+func (o *opaqueWriter) Close() error {
+	if o.err == nil && len(o.buf) > 0 {
+		o.flush()
+	}
+	if o.err != nil {
+		return o.err
+	}
+	signer, err := o.signer.signerInfo(o.sum.Sum(nil), o.at)
 	if err != nil {
+		return err
+	}
+	if err := o.out.end(); err != nil { // of the content and what is around it
+		return err
+	}
+	tail := append(o.signer.certificates(), signer...)
+	_, err = o.out.w.Write(append(tail, make([]byte, 6)...)) // end of SignedData, [0] and ContentInfo
+	return err
+}
+
+// version is that of SignedData: 3 with a signer of version 3 (RFC 5652, 5.1).
+func (s *Signer) version() []byte {
+	if s.ByKeyID {
+		return []byte{tagInteger, 1, 3}
+	}
+	return []byte{tagInteger, 1, 1}
+}
+
+func (s *Signer) digestAlgorithms() []byte {
+	return encode(header{constructed: true, tag: tagSet}, mustMarshal(s.digestAlgorithm()))
+}
+
+// digestAlgorithm has no parameters (RFC 5754, 2; RFC 3370, 2.1).
+func (s *Signer) digestAlgorithm() pkix.AlgorithmIdentifier {
+	return pkix.AlgorithmIdentifier{Algorithm: digests[s.Digest].oid}
+}
+
+func (s *Signer) certificates() []byte {
+	all := bytes.Clone(s.Certificate.Raw)
+	for _, c := range s.Chain {
+		if !c.Equal(s.Certificate) {
+			all = append(all, c.Raw...)
+		}
+	}
+	return encode(header{class: classContext, constructed: true}, all)
+}
+
+// signerInfo signs and returns the SET OF one SignerInfo.
+func (s *Signer) signerInfo(digest []byte, at time.Time) ([]byte, error) {
+	algorithm, options, err := s.algorithm()
+	if err != nil {
+		return nil, err
+	}
+	if len(digest) != s.Digest.Hash().Size() {
+		return nil, fmt.Errorf("cms: a digest of %d bytes is none of %v", len(digest), s.Digest)
+	}
+	info := signerInfo{Version: 1, DigestAlg: s.digestAlgorithm(), SigAlg: algorithm}
+	if s.ByKeyID {
+		if len(s.Certificate.SubjectKeyId) == 0 {
+			return nil, fmt.Errorf("cms: certificate %q has no subject key identifier to be named by", s.Certificate.Subject)
+		}
+		info.Version = 3 // RFC 5652, 5.3
+		info.ID.FullBytes = encode(header{class: classContext}, s.Certificate.SubjectKeyId)
+	} else {
+		info.ID.FullBytes = mustMarshal(nameOf(s.Certificate))
+	}
+	if !s.NoAttributes {
+		var p *protection
+		if !s.NoProtection {
+			p = &protection{info.DigestAlg, info.SigAlg}
+		}
+		attrs, err := signedAttributes(digest, at, p)
+		if err != nil {
+			return nil, err
+		}
+		info.Attrs.FullBytes = encode(header{class: classContext, constructed: true}, attrs)
+		digest = asSigned(s.Digest, attrs)
+	}
+	if info.Signature, err = s.Key.Sign(rand.Reader, digest, options); err != nil {
 		return nil, fmt.Errorf("cms: signing with %q: %w", s.Certificate.Subject, err)
 	}
-	digestAlg := pkix.AlgorithmIdentifier{Algorithm: spec.oid} // RFC 5754, 2: no parameters
-	sd := signedData{
-		Version:    1,
-		DigestAlgs: []pkix.AlgorithmIdentifier{digestAlg},
-		Certs:      asn1.RawValue{FullBytes: encode(header{class: classContext, constructed: true}, s.Certificate.Raw)},
-		Signers: []signerInfo{{
-			Version:   1,
-			ID:        nameOf(s.Certificate),
-			DigestAlg: digestAlg,
-			Attrs:     asn1.RawValue{FullBytes: encode(header{class: classContext, constructed: true}, attrs)},
-			SigAlg:    pkix.AlgorithmIdentifier{Algorithm: oidRSA, Parameters: asn1.NullRawValue},
-			Signature: signature,
-		}},
+	der, err := asn1.Marshal(info)
+	if err != nil {
+		return nil, err
 	}
-	sd.Content.Type = oidData
-	return asn1.Marshal(contentInfo{oidSignedData, sd})
-}
-
-// signedAttributes encodes the attributes in DER order, without the tag around them.
-func signedAttributes(digest []byte, at time.Time) ([]byte, error) {
-	list := []struct {
-		oid   asn1.ObjectIdentifier
-		value any
-	}{
-		{oidAttrContentType, oidData},
-		{oidAttrMessageDigest, digest},
-		{oidAttrSigningTime, at.UTC().Truncate(time.Second)},
-	}
-	var encoded [][]byte
-	for _, a := range list {
-		value, err := asn1.Marshal(a.value)
-		if err != nil {
-			return nil, err
-		}
-		der, err := asn1.Marshal(attribute{a.oid, []asn1.RawValue{{FullBytes: value}}})
-		if err != nil {
-			return nil, err
-		}
-		encoded = append(encoded, der)
-	}
-	return joinSorted(encoded), nil
-}
-
-// joinSorted puts the elements of a SET OF into DER order (X.690, 11.6).
-func joinSorted(elements [][]byte) []byte {
-	slices.SortFunc(elements, bytes.Compare)
-	return bytes.Join(elements, nil)
+	return encode(header{constructed: true, tag: tagSet}, der), nil
 }
 
 func hexString(b []byte) string { return hex.EncodeToString(b) }

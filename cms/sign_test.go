@@ -132,7 +132,7 @@ func TestSecondOpinionOnSignatures(t *testing.T) {
 func TestAttributesInAnotherOrder(t *testing.T) {
 	us, _, _ := identities(t)
 	content := []byte("invoice")
-	attrs, err := signedAttributes(digestOf(SHA256, content)[SHA256], moment)
+	attrs, err := signedAttributes(digestOf(SHA256, content)[SHA256], moment, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +152,9 @@ func TestAttributesInAnotherOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := readSigner{digest: SHA256, attrs: reversed, signature: sig, sigAlg: pkix.AlgorithmIdentifier{Algorithm: oidRSA}}
-		if _, err := s.verify(digestOf(SHA256, content), us.Certificate); err != nil {
+		signer := readSigner{digest: SHA256, attrs: reversed, signature: sig, sigAlg: pkix.AlgorithmIdentifier{Algorithm: oidRSA}}
+		s := Signature{contentType: oidData}
+		if _, err := s.verify(signer, digestOf(SHA256, content), us.Certificate); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
