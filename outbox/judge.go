@@ -124,20 +124,3 @@ func judgeMIC(s as2.Sealed, m *as2.MDN, p Policy, stated string) event {
 	}
 	return event{kind: settled, verdict: ledger.VerdictAccepted, reason: stated}
 }
-
-// hintFor says what an operator can do about a negative receipt.
-func hintFor(d as2.Disposition) string {
-	switch d.Modifier {
-	case as2.DecryptionFailed:
-		return "the partner cannot decrypt: ask him for his present certificate"
-	case as2.AuthenticationFailed:
-		return "the partner does not accept our signature or our AS2 ID: send him our present certificate"
-	case as2.IntegrityCheckFailed:
-		return "the content arrived changed: look for a proxy that touches it"
-	case as2.InsufficientSecurity:
-		return "the partner wants more protection: set sign and encrypt as agreed"
-	case as2.DecompressionFailed:
-		return "the partner cannot decompress: set compress: none"
-	}
-	return "ask the partner what is wrong, mend it, and drop the files again or: as2drop retry ID"
-}

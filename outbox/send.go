@@ -138,6 +138,8 @@ func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
 			e.kind = stopped
 		case pe.TLS:
 			e.kind, e.hint = paused, "compare the certificate of the partner's web server with server_certificates and the name in url, then: as2drop release "+o.p.Name
+		case pe.Proxy == http.StatusProxyAuthRequired || pe.Proxy == http.StatusUnauthorized || pe.Proxy == http.StatusForbidden:
+			e.kind, e.hint = paused, "the proxy wants other credentials, or does not let us through to the partner: correct proxy, then: as2drop release "+o.p.Name
 		}
 	}
 	if e.unknown {
