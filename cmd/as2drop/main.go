@@ -38,6 +38,7 @@ type cli struct {
 	Retry   retryCmd   `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
 	Hold    holdCmd    `cmd:"" help:"Hold a transfer, or everything for a partner."`
 	Release releaseCmd `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
+	Presets presetsCmd `cmd:"" help:"List the presets for partners, or show what one sets."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
