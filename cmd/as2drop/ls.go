@@ -20,7 +20,7 @@ type lsCmd struct {
 }
 
 func (c *lsCmd) Help() string {
-	return `For every file in an outbox: what it waits for. For every transfer that is not done: where it stands and when it goes on. Paused partners with the reason.
+	return `For every file in an outbox: what it waits for. For every transfer that is not done: where it stands and when it goes on. For what was received: messages that are still to be opened and receipts that we owe. Paused partners with the reason.
 
 Examples:
   as2drop ls
@@ -31,7 +31,7 @@ Examples:
 // lsRow is one line of the list.
 type lsRow struct {
 	Partner string    `json:"partner"`
-	What    string    `json:"what"` // file, ready, transfer, pause, received, refused, partner
+	What    string    `json:"what"` // file, ready, transfer, pause, stored, receipt, received, refused, partner
 	Name    string    `json:"name"`
 	ID      string    `json:"id,omitempty"`
 	State   string    `json:"state"`
@@ -110,6 +110,11 @@ func (c *lsCmd) ledgerRows(tx *ledger.Tx, name string) (rows []lsRow, err error)
 	for _, t := range open {
 		rows = append(rows, transferRow(t))
 	}
+	more, err := incomingRows(tx, name)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, more...)
 	if !c.All {
 		return rows, nil
 	}
@@ -136,11 +141,43 @@ func (c *lsCmd) ledgerRows(tx *ledger.Tx, name string) (rows []lsRow, err error)
 	return rows, err
 }
 
+// incomingRows are the messages that nobody has opened yet and the receipts that we owe.
+func incomingRows(tx *ledger.Tx, name string) (rows []lsRow, err error) {
+	stored, err := tx.OpenStored(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range stored {
+		row := lsRow{Partner: name, What: "stored", Name: s.MessageID, ID: s.ID, State: "to be opened", Text: "it came " + when(s.At) + "; its receipt goes to " + s.URL, Next: s.Due}
+		if s.Hold != "" {
+			row.State, row.Text, row.Next = "held", s.Hold, time.Time{}
+		}
+		rows = append(rows, row)
+	}
+	owed, err := tx.OpenMDNs(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range owed {
+		row := lsRow{Partner: name, What: "receipt", Name: m.Received, ID: m.Received, State: "receipt owed", Text: "it goes to " + m.URL, Next: m.Due}
+		if m.Posts > 0 {
+			row.Text = fmt.Sprintf("posted %d times to %s: %s", m.Posts, m.URL, m.Reason)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
 func transferRow(t ledger.Transfer) lsRow {
 	row := lsRow{Partner: t.Partner, What: "transfer", Name: t.Document, ID: t.ID, State: string(t.State), Text: t.Reason, Next: t.Due}
 	switch {
 	case t.Hold != "":
 		row.State, row.Text, row.Next = "held", t.Hold, time.Time{}
+	case t.State == ledger.StateWaiting:
+		row.State = "waits for the receipt"
+		if t.Reason == "" {
+			row.Text = "the partner took the message; without a receipt it is posted again then"
+		}
 	case t.State == ledger.StateFiled:
 		row.State, row.Text, row.Next = string(t.Verdict), t.FilePath, time.Time{}
 	case t.State == ledger.StateUndone:

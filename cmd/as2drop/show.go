@@ -27,6 +27,8 @@ type story struct {
 	Transfer *ledger.Transfer `json:"transfer,omitempty"`
 	Received *ledger.Received `json:"received,omitempty"`
 	Refusal  *ledger.Refusal  `json:"refusal,omitempty"`
+	Stored   *ledger.Stored   `json:"stored,omitempty"`
+	Owed     *ledger.OwedMDN  `json:"owed_receipt,omitempty"`
 	Attempts []ledger.Attempt `json:"attempts,omitempty"`
 	Events   []ledger.Event   `json:"events"`
 }
@@ -72,23 +74,43 @@ func find(tx *ledger.Tx, what string) (stories []story, err error) {
 		}
 		stories = append(stories, s)
 	}
-	received, err := tx.Received(what)
-	switch {
-	case err == nil:
-		events, err := tx.EventsOf(what)
-		return append(stories, story{Received: &received, Events: events}), err
-	case !errors.Is(err, ledger.ErrNotFound):
-		return nil, err
+	s, err := incoming(tx, what)
+	if s != nil {
+		stories = append(stories, *s)
 	}
-	refusal, err := tx.Refusal(what)
-	switch {
-	case err == nil:
-		events, err := tx.EventsOf(what)
-		return append(stories, story{Refusal: &refusal, Events: events}), err
-	case !errors.Is(err, ledger.ErrNotFound):
-		return nil, err
+	return stories, err
+}
+
+// incoming tells of a message that was received, refused, or stored and not opened yet;
+// nil if there is none.
+func incoming(tx *ledger.Tx, id string) (*story, error) {
+	var s story
+	known := false
+	for _, read := range []func() error{
+		func() error { r, err := tx.Received(id); s.Received = found(&known, r, err); return err },
+		func() error { r, err := tx.Refusal(id); s.Refusal = found(&known, r, err); return err },
+		func() error { r, err := tx.Stored(id); s.Stored = found(&known, r, err); return err },
+		func() error { r, err := tx.OwedMDN(id); s.Owed = found(&known, r, err); return err },
+		func() (err error) { s.Attempts, err = tx.Attempts(id); return err },
+		func() (err error) { s.Events, err = tx.EventsOf(id); return err },
+	} {
+		if err := read(); err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return nil, err
+		}
 	}
-	return stories, nil
+	if !known {
+		return nil, nil
+	}
+	return &s, nil
+}
+
+// found is a row that could be read, or nil.
+func found[T any](known *bool, row T, err error) *T {
+	if err != nil {
+		return nil
+	}
+	*known = true
+	return &row
 }
 
 func (s story) print(g *globals) {
@@ -99,33 +121,80 @@ func (s story) print(g *globals) {
 	case s.Transfer != nil:
 		s.printTransfer(g, line)
 	case s.Received != nil:
-		r := s.Received
-		fmt.Fprintf(g.out, "Received %s from %s: %s\n", r.Key, r.Partner, r.State)
-		line("id", "%s", r.ID)
-		line("message-id", "%s", r.MessageID)
-		line("received", "%s", when(r.At))
-		line("published", "%s", when(r.Published))
-		line("layers", "%v", r.Layers)
-		line("signer", "%s", r.Signer)
-		for _, f := range r.Files {
-			line("file", "%s (%d bytes, sha-256 %s)", f.Final, f.Size, f.SHA256)
-		}
-		line("evidence", ".evidence/%s", r.ID)
+		printReceived(g, s.Received, line)
 	case s.Refusal != nil:
-		r := s.Refusal
-		fmt.Fprintf(g.out, "Refused a message from %q to %q\n", r.From, r.To)
-		line("id", "%s", r.ID)
-		line("message-id", "%s", r.MessageID)
-		line("when", "%s", when(r.At))
+		printRefusal(g, s.Refusal, line)
+	case s.Stored != nil:
+		fmt.Fprintf(g.out, "Stored from %s, not opened yet\n", s.Stored.Partner)
+		line("id", "%s", s.Stored.ID)
+		line("message-id", "%s", s.Stored.MessageID)
+	}
+	if r := s.Stored; r != nil {
+		line("stored", "%s", when(r.At))
 		line("from", "%s", r.Remote)
-		line("answered", "%s", r.Disposition)
-		line("fact", "%s", r.Fact)
+		line("receipt to", "%s", r.URL)
+		switch {
+		case r.Hold != "":
+			line("held", "%s", r.Hold)
+		case r.Open:
+			line("next", "%s", when(r.Due))
+		}
+	}
+	if m := s.Owed; m != nil {
+		s.printOwed(m, line)
 	}
 	for _, e := range s.Events {
 		fmt.Fprintf(g.out, "  %s  %-7s %s\n", when(e.At), e.Level, e.Text)
 		if e.Hint != "" {
 			fmt.Fprintf(g.out, "  %-32s -> %s\n", "", e.Hint)
 		}
+	}
+}
+
+func printReceived(g *globals, r *ledger.Received, line func(string, string, ...any)) {
+	fmt.Fprintf(g.out, "Received %s from %s: %s\n", r.Key, r.Partner, r.State)
+	line("id", "%s", r.ID)
+	line("message-id", "%s", r.MessageID)
+	line("received", "%s", when(r.At))
+	line("published", "%s", when(r.Published))
+	line("layers", "%v", r.Layers)
+	line("signer", "%s", r.Signer)
+	for _, n := range r.Notes {
+		line("note", "%s", n)
+	}
+	for _, f := range r.Files {
+		line("file", "%s (%d bytes, sha-256 %s)", f.Final, f.Size, f.SHA256)
+	}
+	line("evidence", ".evidence/%s", r.ID)
+}
+
+func printRefusal(g *globals, r *ledger.Refusal, line func(string, string, ...any)) {
+	fmt.Fprintf(g.out, "Refused a message from %q to %q\n", r.From, r.To)
+	line("id", "%s", r.ID)
+	line("message-id", "%s", r.MessageID)
+	line("when", "%s", when(r.At))
+	line("from", "%s", r.Remote)
+	line("answered", "%s", r.Disposition)
+	line("fact", "%s", r.Fact)
+}
+
+// printOwed tells what became of a receipt that we owe or owed.
+func (s story) printOwed(m *ledger.OwedMDN, line func(string, string, ...any)) {
+	switch {
+	case m.Open:
+		line("receipt", "owed to %s, next try %s, until %s", m.URL, when(m.Due), when(m.Deadline))
+	default:
+		line("receipt", "%s to %s %s", m.Outcome, m.URL, when(m.Done))
+	}
+	if m.Reason != "" {
+		line("", "%s", m.Reason)
+	}
+	s.printAttempts(line)
+}
+
+func (s story) printAttempts(line func(string, string, ...any)) {
+	for _, a := range s.Attempts {
+		line(fmt.Sprintf("attempt %d", a.N), "%s to %s: %s, HTTP %d, counted %v: %s", when(a.Opened), a.URL, a.Outcome, a.Status, a.Counted, a.Text)
 	}
 }
 
@@ -142,7 +211,11 @@ func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
 	line("id", "%s", t.ID)
 	line("message-id", "%s", t.MessageID)
 	line("created", "%s", when(t.Created))
-	if t.State.Open() {
+	switch {
+	case t.State == ledger.StateWaiting:
+		line("receipt", "awaited until %s, then the message is posted again", when(t.Due))
+		line("gives up", "%s", when(t.Deadline))
+	case t.State.Open():
 		line("next", "%s", when(t.Due))
 		line("gives up", "%s", when(t.Deadline))
 	}
@@ -161,7 +234,5 @@ func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
 	for _, m := range t.Members {
 		line(string(m.Role), "%s (%d bytes, sha-256 %s)", m.Name, m.Size, m.SHA256)
 	}
-	for _, a := range s.Attempts {
-		line(fmt.Sprintf("attempt %d", a.N), "%s to %s: %s, HTTP %d, counted %v: %s", when(a.Opened), a.URL, a.Outcome, a.Status, a.Counted, a.Text)
-	}
+	s.printAttempts(line)
 }
