@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // InsertReceived adds a message that is to be published and reserves its final names.
@@ -82,6 +83,19 @@ func (tx *Tx) ReceivedByMessage(from, to, messageID string) (Received, error) {
 // Received reads one accepted message.
 func (tx *Tx) Received(id string) (Received, error) {
 	return one[Received](tx, "message "+id, `SELECT body FROM received WHERE id=?`, id)
+}
+
+// FindReceived finds accepted messages by identifier, by Message-ID with or without
+// angle brackets, or by key.
+func (tx *Tx) FindReceived(what string) ([]Received, error) {
+	if r, err := tx.Received(what); err == nil || !errors.Is(err, ErrNotFound) {
+		return []Received{r}, err
+	}
+	bare := strings.TrimSuffix(strings.TrimPrefix(what, "<"), ">")
+	if rs, err := all[Received](tx, `SELECT body FROM received WHERE message_id=? ORDER BY id`, bare); err != nil || len(rs) > 0 {
+		return rs, err
+	}
+	return all[Received](tx, `SELECT body FROM received WHERE json_extract(body, '$.key')=? ORDER BY id`, what)
 }
 
 // Unpublished are the accepted messages of a partner that are not in the inbox yet.

@@ -275,6 +275,29 @@ func TestFindTransfers(t *testing.T) {
 	}
 }
 
+func TestFindReceived(t *testing.T) {
+	l := open1(t)
+	a := &Received{ID: "r1", Partner: "acme", From: "A", To: "B", MessageID: "1@them", Key: "INV-1", State: ReceivedPublished}
+	b := &Received{ID: "r2", Partner: "acme", From: "A", To: "B", MessageID: "2@them", Key: "INV-1", State: ReceivedPublished}
+	update(t, l, func(tx *Tx) error { return errors.Join(tx.InsertReceived(b, fold), tx.InsertReceived(a, fold)) })
+	for what, want := range map[string]string{"r2": "r2", "<1@them>": "r1", "2@them": "r2", "INV-1": "r1 r2", "INV": "", "": ""} {
+		err := l.View(bg, func(tx *Tx) error {
+			rs, err := tx.FindReceived(what)
+			var ids []string
+			for _, r := range rs {
+				ids = append(ids, r.ID)
+			}
+			if strings.Join(ids, " ") != want {
+				t.Errorf("%q: %v, want %s", what, ids, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWorldRows(t *testing.T) {
 	l := open1(t)
 	update(t, l, func(tx *Tx) error {

@@ -74,11 +74,27 @@ func find(tx *ledger.Tx, what string) (stories []story, err error) {
 		}
 		stories = append(stories, s)
 	}
-	s, err := incoming(tx, what)
-	if s != nil {
-		stories = append(stories, *s)
+	ids := []string{what}
+	received, err := tx.FindReceived(what)
+	if err != nil {
+		return nil, err
 	}
-	return stories, err
+	if len(received) > 0 {
+		ids = ids[:0]
+	}
+	for _, r := range received {
+		ids = append(ids, r.ID)
+	}
+	for _, id := range ids {
+		s, err := incoming(tx, id)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			stories = append(stories, *s)
+		}
+	}
+	return stories, nil
 }
 
 // incoming tells of a message that was received, refused, or stored and not opened yet;
