@@ -60,7 +60,7 @@ const maxMDN = 1 << 20
 // the trouble of showing it. Encrypted and compressed receipts are refused: RFC 4130,
 // 7.4.2 knows only multipart/report, bare or signed.
 func ParseMDN(header http.Header, body []byte, trust cms.Trust, at time.Time) (*MDN, error) {
-	r := &mdnReader{m: &MDN{From: UnquoteName(header.Get("AS2-From")), To: UnquoteName(header.Get("AS2-To"))}, verify: func(s *cms.Signature, sums map[cms.Digest][]byte) (*cms.Verified, error) {
+	r := &mdnReader{m: &MDN{From: foreignName(header.Get("AS2-From")), To: foreignName(header.Get("AS2-To"))}, verify: func(s *cms.Signature, sums map[cms.Digest][]byte) (*cms.Verified, error) {
 		return s.Verify(sums, trust, at)
 	}}
 	if err := r.read(header, body); err != nil {
@@ -434,8 +434,11 @@ func recipientName(value string) string {
 	if _, name, ok := strings.Cut(value, ";"); ok {
 		value = name
 	}
-	return UnquoteName(value)
+	return foreignName(value)
 }
+
+// foreignName reads an AS2 name that may be quoted twice, as pyas2-lib does.
+func foreignName(value string) string { return UnquoteName(UnquoteName(value)) }
 
 // readMIC reads a Received-Content-MIC (RFC 4130, 7.4.3). Some products state several,
 // in fields of their own or one behind the other; blanks may stand anywhere.
