@@ -109,6 +109,9 @@ func (b *ber) readByte() (byte, error) {
 // peek returns the next header without taking it, or errEnd.
 func (b *ber) peek() (header, error) {
 	if b.peeked != nil {
+		if b.peeked.class == classUniversal && b.peeked.tag == 0 {
+			return header{}, errEnd // end-of-contents, seen before and not yet popped
+		}
 		return *b.peeked, nil
 	}
 	if n := len(b.stack); n > 0 && b.stack[n-1].left == 0 {
