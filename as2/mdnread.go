@@ -33,7 +33,9 @@ type MDN struct {
 
 	Signed      bool // and verified
 	Signer      *x509.Certificate
+	ByAuthority bool       // the signer was not configured himself: an authority vouches for him
 	Digest      cms.Digest // of the signature that verified
+	Scheme      cms.Scheme // likewise
 	SigningTime time.Time  // as the signer claims; zero if he does not
 	Expired     bool       // the signer's certificate had expired
 	Claim       string     // why the signature does not count; empty if it does, or there is none
@@ -248,7 +250,8 @@ func (r *mdnReader) conclude(v *cms.Verified, err error) {
 		r.m.Claim = err.Error()
 		return
 	}
-	r.m.Signed, r.m.Signer, r.m.Digest, r.m.SigningTime, r.m.Expired = true, v.Certificate, v.Digest, v.SigningTime, v.Expired
+	r.m.Signed, r.m.Signer, r.m.ByAuthority, r.m.Expired = true, v.Certificate, v.ByAuthority, v.Expired
+	r.m.Digest, r.m.Scheme, r.m.SigningTime = v.Digest, v.Scheme, v.SigningTime
 	if v.Digest == cms.SHA1 {
 		r.note("the receipt is signed with sha1, which is broken")
 	}

@@ -24,9 +24,9 @@ def openssl(*args, data=None):
     return subprocess.run(("openssl",) + args, input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-def identity(folder, name, days="3650"):
+def identity(folder, name, *algorithm):
     key, cert = folder / f"{name}.key", folder / f"{name}.pem"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", days, "-subj", f"/CN={name}", "-sha256")
+    openssl("req", "-x509", "-newkey", *(algorithm or ["rsa:2048"]), "-nodes", "-keyout", key, "-out", cert, "-days", "3650", "-subj", f"/CN={name}", "-sha256")
     return key, cert
 
 
@@ -94,6 +94,9 @@ def by_openssl(folder):
     write("binary-ber-signature", signed(part, indefinite(der), P7S), signer[1])
     write("no-signed-attributes", signed(part, base64_lines(sign(signer, part, "-md", "sha256", "-noattr", "-nocerts")), P7S + BASE64), signer[1])
     write("sha1-signature", signed(part, base64_lines(sign(signer, part, "-md", "sha1")), P7S + BASE64, "sha1"), signer[1])
+    write("pss-signature", signed(part, base64_lines(sign(signer, part, "-md", "sha384", "-keyopt", "rsa_padding_mode:pss")), P7S + BASE64, "sha-384"), signer[1])
+    curve = identity(folder, "theirs-ec", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    write("ecdsa-signature", signed(part, base64_lines(sign(curve, part, "-md", "sha512")), P7S + BASE64, "sha-512"), curve[1])
     write("of-a-stranger", signed(part, base64_lines(sign(other, part, "-md", "sha256")), P7S + BASE64), signer[1])
     write("changed-after-signing", signed(part.replace(b"; processed", b"; Processed"), base64_lines(der), P7S + BASE64), signer[1])
     write("sent-with-bare-lf", signed(part.replace(b"\r\n", b"\n"), base64_lines(der), P7S + BASE64), signer[1])
