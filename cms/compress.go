@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"bufio"
 	"errors"
 	"io"
 
@@ -108,12 +109,14 @@ func Decompress(r io.Reader, lim Limits) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &inflater{b: b, src: content}, nil
+	// The inflater takes single bytes from a buffer that we can look into afterwards.
+	return &inflater{b: b, src: content, buf: bufio.NewReaderSize(content, streamBuffer)}, nil
 }
 
 type inflater struct {
 	b   *ber
 	src *octets
+	buf *bufio.Reader // of src
 	z   io.ReadCloser
 	err error
 }
@@ -123,7 +126,7 @@ func (i *inflater) Read(p []byte) (int, error) {
 		return 0, i.err
 	}
 	if i.z == nil {
-		z, err := zlib.NewReader(i.src)
+		z, err := zlib.NewReader(i.buf)
 		if err != nil {
 			i.err = i.fault(err)
 			return 0, i.err
@@ -143,7 +146,7 @@ func (i *inflater) Read(p []byte) (int, error) {
 // end makes sure that nothing follows the compressed bytes and that the structure
 // around them is whole.
 func (i *inflater) end() error {
-	if n, err := io.Copy(io.Discard, i.src); err != nil || n > 0 {
+	if n, err := io.Copy(io.Discard, i.buf); err != nil || n > 0 {
 		return i.fault(orSyntax(err, "bytes behind the compressed content"))
 	}
 	if err := i.b.finish(); err != nil {

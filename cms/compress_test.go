@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zlib"
 	"pgregory.net/rapid"
 )
 
@@ -70,6 +72,54 @@ func TestBrokenCompression(t *testing.T) {
 	}
 	if _, err := inflate(io.MultiReader(bytes.NewReader(c[:70]), iotest.ErrReader(errPass))); !errors.Is(err, errPass) || errors.Is(err, ErrDecompress) {
 		t.Errorf("broken connection: %v", err)
+	}
+}
+
+// compressedData is a CompressedData of definite lengths around what somebody deflated.
+func compressedData(algorithm, deflated []byte) []byte {
+	sequence := func(parts ...[]byte) []byte {
+		return encode(header{constructed: true, tag: tagSequence}, bytes.Join(parts, nil))
+	}
+	explicit := func(content []byte) []byte { return encode(header{class: classContext, constructed: true}, content) }
+	info := sequence(mustMarshal(oidData), explicit(encode(header{tag: tagOctetString}, deflated)))
+	return sequence(mustMarshal(oidCompressedData), explicit(sequence([]byte{tagInteger, 1, 0}, algorithm, info)))
+}
+
+func TestFormsOfCompression(t *testing.T) {
+	data := bytes.Repeat([]byte("invoice "), 10)
+	deflated := func(w io.WriteCloser, buf *bytes.Buffer) []byte {
+		if _, err := w.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return buf.Bytes()
+	}
+	var z, f bytes.Buffer
+	raw, err := flate.NewWriter(&f, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zipped, bare := deflated(zlib.NewWriter(&z), &z), deflated(raw, &f)
+	withNull := append(bytes.Clone(algZlib), 5, 0)
+	withNull[1] += 2
+	for name, c := range map[string]struct {
+		message []byte
+		good    bool
+	}{
+		"as in the RFC":             {compressedData(algZlib, zipped), true},
+		"parameters NULL":           {compressedData(withNull, zipped), true},
+		"bytes behind the end":      {append(compressedData(algZlib, zipped), "\r\n"...), true},
+		"bytes behind the checksum": {compressedData(algZlib, append(bytes.Clone(zipped), 0)), false},
+		"without zlib header":       {compressedData(algZlib, bare), false},
+		"nothing":                   {compressedData(algZlib, nil), false},
+		"a dictionary of theirs":    {compressedData(algZlib, []byte{0x78, 0xbb, 1, 2, 3, 4}), false},
+	} {
+		got, err := inflate(bytes.NewReader(c.message))
+		if (err == nil) != c.good || c.good && !bytes.Equal(got, data) || err != nil && !errors.Is(err, ErrDecompress) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }
 
