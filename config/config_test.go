@@ -52,7 +52,7 @@ partners:
       receipt_url: "https://us.example/mdn", receipt_wait: 2h, receipt_micalgs: [sha-512, sha1], accept_missing_mic: true, accept_duplicate: true, subject: s,
       content_type: application/x, headers: {X-A: a, X-B: b}, parallel: 7}
     receive: {require: [signed], digests: [sha1], ciphers: [], receipt_hosts: [a.example, "b.example:1"], credentials: {bearer_file: keys/secret, client_certificates: keys/other.pem},
-      receipt_retry: {attempts: 4, first: 2s, max: 3s, factor: 4, jitter: 0.3, give_up_after: 2h}, max_message: 1B, max_entries: 3, max_unpacked: 2kB, max_ratio: 4}
+      receipt_retry: {attempts: 4, first: 2s, max: 3s, give_up_after: 2h}, max_message: 1B, max_entries: 3, max_unpacked: 2kB, max_ratio: 4}
     quirks: {no_signed_attributes: true, no_algorithm_protection: true, opaque_signature: true, mic_names: rsa-sha256, payload_base64: true, unquoted_filename: true, no_filename: true,
       http_transfer_encoding: true, canonical_mic: true, unsigned_receipts: true, chunked: true, expect_continue: true}
     naming: {documents: ["{key}.d"], attachments: ["{key}.a"], document_regexp: "(?P<key>d)", attachment_regexp: "(?P<key>a)", ignore: ["*.x"],
@@ -80,7 +80,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Trust: Trust{[]string{"keys/us.pem"}, c.Listen[0].Certificates, "ACME"},
 		Send: Send{cms.NoDigest, true, cms.AES128CBC, cms.OAEPSHA512, true, "before-sign", "unsigned", true, "https://us.example/mdn", 2 * time.Hour,
 			[]cms.Digest{cms.SHA512, cms.SHA1}, true, true, "s", "application/x", []as2.Field{{Name: "X-A", Value: "a"}, {Name: "X-B", Value: "b"}}, 7},
-		Receive: Receive{true, false, nil, []cms.Digest{cms.SHA1}, []string{"a.example", "b.example:1"}, Retry{4, 2 * time.Second, 3 * time.Second, 4, 0.3, 2 * time.Hour},
+		Receive: Receive{true, false, nil, []cms.Digest{cms.SHA1}, []string{"a.example", "b.example:1"}, ReceiptRetry{4, 2 * time.Second, 3 * time.Second, 2 * time.Hour},
 			Credentials{BearerFile: "keys/secret", Bearer: "open sesame", ClientFiles: []string{"keys/other.pem"}, Client: p.Certificates[1].Certificates}, 1, 3, 2000, 4},
 		Quirks: Quirks{all, true, true},
 		Naming: naming.Config{Documents: []string{"{key}.d"}, Attachments: []string{"{key}.a"}, DocumentExpr: "(?P<key>d)", AttachmentExpr: "(?P<key>a)", Ignore: []string{"*.x"},

@@ -14,10 +14,10 @@ import (
 func defaultPartner() *Partner {
 	p := &Partner{
 		Version: "1.2",
-		Send:    Send{Sign: cms.SHA256, Cipher: cms.AES256CBC, Compress: "none", Receipt: "signed", ReceiptWait: 24 * time.Hour, Parallel: 2},
+		Send:    Send{Sign: cms.SHA256, Cipher: cms.AES256CBC, Compress: "none", Receipt: "signed", ReceiptWait: time.Hour, Parallel: 2},
 		Receive: Receive{Signed: true, Encrypted: true, MaxMessage: 64 << 30, MaxEntries: 10_000, MaxUnpacked: 256 << 30, MaxRatio: 1000,
 			Digests:      []cms.Digest{cms.SHA224, cms.SHA256, cms.SHA384, cms.SHA512},
-			ReceiptRetry: Retry{Attempts: 20, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 3 * 24 * time.Hour}},
+			ReceiptRetry: ReceiptRetry{Attempts: 20, First: 30 * time.Second, Max: time.Hour, GiveUpAfter: 3 * 24 * time.Hour}},
 		Naming: naming.DefaultConfig(), LateWindow: 24 * time.Hour,
 		Outbox:       Outbox{Bundle: "always", Poll: 30 * time.Second, WaitingAlarm: time.Hour},
 		Inbox:        Inbox{Unpack: "auto", BrokenZip: "keep", OnConflict: "rename", Layout: "files"},

@@ -92,7 +92,7 @@ type Receive struct {
 	Legacy            []cms.Cipher // old ciphers that are accepted beside the modern ones
 	Digests           []cms.Digest // of signatures that are accepted
 	ReceiptHosts      []string     // host[:port] that asynchronous receipts may be posted to
-	ReceiptRetry      Retry        // of asynchronous receipts
+	ReceiptRetry      ReceiptRetry // of asynchronous receipts
 	Credentials       Credentials
 	MaxMessage        int64
 	MaxEntries        int
@@ -147,7 +147,14 @@ type Inbox struct {
 	Layout     string // files, batch
 }
 
-// Retry is how often and how long something is tried.
+// ReceiptRetry is how often and how long an asynchronous receipt is posted.
+type ReceiptRetry struct {
+	Attempts    int
+	First, Max  time.Duration // waits; each is twice as long as the one before
+	GiveUpAfter time.Duration
+}
+
+// Retry is how often and how long a transfer is tried.
 type Retry struct {
 	Attempts    int
 	First, Max  time.Duration

@@ -144,18 +144,13 @@ func retryKeys() []key[Retry] {
 	}
 }
 
-// receiptRetryKeys are those of receipts that are posted later.
-func receiptRetryKeys() []key[Retry] {
-	keys := retryKeys()
-	for i := range keys {
-		switch k := &keys[i]; k.name {
-		case "attempts":
-			k.def, k.doc = "20", "How often a receipt is posted in all."
-		case "give_up_after":
-			k.def, k.doc = "3d", "A receipt that was not taken this long after the message was stored is given up, with an alarm."
-		}
+func receiptRetryKeys() []key[ReceiptRetry] {
+	return []key[ReceiptRetry]{
+		{"attempts", "1 to 1000", "20", "How often a receipt is posted in all.", setInt(1, 1000, func(r *ReceiptRetry) *int { return &r.Attempts })},
+		{"first", "duration", "30s", "The wait before the first retry; each is twice as long as the one before.", setDuration(time.Second, func(r *ReceiptRetry) *time.Duration { return &r.First })},
+		{"max", "duration", "1h", "The longest wait.", setDuration(time.Second, func(r *ReceiptRetry) *time.Duration { return &r.Max })},
+		{"give_up_after", "duration", "3d", "A receipt that nobody took this long after it was asked for is given up, with an alarm.", setDuration(time.Second, func(r *ReceiptRetry) *time.Duration { return &r.GiveUpAfter })},
 	}
-	return keys
 }
 
 func timeoutKeys() []key[Timeouts] {
