@@ -182,8 +182,7 @@ func (r *mdnReader) multipartSigned(body []byte, params map[string]string) error
 	if r.verify == nil {
 		return nil
 	}
-	p := &peeler{opened: &Opened{}}
-	signature, err := p.signaturePart(ps)
+	signature, err := readSignature(ps, cms.Limits{}, false)
 	if err != nil {
 		r.m.Claim = err.Error()
 		return nil

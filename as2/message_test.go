@@ -135,7 +135,7 @@ func TestFaults(t *testing.T) {
 		}, UnexpectedProcessing},
 		"compressed: damaged":         {compressedOnly, theirs(), func(b []byte) []byte { b[len(b)-20] ^= 0xff; return b }, DecompressionFailed},
 		"too long":                    {signedOnly, func() OpenOptions { o := theirs(); o.MaxPayload = 10; return o }(), nil, UnexpectedProcessing},
-		"digest that is not accepted": {func() SealOptions { o := signedOnly; o.Sign = signer(ours(), cms.SHA1); return o }(), theirs(), nil, AuthenticationFailed},
+		"digest that is not accepted": {func() SealOptions { o := signedOnly; o.Sign = signer(ours(), cms.SHA1); return o }(), theirs(), nil, InsufficientSecurity},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, body := sealBytes(t, payload, c.seal)
@@ -178,12 +178,11 @@ func TestNoPaddingOracle(t *testing.T) {
 	s, plain := sealBytes(t, []byte("invoice"), inner)
 	header := appendFields(nil, []Field{{"Content-Type", Get(s.Header, "Content-Type")}})
 	for name, content := range map[string][]byte{
-		"noise":                    bytes.Repeat([]byte{0x9f, 3}, 40),
-		"cut in the first part":    append(bytes.Clone(header), plain[:100]...),
-		"cut in the signature":     append(bytes.Clone(header), plain[:len(plain)-300]...),
-		"no closing boundary":      append(bytes.Clone(header), plain[:len(plain)-4]...),
-		"a block behind the end":   append(append(bytes.Clone(header), plain...), "0123456789abcdef"...),
-		"a damaged signature part": append(bytes.Clone(header), bytes.Replace(plain, []byte("base64"), []byte("binary"), 1)...),
+		"noise":                  bytes.Repeat([]byte{0x9f, 3}, 40),
+		"cut in the first part":  append(bytes.Clone(header), plain[:100]...),
+		"cut in the signature":   append(bytes.Clone(header), plain[:len(plain)-300]...),
+		"no closing boundary":    append(bytes.Clone(header), plain[:len(plain)-4]...),
+		"a block behind the end": append(append(bytes.Clone(header), plain...), "0123456789abcdef"...),
 	} {
 		var body bytes.Buffer
 		w, err := cms.Encrypt(&body, cms.EncryptOptions{Cipher: cms.AES128CBC, Recipients: to(partners()), Rand: zeroRand{}})

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
 
@@ -52,44 +51,4 @@ func FindMIC(mics []MIC, d cms.Digest) (MIC, bool) {
 		return MIC{}, false
 	}
 	return mics[i], true
-}
-
-// hashes computes several digests of one stream, in a fixed order.
-type hashes struct {
-	digests []cms.Digest
-	states  []hash.Hash
-}
-
-func newHashes(ds []cms.Digest) *hashes {
-	h := &hashes{}
-	for _, d := range ds {
-		if d != cms.NoDigest && !slices.Contains(h.digests, d) {
-			h.digests = append(h.digests, d)
-			h.states = append(h.states, d.New())
-		}
-	}
-	return h
-}
-
-func (h *hashes) Write(p []byte) (int, error) {
-	for _, s := range h.states {
-		s.Write(p)
-	}
-	return len(p), nil
-}
-
-func (h *hashes) mics() []MIC {
-	mics := make([]MIC, len(h.states))
-	for i, s := range h.states {
-		mics[i] = MIC{h.digests[i], s.Sum(nil)}
-	}
-	return mics
-}
-
-func (h *hashes) sums() map[cms.Digest][]byte {
-	sums := make(map[cms.Digest][]byte, len(h.states))
-	for i, s := range h.states {
-		sums[h.digests[i]] = s.Sum(nil)
-	}
-	return sums
 }

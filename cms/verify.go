@@ -117,19 +117,22 @@ func (s *Signature) verify(signer readSigner, digests map[Digest][]byte, cert *x
 	if err := a.check(s.contentType, signer.digestAlg, signer.sigAlg); err != nil {
 		return time.Time{}, err
 	}
-	if !bytes.Equal(a.digest, content) {
-		return time.Time{}, ErrDigestMismatch
-	}
 	// As sent first; some products sign another order than they send.
 	check := func(attrs []byte) error {
 		return checkSignature(cert.PublicKey, signer.sigAlg, signer.digest, asSigned(signer.digest, attrs), signer.signature)
 	}
-	if check(signer.attrs) == nil {
-		return a.signingTime, nil
+	if check(signer.attrs) != nil {
+		sorted, err := sortAttributes(signer.attrs)
+		if err == nil {
+			err = check(sorted)
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
 	}
-	sorted, err := sortAttributes(signer.attrs)
-	if err != nil {
-		return time.Time{}, err
+	// Only a digest that was really signed says anything about the content.
+	if !bytes.Equal(a.digest, content) {
+		return time.Time{}, ErrDigestMismatch
 	}
-	return a.signingTime, check(sorted)
+	return a.signingTime, nil
 }

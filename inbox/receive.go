@@ -200,7 +200,7 @@ func storedReply(row *ledger.Received) (as2.Reply, error) {
 func (r *request) unpack(opened *as2.Opened) (*ledger.Received, error) {
 	row := &ledger.Received{
 		ID: r.id, Partner: r.p.Name, Station: r.p.Station, From: r.env.From, To: r.env.To, MessageID: as2.StripID(r.env.MessageID),
-		State: ledger.ReceivedReceived, At: r.Now().UTC(), MICs: map[string]string{}, Layers: opened.Layers, Notes: opened.Notes, Config: r.Config,
+		State: ledger.ReceivedReceived, At: r.Now().UTC(), MICs: map[string]string{}, Layers: as2.LayerNames(opened.Layers), Notes: opened.Notes, Config: r.Config,
 	}
 	if opened.Signer != nil {
 		row.Signer = opened.Signer.Subject.String()

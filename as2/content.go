@@ -1,0 +1,225 @@
+package as2
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/textproto"
+	"strings"
+
+	"github.com/as2drop/as2drop/cms"
+)
+
+// content is the innermost entity: one file, or several in a multipart. All layers are
+// known here, so what was agreed is decided before a byte is written.
+func (p *peeler) content(body *bufio.Reader, raw []byte, h textproto.MIMEHeader) error {
+	if err := p.requirements(); err != nil {
+		return err
+	}
+	typ, params := mediaType(h.Get("Content-Type"))
+	switch typ {
+	case "multipart/encrypted", "multipart/report", "message/disposition-notification":
+		return fmt.Errorf("%w: %s is no business document", errFormat, typ)
+	}
+	p.start = StripID(params["start"])
+	var src io.Reader = body
+	var mic *hashes
+	if !p.opened.Signed {
+		// RFC 4130, 7.3.1: the MIC of what is unsigned, with the inner header if there is
+		// a layer around it.
+		mic = newHashes([]cms.Digest{p.unsignedDigest()})
+		mic.Write(raw)
+		src = io.TeeReader(body, mic)
+	}
+	if err := p.files(src, h, 0); err != nil {
+		return err
+	}
+	p.root()
+	// A transfer encoding or a multipart may end before the entity does.
+	if _, err := io.Copy(io.Discard, readerOnly{src}); err != nil {
+		return err
+	}
+	if mic != nil {
+		p.opened.MICs = mic.mics()
+	}
+	return nil
+}
+
+// requirements holds the layers that were really peeled against what was agreed.
+func (p *peeler) requirements() error {
+	var err error
+	switch {
+	case p.o.RequireEncrypted && !p.opened.Encrypted:
+		err = fmt.Errorf("%w: it is %s and not encrypted", errLessProtected, describeLayers(p.opened.Layers))
+	case p.o.RequireSigned && !p.opened.Signed:
+		err = fmt.Errorf("%w: it is %s and not signed", errLessProtected, describeLayers(p.opened.Layers))
+	default:
+		return nil
+	}
+	return p.object(err)
+}
+
+// unsignedDigest is the first supported one that the sender asks for (RFC 4130, 7.3.1);
+// without any, what his version makes the default: SHA-256 (rfc4130bis, 8.4.3) or
+// SHA-1 (RFC 4130, 7.4.3).
+func (p *peeler) unsignedDigest() cms.Digest {
+	switch {
+	case len(p.e.Receipt.Digests) > 0:
+		return p.e.Receipt.Digests[0]
+	case p.e.Version != "" && atLeast(p.e.Version, 3):
+		return cms.SHA256
+	}
+	return cms.SHA1
+}
+
+// maxNesting is how deep multiparts may stand in each other.
+const maxNesting = 4
+
+// files writes what an entity holds. Parts of a batch are delivered as they are: a
+// signature or encryption inside of one belongs to the file.
+func (p *peeler) files(r io.Reader, h textproto.MIMEHeader, depth int) error {
+	typ, params := mediaType(h.Get("Content-Type"))
+	if !strings.HasPrefix(typ, "multipart/") || typ == "multipart/signed" {
+		return p.file(r, h, depth > 0)
+	}
+	if depth == maxNesting {
+		return fmt.Errorf("%w: multiparts nested deeper than %d", errStructure, maxNesting)
+	}
+	if typ != "multipart/related" { // RFC 6362 knows no other
+		p.note("the files came in %s and were taken for one batch", typ)
+	}
+	ps, err := newParts(r, params["boundary"])
+	if err == nil {
+		err = firstPart(ps)
+	}
+	for ; err == nil; err = ps.next() {
+		br := bufio.NewReaderSize(ps, streamBuffer)
+		_, part, herr := readMIMEHeader(br)
+		if errors.Is(herr, errNoHeader) {
+			part, herr = textproto.MIMEHeader{}, nil
+		}
+		if herr == nil {
+			herr = p.files(br, part, depth+1)
+		}
+		if herr != nil {
+			return herr
+		}
+	}
+	if err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// file writes one file to the sink.
+func (p *peeler) file(r io.Reader, h textproto.MIMEHeader, batch bool) error {
+	part := Part{Index: len(p.opened.Parts), Filename: fileName(h), ContentID: StripID(h.Get("Content-Id"))}
+	part.ContentType, _ = mediaType(h.Get("Content-Type"))
+	part.Document = p.start == "" && part.Index == 0 || p.start != "" && part.ContentID == p.start
+	if part.Index == p.o.MaxParts {
+		return fmt.Errorf("%w: more than %d files", errTooLong, p.o.MaxParts)
+	}
+	if !batch && part.Filename == "" && (len(p.opened.Layers) == 0 || !isWrapperName(p.e.Filename)) {
+		part.Filename = p.e.Filename // mendelson names it in the HTTP header alone
+	}
+	if !knownTransfer(h) {
+		p.note("the transfer encoding %q is unknown; the bytes were taken as they are", h.Get("Content-Transfer-Encoding"))
+	}
+	file, err := p.sink(part)
+	if err != nil {
+		p.out.err = err
+		return err
+	}
+	before := p.out.n
+	p.out.w = file
+	var w io.Writer = p.out
+	if p.exam != nil {
+		w = io.MultiWriter(w, p.exam.file(part))
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, readerOnly{decodeTransfer(r, h)}, make([]byte, streamBuffer))
+	if cerr := file.Close(); cerr != nil && p.out.err == nil {
+		p.out.err = cerr
+	}
+	part.Size = p.out.n - before
+	p.opened.Parts = append(p.opened.Parts, part)
+	if err == nil {
+		err = p.out.err
+	}
+	return err
+}
+
+// root makes sure that one of the parts is the document: the one that start names, or
+// the first (RFC 2387, 3.2).
+func (p *peeler) root() {
+	documents := 0
+	for i := range p.opened.Parts {
+		if p.opened.Parts[i].Document {
+			if documents++; documents > 1 {
+				p.opened.Parts[i].Document = false // a Content-ID that is there twice
+			}
+		}
+	}
+	if documents == 0 {
+		p.opened.Parts[0].Document = true
+		p.note("no part has the Content-ID %q that the message names as its root; the first one was taken", p.start)
+	}
+}
+
+// drain reads to the end and counts what is more than blanks.
+func drain(r io.Reader) (n int64, err error) {
+	buf := make([]byte, 4<<10)
+	for {
+		k, err := r.Read(buf)
+		for _, c := range buf[:k] {
+			if !strings.ContainsRune(blanks, rune(c)) {
+				n++
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// tracked counts, and remembers the error of the connection below.
+type tracked struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (t *tracked) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.n += int64(n)
+	if err != nil && err != io.EOF {
+		t.err = err
+	}
+	return n, err
+}
+
+// trackedWriter counts, limits, and remembers the error of the disk below.
+type trackedWriter struct {
+	w       io.Writer
+	n       int64
+	left    int64
+	limited bool
+	err     error
+}
+
+func (t *trackedWriter) Write(p []byte) (int, error) {
+	if t.limited {
+		if t.left -= int64(len(p)); t.left < 0 {
+			return 0, errTooLong
+		}
+	}
+	n, err := t.w.Write(p)
+	t.n += int64(n)
+	if err != nil {
+		t.err = err
+	}
+	return n, err
+}
