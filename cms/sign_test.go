@@ -48,6 +48,14 @@ func TestSignatureVerifies(t *testing.T) {
 		if v, err := s.Verify(digestOf(d, content), trusted, moment.AddDate(2, 0, 0)); err != nil || !v.Expired {
 			t.Errorf("%v after the certificate expired: %+v, %v", d, v, err)
 		}
+		strict := trusted
+		strict.Strict = true
+		if v, err := s.Verify(digestOf(d, content), strict, moment.AddDate(2, 0, 0)); !errors.Is(err, ErrUnknownSigner) || v != nil {
+			t.Errorf("%v after the certificate expired, strictly: %+v, %v", d, v, err)
+		}
+		if _, err := s.Verify(digestOf(d, content), strict, moment); err != nil {
+			t.Errorf("%v strictly: %v", d, err)
+		}
 		for name, c := range map[string]struct {
 			digests map[Digest][]byte
 			trusted Trust

@@ -40,6 +40,7 @@ type Trust struct {
 	Certificates []*x509.Certificate // pinned: these certificates themselves
 	Authorities  []*x509.Certificate // may have issued the signer's certificate
 	Subject      string              // with Authorities: the common name, or the whole subject, that the signer must have; required then
+	Strict       bool                // a signature by a certificate that is not valid at the moment does not count
 }
 
 // Pinned trusts certificates themselves.
@@ -48,7 +49,7 @@ func Pinned(certs ...*x509.Certificate) Trust { return Trust{Certificates: certs
 // Verify checks that a trusted signer signed content with the given digests.
 //
 // For a pinned certificate the moment decides only whether it had expired, which is
-// reported and not an error. A certificate that authorities vouch for comes from the
+// reported and not an error unless the trust is strict. A certificate that authorities vouch for comes from the
 // message; it must be valid at the moment, as must its chain, and its subject must be
 // the one that is trusted.
 //
@@ -69,11 +70,15 @@ func (s *Signature) Verify(digests map[Digest][]byte, trust Trust, at time.Time)
 				continue
 			}
 			claimed, err := s.verify(signer, digests, c.cert)
-			if err == nil {
+			expired := at.Before(c.cert.NotBefore) || at.After(c.cert.NotAfter)
+			if err == nil && !(expired && trust.Strict) {
 				return &Verified{
 					Certificate: c.cert, Digest: signer.digest, Scheme: schemeOf(signer.sigAlg.Algorithm), SigningTime: claimed,
-					Expired: at.Before(c.cert.NotBefore) || at.After(c.cert.NotAfter), ByAuthority: c.byAuthority, Attributes: signer.attrs != nil,
+					Expired: expired, ByAuthority: c.byAuthority, Attributes: signer.attrs != nil,
 				}, nil
+			}
+			if err == nil {
+				err = fmt.Errorf("%w: certificate %q is valid from %s to %s", ErrUnknownSigner, c.cert.Subject, c.cert.NotBefore.UTC().Format(time.DateOnly), c.cert.NotAfter.UTC().Format(time.DateOnly))
 			}
 			if distance(err) >= distance(failure) {
 				failure = err
