@@ -36,25 +36,25 @@ type Modifier struct {
 
 var modifiers = []Modifier{
 	{AuthenticationFailed, "error", "RFC 4130, 7.5.4",
-		"The sender could not be authenticated: the signature does not verify with the certificates agreed upon, or the credentials are others. Send your present certificate to this partner, or sign with the one he has.", ""},
+		"The sender could not be authenticated: the signature does not verify with the certificates agreed upon, or the credentials are others. Send your present certificate to the receiver, or sign with the one he has.", ""},
 	{DecompressionFailed, "error", "RFC 4130, 7.4.3",
 		"The message could not be decompressed. Compress with zlib as RFC 3274 has it, or send without compression.", ""},
 	{DecryptionFailed, "error", "RFC 4130, 7.5.4",
-		"The message could not be decrypted. Encrypt to the present certificate of this partner, with an algorithm agreed upon.", ""},
+		"The message could not be decrypted. Encrypt to the present certificate of the receiver, with an algorithm agreed upon.", ""},
 	{InsufficientSecurity, "error", "RFC 4130, 7.4.3",
-		"The message is less protected than was agreed. Sign and encrypt as agreed with this partner, with algorithms that he accepts.", ""},
+		"The message is less protected than was agreed. Sign and encrypt as agreed with the receiver, with algorithms that he accepts.", ""},
 	{IntegrityCheckFailed, "error", "RFC 4130, 7.5.4",
 		"The content is not what was signed: it was changed on the way. Look for a proxy or gateway that touches messages, and send again.", ""},
 	{UnexpectedProcessing, "error", "RFC 4130, 7.5.4",
-		"The message could not be processed. Ask this partner for the reason, with the Message-ID at hand.", ""},
+		"The message could not be processed. Ask the receiver for the reason, with the Message-ID at hand.", ""},
 	{DuplicateFilename, "error", "rfc4130bis, 8.5.4",
 		"A file of this name was received before. Give each file a name of its own and send again.", UnexpectedProcessing},
 	{IllegalFilename, "error", "rfc4130bis, 8.5.4",
-		"The name of the file cannot be used by this partner. Send it again under a plain name.", UnexpectedProcessing},
+		"The name of the file cannot be used by the receiver. Send it again under a plain name.", UnexpectedProcessing},
 	{InvalidMessageID, "error", "rfc4130bis, 8.5.4",
 		"The Message-ID is missing or malformed. Send one in angle brackets, without blanks, of at most 998 characters.", UnexpectedProcessing},
 	{UnknownRelationship, "error", "rfc4130bis, 8.5.4",
-		"AS2-From and AS2-To are no pair that this partner knows. Compare both identifiers with him, upper and lower case included.", AuthenticationFailed},
+		"AS2-From and AS2-To are no pair that the receiver knows. Compare both identifiers with him, upper and lower case included.", AuthenticationFailed},
 	{UnsupportedFormat, "failure", "RFC 4130, 7.5.3",
 		"The receipt cannot be given in the format that was asked for. Ask for signed-receipt-protocol=optional, pkcs7-signature.", ""},
 	{UnsupportedMICAlgorithm, "failure", "RFC 4130, 7.5.3",
@@ -64,7 +64,7 @@ var modifiers = []Modifier{
 	{DuplicateDocument, "warning", "RFC 4130, 7.5.6",
 		"The same message was received before and was not processed again.", ""},
 	{AuthenticationContinued, "warning", "RFC 4130, 7.5.5",
-		"The sender could not be authenticated; the message was processed all the same. Compare certificates with this partner.", ""},
+		"The sender could not be authenticated; the message was processed all the same. Compare certificates with the receiver.", ""},
 }
 
 // Modifiers lists all that this package knows, in the order of its table.
@@ -171,6 +171,8 @@ func ParseDisposition(value string) (Disposition, error) {
 	if i := strings.IndexAny(modifier, ":="); i >= 0 {
 		kind, d.Modifier = modifier[:i], strings.TrimSpace(modifier[i+1:])
 	}
-	d.Kind = strings.ToLower(strings.TrimSpace(kind))
+	if d.Kind = strings.ToLower(strings.TrimSpace(kind)); d.Kind == "" {
+		return Disposition{}, fmt.Errorf("as2: disposition %q has an empty modifier", value)
+	}
 	return d, nil
 }

@@ -156,7 +156,7 @@ func (o *MDNOptions) words() string {
 // text is the first part (RFC 4130, 7.6: with what identifies the message). It stays
 // ASCII where it can: some products show a transfer encoding as it is.
 func (o *MDNOptions) text() []byte {
-	lines := append(strings.Split(strings.ReplaceAll(o.words(), "\r\n", "\n"), "\n"), "", "Disposition: "+o.Disposition.Type)
+	lines := append(strings.Split(strings.ReplaceAll(o.words(), "\r\n", "\n"), "\n"), "", "Result: "+o.Disposition.Type)
 	if o.Disposition.Modifier != "" {
 		lines[len(lines)-1] += "/" + o.Disposition.Kind + ": " + o.Disposition.Modifier
 	}

@@ -106,7 +106,7 @@ func TestDispositionSpellings(t *testing.T) {
 			t.Errorf("%q: %+v, %v", in, got, err)
 		}
 	}
-	for _, in := range []string{"", "processed", "x; delivered", ";"} {
+	for _, in := range []string{"", "processed", "x; delivered", ";", "x; processed/", "x; processed/ : y", "x; processed; y"} {
 		if d, err := ParseDisposition(in); err == nil || d != (Disposition{}) {
 			t.Errorf("%q: %+v, %v", in, d, err)
 		}
