@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -36,9 +37,12 @@ type ClientOptions struct {
 
 // Client posts messages. It is safe for concurrent use and keeps connections open.
 type Client struct {
-	http          *http.Client
 	stall, answer time.Duration
 	options       ClientOptions
+	proxy         func(*http.Request) (*url.URL, error) // nil = never one
+
+	mu    sync.Mutex
+	hosts map[string]*http.Client
 }
 
 // maxAnswer bounds an answer, in bytes; receipts have a few KiB.
@@ -72,27 +76,46 @@ func NewReceiptClient(o ClientOptions) *Client {
 }
 
 func newClient(o ClientOptions, proxy func(*http.Request) (*url.URL, error)) *Client {
-	connect := orDefault(o.Connect, 30*time.Second)
-	dialer := &net.Dialer{Timeout: connect}
 	return &Client{
-		http: &http.Client{
-			Transport: &http.Transport{
-				Proxy:                  proxy,
-				OnProxyConnectResponse: checkProxy,
-				DialContext:            dialer.DialContext,
-				TLSClientConfig:        tlsConfig(o.ServerCertificates, o.Identity),
-				TLSHandshakeTimeout:    connect,
-				ExpectContinueTimeout:  expectContinue,
-				MaxIdleConnsPerHost:    4,
-				IdleConnTimeout:        time.Minute,
-				DisableCompression:     true,
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		stall:   orDefault(o.Stall, 2*time.Minute),
-		answer:  orDefault(o.Answer, 10*time.Minute),
-		options: o,
+		stall: orDefault(o.Stall, 2*time.Minute), answer: orDefault(o.Answer, 10*time.Minute),
+		options: o, proxy: proxy, hosts: map[string]*http.Client{},
 	}
+}
+
+// maxHosts bounds how many hosts a client keeps connections to.
+const maxHosts = 64
+
+// to is the client of one host: the check of certificates must know the name, which
+// TLS does not tell it where the URL has an IP address.
+func (c *Client) to(host string) *http.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.hosts[host]; known != nil {
+		return known
+	}
+	if len(c.hosts) == maxHosts {
+		for _, h := range c.hosts {
+			h.CloseIdleConnections()
+		}
+		clear(c.hosts)
+	}
+	connect := orDefault(c.options.Connect, 30*time.Second)
+	dialer := &net.Dialer{Timeout: connect}
+	c.hosts[host] = &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  c.proxy,
+			OnProxyConnectResponse: checkProxy,
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        tlsConfig(c.options.ServerCertificates, c.options.Identity, host),
+			TLSHandshakeTimeout:    connect,
+			ExpectContinueTimeout:  expectContinue,
+			MaxIdleConnsPerHost:    4,
+			IdleConnTimeout:        time.Minute,
+			DisableCompression:     true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c.hosts[host]
 }
 
 // expectContinue is how long a server may take to ask for the body; after that it goes
@@ -184,7 +207,7 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 		return open(again), nil
 	}
 	c.fill(req, header, length)
-	res, err := c.http.Do(req)
+	res, err := c.to(req.URL.Hostname()).Do(req)
 	if err != nil {
 		return nil, postError(ctx, connected.Load(), badTLS.Load(), err)
 	}

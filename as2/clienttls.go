@@ -12,8 +12,8 @@ import (
 var errServerCertificate = errors.New("the server's certificate is not accepted")
 
 // tlsConfig is TLS 1.2 or higher, with the servers that count and what we show to
-// those that ask.
-func tlsConfig(pinned []*x509.Certificate, identity *tls.Certificate) *tls.Config {
+// those that ask. host is the one of the URL.
+func tlsConfig(pinned []*x509.Certificate, identity *tls.Certificate, host string) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
 	if identity != nil {
 		// Whatever authorities the server lists: with certificates pinned on his side the
@@ -40,7 +40,11 @@ func tlsConfig(pinned []*x509.Certificate, identity *tls.Certificate) *tls.Confi
 		for _, cert := range s.PeerCertificates[1:] {
 			intermediates.AddCert(cert)
 		}
-		_, err := leaf.Verify(x509.VerifyOptions{DNSName: s.ServerName, Roots: roots, Intermediates: intermediates})
+		name := s.ServerName
+		if name == "" {
+			name = host // an IP address, which TLS does not send
+		}
+		_, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: intermediates})
 		if err != nil {
 			return fmt.Errorf("%w: %w (it shows %q, serial %x)", errServerCertificate, err, leaf.Subject, leaf.SerialNumber)
 		}

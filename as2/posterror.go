@@ -57,7 +57,7 @@ func postError(ctx context.Context, connected, badTLS bool, err error) *PostErro
 		e.Stopped = true
 	case refusedCertificate(err):
 		// TLS 1.3: the client may write before the server has looked at its certificate.
-		e.Unknown, e.TLS = false, true
+		e.Unknown, e.TLS, e.Cause = false, true, fmt.Errorf("the server does not accept our client certificate, or wants one: %w", tlsAlert(err))
 	case !connected:
 		e.TLS = badTLS
 	}
