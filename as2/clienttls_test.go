@@ -36,7 +36,9 @@ func serveTLS(t *testing.T, c *tls.Config) *httptest.Server {
 func TestServersThatAreTrusted(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
 	good := issue(t, ca, nil)
-	expired := issue(t, ca, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = c.NotBefore.Add(-2*time.Hour), time.Now().Add(-time.Minute) })
+	expired := issue(t, ca, func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = c.NotBefore.Add(-2*time.Hour), time.Now().Add(-time.Minute)
+	})
 	elsewhere := issue(t, ca, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"elsewhere.example"} })
 	old := issue(t, ca, func(c *x509.Certificate) { c.IPAddresses, c.Subject.CommonName = nil, "127.0.0.1" })
 	clientsOnly := issue(t, ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
