@@ -35,8 +35,8 @@ func TestMatrixReportsMutations(t *testing.T) {
 		},
 		"published before it is on record": func(w *world) {
 			w.mutate = func(in *Inbox) {
-				in.commit = func(ctx context.Context, p *Partner, row *ledger.Received) error {
-					return errors.Join(in.moveAll(p, row), in.insert(ctx, p, row))
+				in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
+					return errors.Join(in.moveAll(r.p, row), in.insert(ctx, r, row))
 				}
 			}
 		},

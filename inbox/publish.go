@@ -2,13 +2,11 @@ package inbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
 
-	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/failpoint"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -44,7 +42,7 @@ func (in *Inbox) publish(ctx context.Context, p *Partner, row *ledger.Received) 
 	if err := in.save(ctx, p, row); err != nil {
 		return err
 	}
-	return in.keepEvidence(p, row)
+	return in.keepAccepted(p, row)
 }
 
 func (in *Inbox) save(ctx context.Context, p *Partner, row *ledger.Received) error {
@@ -79,7 +77,7 @@ func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
 
 // moveFolder gives the staged files their names, then the folder its own.
 func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error {
-	staged, final := path.Join(base, "batch"), path.Join(inboxDir, row.Folder)
+	staged, final := path.Join(base, batchDir), path.Join(inboxDir, row.Folder)
 	there, err := fsx.Exists(p.Folder, staged)
 	if err != nil {
 		return err
@@ -126,99 +124,4 @@ func (in *Inbox) moveBack(ctx context.Context, p *Partner, row *ledger.Received)
 		}
 	}
 	return nil
-}
-
-// keepEvidence moves what is left of the staging folder to .evidence/<id>. It may be
-// repeated.
-func (in *Inbox) keepEvidence(p *Partner, row *ledger.Received) error {
-	base := incoming(row.ID)
-	there, err := fsx.Exists(p.Folder, base)
-	if err != nil || !there {
-		return err
-	}
-	for _, name := range []string{filesDir, payloadFile} {
-		if err := fsx.RemoveAll(p.Folder, path.Join(base, name)); err != nil {
-			return err
-		}
-	}
-	var reply as2.Reply
-	if err := json.Unmarshal(row.Receipt, &reply); err != nil {
-		return err
-	}
-	if err := fsx.Rewrite(p.Folder, path.Join(base, receiptFile), filePerm, rawReply(reply)); err != nil {
-		return err
-	}
-	return fsx.Move(p.Folder, base, path.Join(evidenceDir, row.ID))
-}
-
-// rawReply is an answer as it goes over the wire.
-func rawReply(r as2.Reply) []byte {
-	b := fmt.Appendf(nil, "HTTP/1.1 %d\r\n", r.Status)
-	for _, f := range r.Header {
-		b = fmt.Appendf(b, "%s: %s\r\n", f.Name, f.Value)
-	}
-	return append(append(b, "\r\n"...), r.Body...)
-}
-
-// Recover is called once before the first message of a process: it publishes what was
-// received, and removes what a crash left in .incoming.
-func (in *Inbox) Recover(ctx context.Context) error {
-	for _, p := range in.partners {
-		if p.Ready != nil && p.Ready() != nil {
-			continue // its volume is not there; nothing of it may be touched
-		}
-		if err := in.recoverPartner(ctx, p); err != nil {
-			return fmt.Errorf("inbox: %s: %w", p.Name, err)
-		}
-	}
-	return nil
-}
-
-func (in *Inbox) recoverPartner(ctx context.Context, p *Partner) error {
-	var rows []ledger.Received
-	err := in.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { rows, err = tx.Unpublished(p.Name); return err })
-	if err != nil {
-		return err
-	}
-	for i := range rows {
-		if rows[i].State != ledger.ReceivedReceived || rows[i].Hold != "" {
-			continue
-		}
-		if err := in.publish(ctx, p, &rows[i]); err != nil {
-			return err
-		}
-	}
-	entries, err := p.Folder.ReadDir(incomingDir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := in.recoverStaging(ctx, p, e.Name()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// recoverStaging finishes or removes one folder in .incoming.
-func (in *Inbox) recoverStaging(ctx context.Context, p *Partner, id string) error {
-	var row ledger.Received
-	var received, refused bool
-	err := in.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if received, refused, err = tx.Exists(id); err == nil && received {
-			row, err = tx.Received(id)
-		}
-		return err
-	})
-	switch {
-	case err != nil:
-		return err
-	case received && row.State == ledger.ReceivedPublished:
-		return in.keepEvidence(p, &row)
-	case received:
-		return nil // held: somebody has to look
-	case refused:
-		return in.keepRefused(p, id)
-	}
-	return fsx.RemoveAll(p.Folder, incoming(id))
 }

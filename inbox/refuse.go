@@ -2,117 +2,100 @@ package inbox
 
 import (
 	"context"
-	"path"
-	"time"
+	"encoding/json"
+	"fmt"
 
 	"github.com/as2drop/as2drop/as2"
-	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
 // refuse records a message that is not taken and answers with a negative receipt. The
 // record never stands in the way of a repeat.
 func (r *request) refuse(ctx context.Context, f *as2.Fault) as2.Reply {
-	ctx = context.WithoutCancel(ctx)
-	reply, err := r.receipt(f.Disposition, nil, f.Text)
+	if r.async() && r.stored == nil {
+		return r.refuseLater(ctx, f.Error())
+	}
+	reply, by, err := r.receipt(f.Disposition, f.Text)
 	if err != nil {
 		return r.unavailable(err)
 	}
-	return r.recordRefusal(ctx, f.Disposition.String(), f.Error(), reply)
+	return r.recordRefusal(ctx, f.Disposition.For(r.version()).String(), f.Error(), reply, by)
 }
 
-// refuseAsync answers a message that wants its receipt later, which this version does
-// not do. Saying so at once is better than a receipt that never comes.
-func (r *request) refuseAsync(ctx context.Context) as2.Reply {
-	const text = "Asynchronous receipts are not supported by this station; please ask for a synchronous one."
-	reply := as2.Reply{Status: 501, Header: []as2.Field{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, Body: []byte(text + "\n")}
-	return r.recordRefusal(context.WithoutCancel(ctx), "none: HTTP 501", "an asynchronous receipt was asked for, to "+r.env.Receipt.Async, reply)
+// version is the AS2-Version that the sender is answered in.
+func (r *request) version() string {
+	if r.p == nil {
+		return r.env.Version
+	}
+	return r.p.Version
 }
 
-func (r *request) recordRefusal(ctx context.Context, disposition, fact string, reply as2.Reply) as2.Reply {
+// refuseLater answers a message that wants its receipt at a place where none is posted.
+// Nothing is taken: a receipt could never be given for it.
+func (r *request) refuseLater(ctx context.Context, why string) as2.Reply {
+	reply := textReply(400, "No receipt can be posted to the URL in Receipt-Delivery-Option; agree upon its host with this partner, or ask for a synchronous receipt.")
+	return r.recordRefusal(ctx, "none: HTTP 400", why, reply, nil)
+}
+
+func (r *request) recordRefusal(ctx context.Context, disposition, fact string, reply as2.Reply, by []byte) as2.Reply {
+	row, err := r.addRefusal(ctx, disposition, fact, reply, by)
+	if err == nil && r.id != "" {
+		err = r.keepRefused(r.p, row)
+	}
+	if err != nil {
+		return r.unavailable(err)
+	}
+	r.Log.Warn("refused", "id", row.ID, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "fact", fact)
+	return reply
+}
+
+// addRefusal commits a refusal, and the receipt that is owed if the sender did not wait.
+func (r *request) addRefusal(ctx context.Context, disposition, fact string, reply as2.Reply, by []byte) (*ledger.Refusal, error) {
 	id := r.id
 	if id == "" {
 		var err error
 		if id, err = ledger.NewID(r.Now(), r.Rand); err != nil {
-			return r.unavailable(err)
+			return nil, err
 		}
 	}
-	row := ledger.Refusal{ID: id, At: r.Now().UTC(), From: r.env.From, To: r.env.To, MessageID: as2.StripID(r.env.MessageID), Remote: r.m.Remote, Disposition: disposition, Fact: fact}
+	row := &ledger.Refusal{ID: id, At: r.Now().UTC(), From: r.env.From, To: r.env.To, MessageID: as2.StripID(r.env.MessageID), Remote: r.m.Remote, Disposition: disposition, Fact: fact}
 	if r.p != nil {
 		row.Partner = r.p.Name
 	}
-	err := r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		if err := tx.AddRefusal(row); err != nil {
-			return err
-		}
-		return tx.AddEvent(r.event(id, ledger.Warning, "refused", "see the fact; the partner was told the disposition only", "message %s from %q refused: %s", r.env.MessageID, r.env.From, fact))
-	})
-	if err == nil && r.id != "" {
-		err = r.Inbox.keepRefused(r.p, r.id)
-	}
-	if err != nil {
-		return r.unavailable(err)
-	}
-	r.Log.Warn("refused", "id", id, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "fact", fact)
-	return reply
-}
-
-// keepRefused keeps the raw message as evidence and throws away what was opened. It
-// may be repeated.
-func (in *Inbox) keepRefused(p *Partner, id string) error {
-	base := incoming(id)
-	there, err := fsx.Exists(p.Folder, base)
-	if err != nil || !there {
-		return err
-	}
-	for _, name := range []string{filesDir, payloadFile} {
-		if err := fsx.RemoveAll(p.Folder, path.Join(base, name)); err != nil {
-			return err
-		}
-	}
-	return fsx.Move(p.Folder, base, path.Join(evidenceDir, id))
-}
-
-// Check compares the ledger with the folders and changes nothing.
-func (in *Inbox) Check(ctx context.Context) ([]ledger.Finding, error) {
-	var findings []ledger.Finding
-	for _, p := range in.partners {
-		found, err := in.checkPartner(ctx, p)
+	if r.id != "" {
+		receipt, err := json.Marshal(reply)
 		if err != nil {
 			return nil, err
 		}
-		findings = append(findings, found...)
+		row.Receipt, row.ReceiptBy = receipt, by
 	}
-	return findings, nil
+	return row, r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if err := tx.AddRefusal(*row); err != nil {
+			return err
+		}
+		if err := tx.AddEvent(r.event(id, ledger.Warning, "refused", "see the fact; the partner was told the disposition only", "message %s from %q refused: %s", r.env.MessageID, r.env.From, fact)); err != nil {
+			return err
+		}
+		return r.owe(tx, id, row.Receipt, "refused")
+	})
 }
 
-func (in *Inbox) checkPartner(ctx context.Context, p *Partner) (findings []ledger.Finding, err error) {
-	report := func(path, subject, fact, hint string) {
-		findings = append(findings, ledger.Finding{Partner: p.Name, Path: path, Subject: subject, Fact: fact, Hint: hint})
+// checkCredentials answers a partner who does not show what was agreed. Nothing of his
+// message is read.
+func (r *request) checkCredentials(ctx context.Context) (reply as2.Reply, refused bool) {
+	if r.p.Credentials == nil {
+		return as2.Reply{}, false
 	}
-	entries, err := p.Folder.ReadDir(incomingDir)
-	if err != nil {
-		return nil, err
+	reply, err := r.p.Credentials.Check(r.m, r.at)
+	if err == nil {
+		return as2.Reply{}, false
 	}
-	err = in.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		for _, e := range entries {
-			received, refused, err := tx.Exists(e.Name())
-			if err != nil {
-				return err
-			}
-			if !received && !refused {
-				report(path.Join(incomingDir, e.Name()), e.Name(), "the ledger does not know this message", "a message that is arriving now, or the remnant of a crash; the agent removes it at its next start")
-			}
-		}
-		rows, err := tx.Unpublished(p.Name)
-		for _, row := range rows {
-			if row.Hold != "" {
-				report(incoming(row.ID), row.ID, "held: "+row.Hold, "deliver it by hand from this folder")
-			} else {
-				report(incoming(row.ID), row.ID, "received at "+row.At.Format(time.DateTime)+" UTC and not yet in the inbox", "the agent publishes it at its next start")
-			}
-		}
-		return err
+	fact := err.Error()
+	aerr := r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		return tx.AddEvent(r.event("", ledger.Alarm, "credentials", "compare receive credentials of the partner in the config with what he sends", "a message from %q, %s, was turned away: %s", r.env.From, r.m.Remote, fact))
 	})
-	return findings, err
+	if aerr != nil {
+		return r.unavailable(aerr), true
+	}
+	return r.recordRefusal(ctx, fmt.Sprintf("none: HTTP %d", reply.Status), fact, reply, nil), true
 }

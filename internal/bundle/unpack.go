@@ -47,8 +47,9 @@ type Entry struct {
 // BrokenError says what is wrong with a zip: it is damaged, over a limit, or holds
 // something that is never unpacked. Errors of another type come from the disk.
 type BrokenError struct {
-	Entry string // as it stands in the zip; empty if the fault is not in one entry
-	Fact  string
+	Entry   string // as it stands in the zip; empty if the fault is not in one entry
+	Fact    string
+	BadName bool // it is the name of the entry that is refused
 }
 
 func (e *BrokenError) Error() string {
@@ -106,12 +107,15 @@ func directory(r *diskReaderAt, size int64, lim Limits) ([]*zip.File, error) {
 		if fact := refuse(f); fact != "" {
 			return nil, &BrokenError{Entry: f.Name, Fact: fact}
 		}
+		if fact := refuseName(f.Name); fact != "" {
+			return nil, &BrokenError{Entry: f.Name, Fact: fact, BadName: true}
+		}
 		if len(files) == lim.Entries {
 			return nil, &BrokenError{Fact: fmt.Sprintf("it holds more than %d files", lim.Entries)}
 		}
 		key := fold.String(norm.NFC.String(base(f.Name)))
 		if first, ok := seen[key]; ok {
-			return nil, &BrokenError{Entry: f.Name, Fact: fmt.Sprintf("has the same name as entry %q", first)}
+			return nil, &BrokenError{Entry: f.Name, Fact: fmt.Sprintf("has the same name as entry %q", first), BadName: true}
 		}
 		seen[key] = f.Name
 		files = append(files, f)
@@ -125,7 +129,6 @@ func directory(r *diskReaderAt, size int64, lim Limits) ([]*zip.File, error) {
 // refuse names the reason why an entry is never unpacked, or is empty.
 func refuse(f *zip.File) string {
 	const encrypted = 0x1
-	name := strings.ReplaceAll(f.Name, `\`, "/")
 	switch {
 	case f.Flags&encrypted != 0:
 		return "is protected with a password"
@@ -133,6 +136,14 @@ func refuse(f *zip.File) string {
 		return "is a symbolic link"
 	case !f.Mode().IsRegular():
 		return fmt.Sprintf("is no regular file (%v)", f.Mode().Type())
+	}
+	return ""
+}
+
+// refuseName names the reason why nothing of that name is ever unpacked, or is empty.
+func refuseName(name string) string {
+	name = strings.ReplaceAll(name, `\`, "/")
+	switch {
 	case strings.ContainsRune(name, 0):
 		return "has a NUL in its name"
 	case strings.HasPrefix(name, "/"), len(name) > 1 && name[1] == ':':

@@ -1,0 +1,246 @@
+package inbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/crashtest"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// run is the life of one process: recover, then the sender posts until he has a receipt.
+func run(cw crashtest.World) error {
+	w := cw.(*world)
+	l, err := w.ledger()
+	if err != nil {
+		return err
+	}
+	defer func() { l.Close(); w.disk.Release() }() // the world may have stopped
+	in := w.inbox(l)
+	if err := in.Recover(context.Background()); err != nil {
+		return err
+	}
+	if err := w.work(in); err != nil {
+		return err
+	}
+	for range 3 {
+		if w.receipt != nil || w.taken && w.gaveUp {
+			return nil
+		}
+		if err := w.disk.Tick("post"); err != nil {
+			return err
+		}
+		reply := post(in, w.message)
+		if err := w.disk.Tick("answer"); err != nil {
+			return err
+		}
+		if reply.Status/100 != 2 {
+			continue
+		}
+		w.taken = true
+		if w.answered != nil {
+			w.answered(in)
+		}
+		if len(reply.Body) > 0 {
+			w.got(reply.Body)
+			continue
+		}
+		if err := w.work(in); err != nil {
+			return err
+		}
+	}
+	if w.receipt == nil && !w.gaveUp {
+		return errors.New("the sender never got a receipt")
+	}
+	return nil
+}
+
+// content is what lies in the inbox: name to bytes.
+func (w *world) content() map[string]string {
+	files := map[string]string{}
+	for name, e := range w.disk.Tree() {
+		if rest, ok := strings.CutPrefix(name, "acme/inbox/"); ok && !e.Folder {
+			files[rest] = w.read(path.Join(inboxDir, rest))
+		}
+	}
+	return files
+}
+
+func (w *world) read(name string) string {
+	f, err := w.disk.Root("acme").OpenFile(name, fsx.ReadOnly, 0)
+	must(err)
+	b, err := io.ReadAll(f)
+	must(errors.Join(err, f.Close()))
+	return string(b)
+}
+
+// record is what the ledger says of the message.
+type record struct {
+	received *ledger.Received
+	stored   []ledger.Stored
+	refused  []ledger.Refusal
+	owed     *ledger.OwedMDN
+	attempts int
+}
+
+func (w *world) record() (rec record) {
+	l, err := w.ledger()
+	must(err)
+	defer func() { l.Close(); w.disk.Release() }() // only read from
+	must(l.View(context.Background(), func(tx *ledger.Tx) error {
+		row, err := tx.ReceivedByMessage("ACME", "US", "1@acme")
+		id := row.ID
+		if err == nil {
+			rec.received = &row
+		}
+		rec.stored, err = tx.OpenStored("acme")
+		must(err)
+		rec.refused, err = tx.RecentRefusals("acme", 10)
+		must(err)
+		if len(rec.refused) > 0 {
+			id = rec.refused[0].ID
+		}
+		if m, err := tx.OwedMDN(id); err == nil {
+			rec.owed = &m
+		}
+		attempts, err := tx.Attempts(id)
+		rec.attempts = len(attempts)
+		return err
+	}))
+	return rec
+}
+
+// standing are the rules I1 to I6 of DESIGN.md, before any recovery.
+func standing(cw crashtest.World) (problems []string) {
+	w := cw.(*world)
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	inInbox := w.content()
+	for name, content := range inInbox {
+		if want, ok := batch[name]; !ok || content != want || w.refused {
+			say("I1: inbox/%s holds %q", name, content)
+		}
+	}
+	if _, document := inInbox["INV-1.xml"]; document && len(inInbox) != len(batch) {
+		say("I6: the document is there and of the attachments only %v", slices.Sorted(maps.Keys(inInbox)))
+	}
+	rec := w.record()
+	if len(inInbox) > 0 && rec.received == nil {
+		say("I1: files in the inbox that no row knows")
+	}
+	published := len(inInbox) == len(batch) && rec.received != nil && rec.received.State == ledger.ReceivedPublished
+	if w.receipt != nil && !w.refused && !published {
+		say("I2: a receipt has left, and the inbox holds %v", slices.Sorted(maps.Keys(inInbox)))
+	}
+	if w.receipt != nil && w.refused && len(rec.refused) == 0 {
+		say("I2: a receipt has left, and no refusal is on record")
+	}
+	if w.taken && rec.received == nil && len(rec.refused) == 0 {
+		if len(rec.stored) == 0 {
+			say("I2: a 2xx has left, and the message is not on record")
+		} else if raw := w.read(path.Join(incoming(rec.stored[0].ID), rawFile)); raw != string(w.message.body) {
+			say("I2: a 2xx has left, and of the message %d bytes are there", len(raw))
+		}
+	}
+	if w.posts > rec.attempts {
+		say("I2: %d receipts were posted, %d attempts are on record", w.posts, rec.attempts)
+	}
+	if w.differs {
+		say("I3: two receipts for one message")
+	}
+	return problems
+}
+
+func final(cw crashtest.World) (problems []string) {
+	problems = standing(cw)
+	w := cw.(*world)
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	rec := w.record()
+	switch {
+	case w.gaveUp:
+		if rec.owed == nil || rec.owed.Open || rec.owed.Outcome != gaveUp {
+			say("the receipt was not given up: %+v", rec.owed)
+		}
+	case w.receipt == nil:
+		say("no receipt")
+	case rec.owed != nil && (rec.owed.Open || rec.owed.Outcome != delivered):
+		say("the receipt came, and is still owed: %+v", rec.owed)
+	}
+	if len(rec.stored) > 0 {
+		say("still stored: %+v", rec.stored)
+	}
+	if n := len(rec.refused); w.refused && n != 1 || !w.refused && n != 0 {
+		say("%d refusals", n)
+	}
+	for name, e := range w.disk.Tree() {
+		file, inEvidence := strings.CutPrefix(name, "acme/.evidence/")
+		if strings.HasPrefix(name, "acme/.incoming/") || strings.HasSuffix(name, ".part") || inEvidence && openedName(path.Base(file)) {
+			say("left over: %s", name)
+		}
+		if inEvidence && e.Folder {
+			for _, want := range []string{headerFile, rawFile, receiptFile, recordFile} {
+				if _, ok := w.disk.Tree()[name+"/"+want]; !ok {
+					say("no evidence: %s/%s", name, want)
+				}
+			}
+		}
+	}
+	l, err := w.ledger()
+	must(err)
+	defer func() { l.Close(); w.disk.Release() }() // only read from
+	findings, err := w.inbox(l).Check(context.Background())
+	if err != nil || len(findings) > 0 {
+		say("check: %v %v", findings, err)
+	}
+	return problems
+}
+
+// later asks for the receipt on a connection of its own.
+func later(o *as2.SealOptions) { o.Receipt.Async = "https://acme.example:8443/mdn?x=1" }
+
+func TestCrashMatrix(t *testing.T) {
+	ids := testKeys()
+	stranger := func(o *as2.SealOptions) { later(o); o.Sign = signerOf(ids[2])(moment) }
+	for name, c := range map[string]struct {
+		world  *world
+		every  int
+		faults bool
+	}{
+		"at once":                       {newWorld(seal(zipped(batch), nil)), 500, true},
+		"later":                         {newWorld(seal(zipped(batch), later)).with(func(w *world) { w.answers = []int{0, 200} }), 0, false},
+		"later, with faults":            {newWorld(seal(zipped(batch), later)), 0, true},
+		"later, refused":                {newWorld(seal(zipped(batch), stranger)).with(func(w *world) { w.refused = true }), 300, false},
+		"later, nobody takes a receipt": {newWorld(seal(zipped(batch), later)).with(func(w *world) { w.answers, w.gaveUp = []int{404}, true }), 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := crashtest.Matrix(c.world, crashtest.Scenario{Run: run, Standing: standing, Final: final, Every: c.every, Faults: c.faults})
+			t.Logf("%d cases", r.Cases)
+			for _, p := range r.Problems {
+				t.Error(p)
+			}
+		})
+	}
+}
+
+// A receipt is the same bytes however often it is posted, and so for a repeat.
+func TestReceiptsAreTheSameBytes(t *testing.T) {
+	w := newWorld(seal(zipped(batch), later))
+	w.answers = []int{0, 200}
+	must(run(w))
+	first := w.receipt
+	w.receipt = nil
+	must(run(w))
+	if w.posts != 3 || w.differs || !bytes.Equal(first, w.receipt) {
+		t.Errorf("%d posts, differ: %v, %v", w.posts, w.differs, bytes.Equal(first, w.receipt))
+	}
+}

@@ -1,0 +1,120 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// maxKeys bounds how many new keys are tried for a batch whose names are taken.
+const maxKeys = 1000
+
+// record commits the intent to publish, with names that nothing has and the receipt.
+func (r *request) record(ctx context.Context, row *ledger.Received) error {
+	reply, by, err := r.receipt(as2.Processed, "")
+	if err != nil {
+		return err
+	}
+	if row.Receipt, err = json.Marshal(reply); err != nil {
+		return err
+	}
+	row.ReceiptBy = by
+	original := slices.Clone(row.Files)
+	folder := row.Folder
+	for n := 1; ; n++ {
+		taken, err := r.taken(ctx, r.p, row)
+		if err != nil {
+			return err
+		}
+		if taken == "" {
+			err := r.commit(ctx, r, row)
+			if !errors.Is(err, ledger.ErrExists) {
+				return err
+			}
+			// A name was reserved in between; the message itself cannot have come, the
+			// flight is ours.
+		}
+		if r.p.RejectConflict {
+			return as2.NewFault(as2.DuplicateFilename, "A file of this name was received before and is still there.", "name conflict: "+taken)
+		}
+		if n == maxKeys {
+			return fmt.Errorf("inbox: %s: no free name for %q after %d tries", r.p.Name, row.Files[0].Final, n)
+		}
+		rekey(r.p, row, original, folder, n+1)
+	}
+}
+
+// rekey gives a batch its n-th key.
+func rekey(p *Partner, row *ledger.Received, original []ledger.ReceivedFile, folder string, n int) {
+	if folder != "" {
+		row.Folder = fmt.Sprintf("%s~%d", folder, n)
+		return
+	}
+	names := make([]string, len(original))
+	for i, f := range original {
+		names[i] = f.Final
+	}
+	for i, name := range p.Rules.Rekey(names, n) {
+		row.Files[i].Final = naming.Safe(name)
+	}
+}
+
+// taken is the first final name of the batch that is in use, empty if none is.
+func (in *Inbox) taken(ctx context.Context, p *Partner, row *ledger.Received) (name string, err error) {
+	names := []string{row.Folder}
+	if row.Folder == "" {
+		names = names[:0]
+		for _, f := range row.Files {
+			names = append(names, f.Final)
+		}
+	}
+	for _, n := range names {
+		there, err := fsx.Exists(p.Folder, path.Join(inboxDir, n))
+		if err != nil {
+			return "", err
+		}
+		if there {
+			return n, nil
+		}
+	}
+	err = in.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		for _, n := range names {
+			reserved, err := tx.NameReserved(p.Name, p.fold(n))
+			if err != nil {
+				return err
+			}
+			if reserved && name == "" {
+				name = n
+			}
+		}
+		return nil
+	})
+	return name, err
+}
+
+// insert commits the intent to publish, with events for what is worth knowing, and the
+// receipt that is owed if the sender did not wait for it.
+func (in *Inbox) insert(ctx context.Context, r *request, row *ledger.Received) error {
+	return in.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if err := tx.InsertReceived(row, r.p.fold); err != nil {
+			return err
+		}
+		for _, n := range row.Notes {
+			if err := tx.AddEvent(r.event(row.ID, ledger.Warning, "received-note", "", "message %s: %s", row.MessageID, n)); err != nil {
+				return err
+			}
+		}
+		if err := tx.AddEvent(r.event(row.ID, ledger.Info, "received", "", "message %s: %s with %d files", row.MessageID, row.Key, len(row.Files))); err != nil {
+			return err
+		}
+		return r.owe(tx, row.ID, row.Receipt, "accepted")
+	})
+}

@@ -1,0 +1,171 @@
+package inbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
+)
+
+// stage opens the message. What is in it goes to .incoming/<id> and is synced there;
+// what came by the request itself is kept as evidence on the way, up to a size.
+func (r *request) stage() (*as2.Opened, error) {
+	if r.stored != nil {
+		raw, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), rawFile), fsx.ReadOnly, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer raw.Close() // opened for reading: nothing can be lost
+		return r.open(raw)
+	}
+	if err := r.keepHeader(); err != nil {
+		return nil, err
+	}
+	raw, err := r.create(rawFile)
+	if err != nil {
+		return nil, err
+	}
+	kept := &limitedTee{w: raw, left: r.p.EvidenceUpTo}
+	body := io.TeeReader(r.m.Body, kept)
+	opened, err := r.open(body)
+	var f *as2.Fault
+	if errors.As(err, &f) {
+		// The rest of the message belongs to the evidence, and the sender waits for its end.
+		if _, cerr := io.Copy(io.Discard, body); cerr != nil {
+			err = cerr
+		}
+	}
+	err = errors.Join(err, raw.Close())
+	if kept.left < 0 {
+		err = errors.Join(err, fsx.RemoveAll(r.p.Folder, path.Join(incoming(r.id), rawFile)))
+	}
+	return opened, err
+}
+
+// keepHeader makes the staging folder with the header of the request, without what the
+// partner logs in with.
+func (r *request) keepHeader() error {
+	if err := fsx.MkdirAll(r.p.Folder, incoming(r.id), dirPerm); err != nil {
+		return err
+	}
+	var header bytes.Buffer
+	_ = r.m.Header.WriteSubset(&header, map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true}) // a bytes.Buffer takes everything
+	return fsx.Rewrite(r.p.Folder, path.Join(incoming(r.id), headerFile), filePerm, header.Bytes())
+}
+
+// open takes the layers off and writes each part of the payload to a file.
+func (r *request) open(body io.Reader) (*as2.Opened, error) {
+	limit := r.p.Limits.Entries
+	if limit == 0 {
+		limit = maxParts
+	}
+	parts, spools := 0, 0
+	opened, err := as2.Open(r.env, body, func(part as2.Part) (io.WriteCloser, error) {
+		if parts++; parts > limit {
+			return nil, errTooManyParts
+		}
+		return r.create(fmt.Sprint(payloadName, part.Index))
+	}, as2.OpenOptions{
+		Identities: r.p.Identities, Trust: r.p.Trust, Ciphers: r.p.Ciphers, Digests: r.p.Digests, At: r.at, MaxPayload: r.p.MaxMessage,
+		RequireSigned: r.p.RequireSigned, RequireEncrypted: r.p.RequireEncrypted,
+		Spool: func() (cms.Spool, error) {
+			spools++
+			return fsx.NewSpool(r.p.Folder, path.Join(incoming(r.id), fmt.Sprint(spoolName, spools)), filePerm)
+		},
+	})
+	if errors.Is(err, errTooManyParts) {
+		err = as2.NewFault(as2.UnexpectedProcessing, "The message has more parts than this partner may send.", fmt.Sprintf("more than %d parts", limit))
+	}
+	if serr := r.p.Folder.SyncDir(incoming(r.id)); serr != nil {
+		return nil, serr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// maxParts is how many files a message may have where nothing else was configured.
+const maxParts = 10_000
+
+var errTooManyParts = errors.New("more parts than the limits allow")
+
+// create makes a file in the staging folder. It keeps to the reserve of the volume, and
+// is durable once it is closed.
+func (r *request) create(name string) (io.WriteCloser, error) {
+	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), name), fsx.CreateNew, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	return &stagedFile{File: f, p: r.p}, nil
+}
+
+// stagedFile asks now and then whether the volume still has room: the length of a
+// message need not be stated, and that of what is in it never is.
+type stagedFile struct {
+	fsx.File
+	p       *Partner
+	written int
+}
+
+// spaceEvery is how many bytes are written between two looks at the free space.
+const spaceEvery = 16 << 20
+
+func (s *stagedFile) Write(b []byte) (int, error) {
+	if s.written += len(b); s.written >= spaceEvery {
+		s.written = 0
+		if err := s.p.enough(uint64(len(b))); err != nil {
+			return 0, err
+		}
+	}
+	return s.File.Write(b)
+}
+
+func (s *stagedFile) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
+
+// limitedTee keeps the first bytes of a stream; left below zero says that it was longer.
+type limitedTee struct {
+	w    io.Writer
+	left int64
+}
+
+func (l *limitedTee) Write(p []byte) (int, error) {
+	if l.left < 0 {
+		return len(p), nil
+	}
+	if l.left -= int64(len(p)); l.left < 0 {
+		return len(p), nil
+	}
+	return l.w.Write(p)
+}
+
+// removeOpened removes from a staging folder what was made by opening the message.
+// Header and body stay.
+func removeOpened(fsys fsx.FS, base string) error {
+	entries, err := fsys.ReadDir(base)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if !openedName(name) {
+			continue
+		}
+		if err := fsx.RemoveAll(fsys, path.Join(base, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openedName reports whether a file of a staging folder holds something that was in a
+// message, and not the message itself.
+func openedName(name string) bool {
+	return name == filesDir || name == batchDir || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
+}
