@@ -122,20 +122,11 @@ func (c *Client) to(host string) *http.Client {
 // out unasked (RFC 9110, 10.1.1).
 const expectContinue = 10 * time.Second
 
-// errProxy replaces the error of net/http, which repeats the value with its password.
-var errProxy = errors.New("the proxy in the environment (HTTPS_PROXY, HTTP_PROXY) is no URL")
-
 // proxyOf says which proxy a request takes; nil = never one.
 func proxyOf(explicit *url.URL) func(*http.Request) (*url.URL, error) {
 	switch {
 	case explicit == nil:
-		return func(r *http.Request) (*url.URL, error) {
-			u, err := http.ProxyFromEnvironment(r)
-			if err != nil {
-				return nil, errProxy
-			}
-			return u, nil
-		}
+		return http.ProxyFromEnvironment
 	case explicit.Host == "":
 		return nil
 	}
