@@ -70,12 +70,15 @@ type ber struct {
 	peeked *header
 }
 
-const streamBuffer = 64 << 10
+const (
+	streamBuffer = 64 << 10 // bytes of content that are worked on at once
+	headBuffer   = 4 << 10  // a small one, so that content passes it by
+)
 
 func newBER(r io.Reader, lim Limits) *ber {
 	br, ok := r.(*bufio.Reader)
 	if !ok {
-		br = bufio.NewReaderSize(r, streamBuffer)
+		br = bufio.NewReaderSize(r, headBuffer)
 	}
 	return &ber{r: br, lim: lim.withDefaults()}
 }
@@ -410,11 +413,11 @@ func encode(h header, content []byte) []byte {
 		}
 		out = append(out, byte(h.tag&0x7f))
 	}
-	out = appendLength(out, len(content))
+	out = appendLength(out, uint64(len(content)))
 	return append(out, content...)
 }
 
-func appendLength(out []byte, n int) []byte {
+func appendLength(out []byte, n uint64) []byte {
 	if n < 0x80 {
 		return append(out, byte(n))
 	}

@@ -15,17 +15,20 @@ const (
 	Signed
 	Enveloped
 	Compressed
+	AuthEnveloped
 )
 
+// String is the smime-type parameter (RFC 8551, 3.2.2).
 func (c ContentType) String() string {
-	return [...]string{"unknown", "signed-data", "enveloped-data", "compressed-data"}[c]
+	return [...]string{"unknown", "signed-data", "enveloped-data", "compressed-data", "authEnveloped-data"}[c]
 }
 
 var (
-	oidData           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
-	oidSignedData     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-	oidEnvelopedData  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 3}
-	oidCompressedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 9}
+	oidData              = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidSignedData        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	oidEnvelopedData     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 3}
+	oidCompressedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 9}
+	oidAuthEnvelopedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 23}
 )
 
 // Sniff tells what the stream holds without taking anything from it. r needs a
@@ -51,6 +54,8 @@ func Sniff(r *bufio.Reader) ContentType {
 		return Enveloped
 	case oid.Equal(oidCompressedData):
 		return Compressed
+	case oid.Equal(oidAuthEnvelopedData):
+		return AuthEnveloped
 	}
 	return Unknown
 }
@@ -69,28 +74,39 @@ func (s *sliceReader) Read(p []byte) (int, error) {
 // open enters a ContentInfo of the given type (RFC 5652, 3) up to the SEQUENCE of
 // its content, and reads the version.
 func open(r io.Reader, lim Limits, want asn1.ObjectIdentifier, what string) (*ber, error) {
-	b := newBER(r, lim)
-	if err := b.enter(classUniversal, tagSequence, "ContentInfo"); err != nil {
-		return nil, err
-	}
-	oid, err := b.oid("content type")
+	b, oid, err := openAny(r, lim)
 	if err != nil {
 		return nil, err
 	}
 	if !oid.Equal(want) {
 		return nil, syntaxError("%s expected, found content type %v", what, oid)
 	}
+	return b, b.version(what)
+}
+
+// openAny enters a ContentInfo up to the content type.
+func openAny(r io.Reader, lim Limits) (*ber, asn1.ObjectIdentifier, error) {
+	b := newBER(r, lim)
+	if err := b.enter(classUniversal, tagSequence, "ContentInfo"); err != nil {
+		return nil, nil, err
+	}
+	oid, err := b.oid("content type")
+	return b, oid, err
+}
+
+// version enters the content of a ContentInfo and reads its version.
+func (b *ber) version(what string) error {
 	if err := b.enter(classContext, 0, "content"); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.enter(classUniversal, tagSequence, what); err != nil {
-		return nil, err
+		return err
 	}
 	if h, err := b.peek(); err != nil || !h.is(classUniversal, tagInteger) {
-		return nil, missing(orSyntax(err, "version expected"), "version")
+		return missing(orSyntax(err, "version expected"), "version")
 	}
-	_, err = b.der("version") // nothing depends on it
-	return b, err
+	_, err := b.der("version") // nothing depends on it
+	return err
 }
 
 func orSyntax(err error, text string) error {
@@ -217,3 +233,6 @@ func (b *ber) finish() error {
 	}
 	return nil
 }
+
+// known is the length of a primitive string.
+func (o *octets) known() (length int64, ok bool) { return o.left, o.done }

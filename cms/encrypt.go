@@ -2,109 +2,120 @@ package cms
 
 import (
 	"crypto/cipher"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"io"
-	"math/big"
+	"math/bits"
 )
 
-type issuerAndSerial struct {
-	Issuer asn1.RawValue
-	Serial *big.Int
-}
-
-// keyTransRecipientInfo is RFC 5652, 6.2.1, with the recipient named by issuer and
-// serial number.
-type keyTransRecipientInfo struct {
-	Version int
-	ID      issuerAndSerial
-	KeyAlg  pkix.AlgorithmIdentifier
-	Key     []byte
-}
-
-// EncryptOptions say how to encrypt.
+// EncryptOptions say how to encrypt. Which ciphers a partner may be sent is for the
+// caller to decide.
 type EncryptOptions struct {
 	Cipher     Cipher
 	Recipients []Recipient
 	Rand       io.Reader // of all keys and random bytes
-	Spool      NewSpool  // CCM only: for the content, until its length is known
+	Spool      NewSpool  // CCM only: for the content, in plain text, until its length is known
 }
 
-// Encrypt starts an EnvelopedData (RFC 5652, 6) whose content key is wrapped for
-// every recipient. What is written to the result is encrypted to w in segments of
-// 64 KiB; Close finishes the structure and does not close w.
+// Encrypt starts an EnvelopedData (RFC 5652, 6), or an AuthEnvelopedData (RFC 5083) if
+// the cipher is authenticated, whose content key is wrapped for every recipient. What
+// is written to the result is encrypted to w in segments of 64 KiB, or for CCM goes
+// into the spool and from there to w at Close. Close finishes the structure and does
+// not close w. GCM takes at most 2^36-32 bytes.
 func Encrypt(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
-	to, rand := o.Recipients, o.Rand
-	spec, ok := ciphers[o.Cipher]
-	if !ok {
+	spec := o.Cipher.spec()
+	if o.Cipher == NoCipher || spec.keyLen == 0 {
 		return nil, fmt.Errorf("cms: no content cipher chosen")
 	}
-	if len(to) == 0 {
+	if len(o.Recipients) == 0 {
 		return nil, fmt.Errorf("cms: no certificate to encrypt to")
 	}
-	secret := make([]byte, spec.keyLen+spec.blockSize)
-	if _, err := io.ReadFull(rand, secret); err != nil {
+	if spec.mode == modeCCM && o.Spool == nil {
+		return nil, fmt.Errorf("cms: %v needs a spool: it states the length of the content before the content", o.Cipher)
+	}
+	secret := make([]byte, spec.keyLen+spec.ivLen)
+	if _, err := io.ReadFull(o.Rand, secret); err != nil {
 		return nil, fmt.Errorf("cms: random bytes: %w", err)
 	}
 	key, iv := secret[:spec.keyLen], secret[spec.keyLen:]
+	if o.Cipher == DESEDE3CBC {
+		oddParity(key)
+	}
+	head, err := envelopeHead(o, key, iv)
+	if err != nil {
+		return nil, err
+	}
+	block, err := spec.block(key, 8*len(key))
+	if err != nil {
+		return nil, err
+	}
+	return contentWriter(w, o, head, block, iv)
+}
+
+// contentWriter writes the head, which ends with the algorithm, and what follows.
+func contentWriter(w io.Writer, o EncryptOptions, head []byte, block cipher.Block, iv []byte) (io.WriteCloser, error) {
+	mode := o.Cipher.spec().mode
+	if mode == modeCCM {
+		spool, err := o.Spool()
+		if err != nil {
+			return nil, ofSpool(err)
+		}
+		return &ccmWriter{out: segmentWriter{w: w, ends: 1}, head: head, block: block, nonce: iv, spool: spool}, nil
+	}
+	var gcm *gcmStream
+	if mode == modeGCM {
+		var err error
+		if gcm, err = newGCM(block, iv); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := w.Write(append(head, 0xa0, 0x80)); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 0, streamBuffer)
+	if mode == modeGCM {
+		return &gcmWriter{out: segmentWriter{w: w, ends: 2}, gcm: gcm, buf: buf, left: gcmLimit}, nil
+	}
+	return &cbcWriter{out: segmentWriter{w: w, ends: 5}, mode: cipher.NewCBCEncrypter(block, iv), buf: buf}, nil
+}
+
+// envelopeHead is everything in front of the content. Everything is indefinite down to
+// it, because its length is not known yet.
+func envelopeHead(o EncryptOptions, key, iv []byte) ([]byte, error) {
+	contentType, version := oidEnvelopedData, byte(0)
 	var recipients []byte
-	for _, recipient := range to {
-		r, err := wrapKey(key, recipient.Certificate, rand)
+	for _, to := range o.Recipients {
+		r, err := to.wrap(key, o.Rand)
 		if err != nil {
 			return nil, err
 		}
 		recipients = append(recipients, r...)
+		if to.ByKeyID {
+			version = 2 // RFC 5652, 6.1: a recipient of another version than 0
+		}
 	}
-	algorithm, err := asn1.Marshal(pkix.AlgorithmIdentifier{Algorithm: spec.oid, Parameters: asn1.RawValue{Tag: tagOctetString, Bytes: iv}})
+	if o.Cipher.Authenticated() {
+		contentType, version = oidAuthEnvelopedData, 0 // RFC 5083, 2.1
+	}
+	algorithm, err := marshalAlgorithm(o.Cipher, iv)
 	if err != nil {
 		return nil, err
 	}
-	block, err := spec.block(key)
-	if err != nil {
-		return nil, err
-	}
-
-	// Everything is indefinite down to the content, whose length is not known yet.
 	head := []byte{0x30, 0x80}
-	head = append(head, mustMarshal(oidEnvelopedData)...)
-	head = append(head, 0xa0, 0x80, 0x30, 0x80, 2, 1, 0) // version 0: RFC 5652, 6.1
+	head = append(head, mustMarshal(contentType)...)
+	head = append(head, 0xa0, 0x80, 0x30, 0x80, tagInteger, 1, version)
 	head = append(head, encode(header{constructed: true, tag: tagSet}, recipients)...)
 	head = append(head, 0x30, 0x80)
 	head = append(head, mustMarshal(oidData)...)
-	head = append(head, algorithm...)
-	head = append(head, 0xa0, 0x80)
-	if _, err := w.Write(head); err != nil {
-		return nil, err
-	}
-	return &cbcWriter{
-		out:  segmentWriter{w: w, ends: 5},
-		mode: cipher.NewCBCEncrypter(block, iv),
-		buf:  make([]byte, 0, streamBuffer),
-	}, nil
+	return append(head, algorithm...), nil
 }
 
-func wrapKey(key []byte, cert *x509.Certificate, rand io.Reader) ([]byte, error) {
-	pub, ok := cert.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("cms: certificate %q has no RSA key: only RSA can be encrypted to", cert.Subject)
+// oddParity sets the lowest bit of every byte of a DES key: some products refuse keys
+// without.
+func oddParity(key []byte) {
+	for i, b := range key {
+		key[i] = b&^1 | byte(bits.OnesCount8(b&^1)+1)&1
 	}
-	//lint:ignore SA1019 what every AS2 product understands
-	wrapped, err := rsa.EncryptPKCS1v15(rand, pub, key)
-	if err != nil {
-		return nil, fmt.Errorf("cms: certificate %q: %w", cert.Subject, err)
-	}
-	return asn1.Marshal(keyTransRecipientInfo{
-		ID:     nameOf(cert),
-		KeyAlg: pkix.AlgorithmIdentifier{Algorithm: oidRSA, Parameters: asn1.NullRawValue},
-		Key:    wrapped,
-	})
-}
-
-func nameOf(cert *x509.Certificate) issuerAndSerial {
-	return issuerAndSerial{asn1.RawValue{FullBytes: cert.RawIssuer}, cert.SerialNumber}
 }
 
 // mustMarshal encodes a constant.
@@ -125,7 +136,7 @@ type segmentWriter struct {
 }
 
 func (s *segmentWriter) segment(p []byte) error {
-	head := appendLength(append(s.head[:0], tagOctetString), len(p))
+	head := appendLength(append(s.head[:0], tagOctetString), uint64(len(p)))
 	if _, err := s.w.Write(head); err != nil {
 		return err
 	}
@@ -138,45 +149,15 @@ func (s *segmentWriter) end() error {
 	return err
 }
 
-// cbcWriter encrypts in place, one segment per full buffer.
-type cbcWriter struct {
-	out  segmentWriter
-	mode cipher.BlockMode
-	buf  []byte // plaintext not yet encrypted
-	err  error
-}
-
-func (c *cbcWriter) Write(p []byte) (int, error) {
-	written := 0
-	for len(p) > 0 {
-		if c.err != nil {
-			return written, c.err
-		}
-		n := copy(c.buf[len(c.buf):cap(c.buf)], p)
-		c.buf = c.buf[:len(c.buf)+n]
-		p = p[n:]
-		written += n
-		if len(c.buf) == cap(c.buf) {
-			c.mode.CryptBlocks(c.buf, c.buf)
-			c.err = c.out.segment(c.buf)
-			c.buf = c.buf[:0]
-		}
+// endWithMAC is end for an AuthEnvelopedData: the tag stands between the content and the
+// last three (RFC 5083, 2.1).
+func (s *segmentWriter) endWithMAC(mac []byte) error {
+	if err := s.end(); err != nil {
+		return err
 	}
-	return written, c.err
-}
-
-// Close pads (RFC 5652, 6.3), writes the last segment and finishes the structure.
-func (c *cbcWriter) Close() error {
-	if c.err != nil {
-		return c.err
+	if err := s.segment(mac); err != nil {
+		return err
 	}
-	pad := c.mode.BlockSize() - len(c.buf)%c.mode.BlockSize()
-	for range pad {
-		c.buf = append(c.buf, byte(pad))
-	}
-	c.mode.CryptBlocks(c.buf, c.buf)
-	if c.err = c.out.segment(c.buf); c.err == nil {
-		c.err = c.out.end()
-	}
-	return c.err
+	s.ends = 3
+	return s.end()
 }

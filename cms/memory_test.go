@@ -17,12 +17,12 @@ func sniffBytes(b []byte) ContentType { return Sniff(bufio.NewReader(bytes.NewRe
 
 // bareDecrypt is the time in seconds that the cipher alone takes for n bytes.
 func bareDecrypt(c Cipher, n int) float64 {
-	spec := ciphers[c]
-	block, err := spec.block(make([]byte, spec.keyLen))
+	spec := c.spec()
+	block, err := spec.block(make([]byte, spec.keyLen), 0)
 	if err != nil {
 		panic(err)
 	}
-	mode := cipher.NewCBCDecrypter(block, make([]byte, spec.blockSize))
+	mode := cipher.NewCBCDecrypter(block, make([]byte, spec.ivLen))
 	buf := make([]byte, streamBuffer)
 	start := time.Now()
 	for done := 0; done < n; done += len(buf) {
