@@ -112,7 +112,7 @@ func closed(layer io.Closer, err error) error {
 
 func (o *SealOptions) encrypted(inner entity) entity {
 	smimeType := "enveloped-data"
-	if authenticated(o.Cipher) {
+	if o.Cipher.Authenticated() {
 		smimeType = "authEnveloped-data" // RFC 8551, 3.2.2
 	}
 	return entity{pkcs7Header(smimeType, "smime.p7m"), func(w io.Writer) error {
@@ -123,9 +123,6 @@ func (o *SealOptions) encrypted(inner entity) entity {
 		return closed(c, inner.writeAll(c))
 	}}
 }
-
-// authenticated reports whether a cipher protects what it encrypts from changes.
-func authenticated(c cms.Cipher) bool { return c >= cms.AES128GCM && c <= cms.AES256CCM }
 
 func pkcs7Header(smimeType, name string) []Field {
 	return []Field{

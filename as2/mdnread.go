@@ -203,7 +203,7 @@ func (r *mdnReader) multipartSigned(body []byte, params map[string]string) error
 func (r *mdnReader) opaque(body []byte) error {
 	switch cms.Sniff(bufio.NewReader(bytes.NewReader(body))) {
 	case cms.Signed:
-	case cms.Enveloped:
+	case cms.Enveloped, cms.AuthEnveloped:
 		return notMDN("it is encrypted; receipts are signed, never encrypted (RFC 4130, 7.4.2)")
 	case cms.Compressed:
 		return notMDN("it is compressed; receipts are signed, never compressed (RFC 4130, 7.4.2)")

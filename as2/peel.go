@@ -89,7 +89,7 @@ func (p *peeler) pkcs7(body *bufio.Reader, params map[string]string, h textproto
 	}
 	decoded := bufio.NewReaderSize(r, streamBuffer)
 	switch smimeType(params, decoded) {
-	case cms.Enveloped:
+	case cms.Enveloped, cms.AuthEnveloped:
 		return p.enveloped(decoded)
 	case cms.Compressed:
 		return p.compressed(decoded)
@@ -178,18 +178,23 @@ func (p *peeler) enveloped(body io.Reader) error {
 	p.opened.Encrypted = true
 	at := p.layer(Layer{Kind: Encrypted})
 	d, err := cms.Decrypt(body, cms.DecryptOptions{Identities: p.o.Identities, Ciphers: p.ciphers(), Spool: p.o.Spool, Limits: p.o.Limits})
+	l := &p.opened.Layers[at]
+	if refused := (*cms.NotAcceptedError)(nil); errors.As(err, &refused) {
+		l.Cipher, l.Legacy = refused.Cipher, refused.Cipher.Legacy()
+		return p.acceptCipher(refused.Cipher)
+	}
 	if err != nil {
 		return err
 	}
-	l := &p.opened.Layers[at]
+	defer d.Close() // frees a spool where reading has stopped early; all else was said by Read
 	l.Cipher, l.Transport, l.Recipients, l.Legacy = d.Cipher, d.Transport, d.Recipients, d.Cipher.Legacy()
 	if err := p.acceptCipher(d.Cipher); err != nil {
 		return err
 	}
-	p.secret = p.secret || !authenticated(d.Cipher)
+	p.secret = p.secret || !d.Cipher.Authenticated()
 	err, end := p.inside(d, "decrypted entity", nil)
 	switch {
-	case errors.Is(end, cms.ErrDecrypt) && errors.Is(err, errLessProtected) && !authenticated(d.Cipher):
+	case errors.Is(end, cms.ErrDecrypt) && errors.Is(err, errLessProtected) && !d.Cipher.Authenticated():
 		// That it is not signed shows before its end. To tell then whether the padding
 		// was right would be the oracle that ErrDecrypt is there to avoid.
 	case errors.Is(end, cms.ErrDecrypt):
@@ -199,7 +204,7 @@ func (p *peeler) enveloped(body io.Reader) error {
 		}
 	case err == nil:
 		err = end
-	case end == nil && authenticated(d.Cipher):
+	case end == nil && d.Cipher.Authenticated():
 		err = authentic{err}
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"testing"
 
+	//lint:ignore SA1019 what old partners speak
 	"golang.org/x/crypto/cast5"
 	"pgregory.net/rapid"
 )

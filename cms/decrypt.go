@@ -16,10 +16,19 @@ import (
 // would be an oracle (Bleichenbacher, Vaudenay; RFC 3218).
 var ErrDecrypt = errors.New("cms: the message cannot be decrypted")
 
-// ErrCipherNotAccepted is wrapped by the error about a message whose content cipher is
-// not among DecryptOptions.Ciphers. The message itself says so to everybody, and no
-// private key has been used.
+// ErrCipherNotAccepted is what every NotAcceptedError is.
 var ErrCipherNotAccepted = errors.New("cms: content cipher not accepted")
+
+// NotAcceptedError is about a message whose content cipher is not among
+// DecryptOptions.Ciphers. The message itself says so to everybody, and no private key has
+// been used.
+type NotAcceptedError struct{ Cipher Cipher }
+
+func (e *NotAcceptedError) Error() string {
+	return fmt.Sprintf("%v: %v", ErrCipherNotAccepted, e.Cipher)
+}
+
+func (e *NotAcceptedError) Is(target error) bool { return target == ErrCipherNotAccepted }
 
 // Identity is one of our own certificates with its private key.
 type Identity struct {
@@ -76,8 +85,8 @@ func (d *Decrypted) Detail() string { return d.detail }
 // the tag is the end of the content, as Java products write it.
 //
 // All recipients that are among the identities are tried, at most eight pairs of both.
-// An error here is a malformed structure, or wraps ErrCipherNotAccepted; everything else
-// shows as ErrDecrypt when the content has been read, after the same work.
+// An error here is a malformed structure, or a NotAcceptedError; everything else shows as
+// ErrDecrypt when the content has been read, after the same work.
 func Decrypt(r io.Reader, o DecryptOptions) (*Decrypted, error) {
 	return decrypt(r, o, contentAlgorithm.block)
 }
@@ -93,7 +102,7 @@ func decrypt(r io.Reader, o DecryptOptions, makeBlock blockMaker) (*Decrypted, e
 	}
 	algorithm, problem := readAlgorithm(alg)
 	if problem == nil && !o.accepts(algorithm.cipher) {
-		return nil, fmt.Errorf("%w: %v", ErrCipherNotAccepted, algorithm.cipher)
+		return nil, &NotAcceptedError{algorithm.cipher}
 	}
 	d.Cipher = algorithm.cipher
 	spool := false
