@@ -136,25 +136,3 @@ func TestParseMIC(t *testing.T) {
 		}
 	}
 }
-
-func FuzzMDN(f *testing.F) {
-	o := mdnOptions()
-	o.Sign = signer(partners(), cms.SHA256)
-	h, body := build(f, o)
-	f.Add(h.Get("Content-Type"), body)
-	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		m, err := ParseMDN(http.Header{"Content-Type": {contentType}}, body, trust(partners()), moment)
-		if err == nil && m.Disposition.Type == "" {
-			t.Errorf("a receipt without disposition: %+v", m)
-		}
-	})
-}
-
-func FuzzDisposition(f *testing.F) {
-	f.Add("automatic-action/MDN-sent-automatically; processed/error: x")
-	f.Fuzz(func(t *testing.T, s string) {
-		if d, err := ParseDisposition(s); err != nil && d != (Disposition{}) {
-			t.Errorf("%+v beside %v", d, err)
-		}
-	})
-}
