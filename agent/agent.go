@@ -110,8 +110,12 @@ type running struct {
 	group   sync.WaitGroup
 	watch   *watcher
 	workers []*worker
+	idlers  []idler
 	wishing atomic.Bool // wishes are being granted: what follows from them is not started yet
 }
+
+// idler says whether nothing is left for it to do.
+type idler interface{ idle() bool }
 
 func (a *running) start() {
 	a.group.Go(a.watch.run)
@@ -120,8 +124,10 @@ func (a *running) start() {
 			continue
 		}
 		w := newWorker(a, b)
-		a.workers = append(a.workers, w)
+		a.workers, a.idlers = append(a.workers, w), append(a.idlers, w)
+		a.transfers.Store(b.partner.Name, w.nudge)
 		a.group.Go(func() { supervise(a.ctx, w.run, w.panicked) })
+		a.startReceivers(w)
 	}
 	a.group.Go(func() {
 		supervise(a.ctx, a.wishes, func(p panicked) { a.log.Error("the wishes worker panicked", "panic", p.Value, "stack", p.Stack) })
@@ -130,6 +136,22 @@ func (a *running) start() {
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
 	}
+}
+
+// startReceivers starts those of one partner.
+func (a *running) startReceivers(w *worker) {
+	var all []*receiver
+	for range max(receiversPer, w.box.partner.Send.Parallel) {
+		r := newReceiver(w)
+		all = append(all, r)
+		a.idlers = append(a.idlers, r)
+		a.group.Go(func() { supervise(a.ctx, r.run, w.panicked) })
+	}
+	a.incoming.Store(w.box.partner.Name, func() {
+		for _, r := range all {
+			r.nudge()
+		}
+	})
 }
 
 // wishPoll is how often the ledger is asked for what operators want.
@@ -260,7 +282,7 @@ func (a *running) stopWhenIdle() {
 		var open []ledger.Wish
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
 		idle := err == nil && len(open) == 0 && !a.wishing.Load()
-		for _, w := range a.workers {
+		for _, w := range a.idlers {
 			idle = idle && w.idle()
 		}
 		if idle {

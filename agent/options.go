@@ -82,11 +82,13 @@ func signer(p *config.Partner) func(time.Time) *cms.Signer {
 
 // inboxPartner is a partner of the config as the inbox takes it.
 func (w *world) inboxPartner(p *config.Partner, dir fsx.FS) inbox.Partner {
+	retry := p.Receive.ReceiptRetry
 	in := inbox.Partner{
 		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, Folder: dir,
 		Ready: func() error { return ready(p, dir) },
 		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Trust: p.Signers(), Ciphers: p.Receive.Ciphers(), Digests: p.Receive.Digests, Sign: signer(p),
-		Version: p.Version, Quirks: p.Quirks.Quirks, ReceiptHosts: p.Receive.ReceiptHosts, Credentials: credentials(p.Receive.Credentials),
+		Version: p.Version, Quirks: p.Quirks.Quirks, ReceiptHosts: p.Receive.ReceiptHosts, ReceiptHTTP: p.AllowHTTP,
+		Post: receiptClient(p), ReceiptRetry: inbox.ReceiptRetry{Attempts: retry.Attempts, First: retry.First, Max: retry.Max, GiveUp: retry.GiveUpAfter}, Credentials: credentials(p.Receive.Credentials),
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
 		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",
@@ -106,8 +108,13 @@ func credentials(c config.Credentials) *inbox.Credentials {
 	return &inbox.Credentials{User: c.Login.User, Password: c.Login.Password, Bearer: c.Bearer, Client: c.Client}
 }
 
-// client reaches a partner's server.
-func client(p *config.Partner) *as2.Client {
+// client posts messages to a partner.
+func client(p *config.Partner) *as2.Client { return as2.NewClient(clientOptions(p)) }
+
+// receiptClient posts receipts to where a partner asks for them.
+func receiptClient(p *config.Partner) *as2.Client { return as2.NewReceiptClient(clientOptions(p)) }
+
+func clientOptions(p *config.Partner) as2.ClientOptions {
 	c := p.Client
 	o := as2.ClientOptions{
 		ServerCertificates: p.Server, User: c.Login.User, Password: c.Login.Password, Bearer: c.Bearer, Proxy: proxy(c),
@@ -120,7 +127,7 @@ func client(p *config.Partner) *as2.Client {
 			o.Identity.Certificate = append(o.Identity.Certificate, issuer.Raw)
 		}
 	}
-	return as2.NewClient(o)
+	return o
 }
 
 // proxy is the way to a partner: nil = as the environment says, an empty URL = direct.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
@@ -36,6 +37,20 @@ type world struct {
 
 	boxes []*box
 	inbox *inbox.Inbox
+
+	transfers, incoming wakers // while the agent runs: who sees to a partner's transfers, and to what came in
+}
+
+// wakers are functions by the name of a partner. They may be called before anybody
+// has put one in: who begins looks at everything anyway.
+type wakers struct{ byPartner sync.Map }
+
+func (w *wakers) Store(partner string, wake func()) { w.byPartner.Store(partner, wake) }
+
+func (w *wakers) wake(partner string) {
+	if f, ok := w.byPartner.Load(partner); ok {
+		f.(func())()
+	}
 }
 
 // box is one partner with what is open for it.
@@ -105,7 +120,7 @@ func (w *world) openPartners(ctx context.Context, open func(context.Context, *co
 		b.outbox = outbox.New(outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Post: client(p), Process: w.process, Config: w.cfg.Hash, UserAgent: w.userAgent}, w.outboxPartner(p, dir))
 		receivers = append(receivers, w.inboxPartner(p, dir))
 	}
-	w.inbox = inbox.New(inbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Log: w.log, Config: w.cfg.Hash, UserAgent: w.userAgent}, receivers)
+	w.inbox = inbox.New(inbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Log: w.log, Wake: w.incoming.wake, Process: w.process, Config: w.cfg.Hash, UserAgent: w.userAgent}, receivers)
 }
 
 func (w *world) close() error {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/as2drop/as2drop/cms"
 )
@@ -63,4 +64,46 @@ func (f *finisher) stationOverTime(s *Station) {
 	if s.Recipient() == nil {
 		f.warn("stations."+s.Name+".keys", "add a pair with an RSA key", "no key of the station is an RSA key, nothing can be decrypted")
 	}
+}
+
+// Summary says in one line how messages to and from the partner are protected.
+func (p *Partner) Summary() string {
+	s := p.Send
+	out := []string{"AS2 " + p.Version}
+	add := func(yes bool, format string, args ...any) {
+		if yes {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
+	}
+	add(p.URL == "", "nothing is sent")
+	if p.URL != "" {
+		add(s.Sign == cms.NoDigest, "unsigned")
+		add(s.Sign != cms.NoDigest, "signed with %v", s.Sign)
+		add(s.Cipher == cms.NoCipher, "not encrypted")
+		add(s.Cipher != cms.NoCipher, "encrypted with %v", s.Cipher)
+		add(s.Compress != "none", "compressed %s", s.Compress)
+		delivery := "at once"
+		if s.Async {
+			delivery = "later at " + s.ReceiptURL
+		}
+		add(s.Receipt == "none", "no receipt")
+		add(s.Receipt != "none", "%s receipt %s", s.Receipt, delivery)
+	}
+	var demands []string
+	for _, d := range []struct {
+		wanted bool
+		word   string
+	}{{p.Receive.Signed, "signed"}, {p.Receive.Encrypted, "encrypted"}} {
+		if d.wanted {
+			demands = append(demands, d.word)
+		}
+	}
+	takes := "anything"
+	if len(demands) > 0 {
+		takes = "what is " + strings.Join(demands, " and ")
+	}
+	for _, c := range p.Receive.Legacy {
+		takes += ", also " + c.String()
+	}
+	return strings.Join(out, ", ") + "; takes " + takes
 }

@@ -40,7 +40,7 @@ partners:
     certificates:
       - keys/us.pem
       - {file: keys/other.pem, encrypt_from: 2026-01-01, until: 2027-01-01T01:00:00+01:00, use: [encrypt]}
-    trust: {authorities: keys/us.pem, subject: ACME}
+    trust: {authorities: keys/us.pem, subject: ACME, strict: true}
     server_certificates: [keys/us.pem]
     client:
       client_certificate: {certificate: keys/other.pem, key: keys/other.key}
@@ -77,7 +77,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	all := as2.Quirks{MICNames: "rsa", PayloadBase64: true, UnquotedFilename: true, NoFilename: true, HTTPTransferEncoding: true, CanonicalMIC: true,
 		UnsignedReceipts: true, OpaqueSignature: true, NoAlgorithmProtection: true, NoSignedAttributes: true}
 	want := &Partner{
-		Trust: Trust{[]string{"keys/us.pem"}, c.Listen[0].Certificates, "ACME"},
+		Trust: Trust{[]string{"keys/us.pem"}, c.Listen[0].Certificates, "ACME", true},
 		Send: Send{cms.NoDigest, true, cms.AES128CBC, cms.OAEPSHA512, true, "before-sign", "unsigned", true, "https://us.example/mdn", 2 * time.Hour,
 			[]cms.Digest{cms.SHA512, cms.SHA1}, true, true, "s", "application/x", []as2.Field{{Name: "X-A", Value: "a"}, {Name: "X-B", Value: "b"}}, 7},
 		Receive: Receive{true, false, nil, []cms.Digest{cms.SHA1}, []string{"a.example", "b.example:1"}, ReceiptRetry{4, 2 * time.Second, 3 * time.Second, 2 * time.Hour},

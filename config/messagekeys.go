@@ -50,11 +50,7 @@ func sendKeys() []key[Send] {
 	return []key[Send]{
 		{"sign", strings.Join(digestNames, ", ") + " or none", "sha-256", "The digest of our signature. SHA-1 is for old partners only.", setDigest(func(s *Send) *cms.Digest { return &s.Sign }, "none")},
 		{"signature", "pkcs1 or pss", "pkcs1", "RSA signatures: PKCS#1 v1.5, which everybody reads, or RSASSA-PSS. With an ECDSA key the signature is ECDSA.", setEither(func(s *Send) *bool { return &s.PSS }, "pkcs1", "pss")},
-		{"encrypt", strings.Join(cms.Ciphers(), ", ") + " or none", "aes-256-cbc", "The content cipher. " + strings.Join(legacyNames(), ", ") + " are for old partners only.", func(d *decoder, s *Send, n *yaml.Node, path string) {
-			var name string
-			setChoice(func(v *string) *string { return v }, append(cms.Ciphers(), "none")...)(d, &name, n, path)
-			s.Cipher, _ = cms.ParseCipher(name) // "none" is NoCipher; others were refused above
-		}},
+		{"encrypt", strings.Join(cms.Ciphers(), ", ") + " or none", "aes-256-cbc", "The content cipher. " + strings.Join(legacyNames(), ", ") + " are for old partners only.", setCipher},
 		{"key_transport", "rsa, oaep-sha1, oaep-sha-256, oaep-sha-384 or oaep-sha-512", "rsa", "How the content key is encrypted: RSA PKCS#1 v1.5, which everybody reads, or OAEP.", func(d *decoder, s *Send, n *yaml.Node, path string) {
 			name := "rsa"
 			setChoice(func(v *string) *string { return v }, "rsa", "oaep-sha1", "oaep-sha-256", "oaep-sha-384", "oaep-sha-512")(d, &name, n, path)
@@ -74,6 +70,21 @@ func sendKeys() []key[Send] {
 		{"headers", "names with text", "none", "Further HTTP header fields. Those that AS2 and HTTP set themselves are refused, and so are those that carry secrets.", setHeaders},
 		{"parallel", "1 to 64", "2", "How many transfers to the partner may be under way at once.", setInt(1, 64, func(s *Send) *int { return &s.Parallel })},
 	}
+}
+
+// setCipher reads a cipher under any of its names, or "none".
+func setCipher(d *decoder, s *Send, n *yaml.Node, path string) {
+	known := append(cms.Ciphers(), "none")
+	name, ok := d.scalar(n, path, "one of "+strings.Join(known, ", "))
+	if !ok {
+		return
+	}
+	c, err := cms.ParseCipher(name)
+	if err != nil && name != "none" {
+		d.fail(n.Line, path, nearest(name, known), "must be one of %s, is %q", strings.Join(known, ", "), name)
+		return
+	}
+	s.Cipher = c
 }
 
 // setHeaders reads header fields in their order.

@@ -46,6 +46,7 @@ type Trust struct {
 	AuthorityFiles []string
 	Authorities    []*x509.Certificate
 	Subject        string // of the signer's certificate
+	Strict         bool   // expired certificates do not count
 }
 
 // Client is how we show who we are to a partner's web server, and the way there.

@@ -21,7 +21,7 @@ func partnerKeys() []key[Partner] {
 		{"url", "URL", "none", "Where to post to. Without it nothing is sent to this partner.", setString(func(p *Partner) *string { return &p.URL })},
 		{"allow_http", "true or false", "false", "Post over plain HTTP.", setBool(func(p *Partner) *bool { return &p.AllowHTTP })},
 		{"certificates", "list of files or mappings", "required", "The partner's certificates. Any of them may sign, and messages are encrypted to one: of those whose encrypt_from has passed the latest, of equals the first. An expired one is used only if no other is left. The change to the next one needs no restart.", setCertificates},
-		section("trust", "Authorities whose certificates may sign too, for partners that change certificates without telling. Messages are still encrypted to certificates.", func(p *Partner) *Trust { return &p.Trust }, trustKeys),
+		section("trust", "How far signatures are believed, and authorities whose certificates may sign too: for partners that change certificates without telling. Messages are still encrypted to certificates.", func(p *Partner) *Trust { return &p.Trust }, trustKeys),
 		{"server_certificates", "list of files", "authorities of the system", "Certificates, or authorities, that the partner's web server must show.", setStrings(func(p *Partner) *[]string { return &p.ServerFiles })},
 		section("client", "How we show who we are to the partner's web server, and the way there.", func(p *Partner) *Client { return &p.Client }, clientKeys),
 		section("send", "How messages to the partner are made.", func(p *Partner) *Send { return &p.Send }, sendKeys),
@@ -69,6 +69,7 @@ func certificateKeys() []key[Certificate] {
 func trustKeys() []key[Trust] {
 	return []key[Trust]{
 		{"authorities", "list of files", "none", "Certificates of authorities.", setStrings(func(t *Trust) *[]string { return &t.AuthorityFiles })},
+		{"strict", "true or false", "false", "Refuse signatures by a certificate that is not valid at the moment. Otherwise they are accepted with an event, if the certificate is listed itself.", setBool(func(t *Trust) *bool { return &t.Strict })},
 		{"subject", "text", "required with authorities", "The common name, or the whole subject, that the signer's certificate must have.", setString(func(t *Trust) *string { return &t.Subject })},
 	}
 }

@@ -20,13 +20,14 @@ type Preset struct {
 var Presets = []Preset{
 	{
 		Name: "modern",
-		Doc:  "A partner with a current product on both ends: AS2 1.3, authenticated encryption, OAEP.",
+		Doc:  "A current product at both ends: AS2 1.3, authenticated encryption, OAEP.",
 		YAML: `as2_version: "1.3"
 send:
   sign: sha-256
-  encrypt: aes-256-cbc
+  encrypt: aes-256-gcm
   key_transport: oaep-sha-256
   receipt: signed
+  receipt_micalgs: [sha-256]
 receive:
   require: [signed, encrypted]
   digests: [sha-256, sha-384, sha-512]
@@ -34,27 +35,85 @@ receive:
 	},
 	{
 		Name: "openas2",
-		Doc:  "OpenAS2 4.x with its usual partnership. It reads digests by their plain names and answers at once.",
+		Doc:  "OpenAS2 4 with a partnership that signs with SHA-256 and encrypts with AES. Set content_transfer_encoding=binary there.",
 		YAML: `as2_version: "1.2"
 send:
   sign: sha-256
   encrypt: aes-256-cbc
+  compress: none
   receipt: signed
-quirks:
-  no_algorithm_protection: true
+  receipt_delivery: sync
+  receipt_micalgs: [sha-256]
+receive:
+  require: [signed, encrypted]
 `,
 	},
 	{
 		Name: "pyas2",
-		Doc:  "django-pyas2 and everything else on pyas2-lib. It reads SHA-2 names without hyphen and OAEP with SHA-1 only.",
+		Doc:  "django-pyas2 and whatever else is built on pyas2-lib, which takes the last of several digests, knows OAEP with SHA-1 only and no message with several parts.",
+		YAML: `as2_version: "1.2"
+send:
+  sign: sha-256
+  signature: pkcs1
+  encrypt: aes-256-cbc
+  key_transport: rsa
+  receipt: signed
+  receipt_micalgs: [sha-256]
+receive:
+  require: [signed, encrypted]
+outbox:
+  bundle: always
+`,
+	},
+	{
+		Name: "mendelson",
+		Doc:  "mendelson AS2, signed and encrypted both ways: in its plain and its encrypted-only messages headers and MIC differ from the standard. Its receipts often come on a connection of their own; say receipt_delivery: async then.",
 		YAML: `as2_version: "1.2"
 send:
   sign: sha-256
   encrypt: aes-256-cbc
-  key_transport: rsa
+  compress: none
   receipt: signed
-quirks:
-  mic_names: sha256
+  receipt_micalgs: [sha-256]
+receive:
+  require: [signed, encrypted]
+`,
+	},
+	{
+		Name: "legacy-3des",
+		Doc:  "An old product that knows Triple DES and nothing newer, but signs with SHA-256. Add sha1 to send.sign and receive.digests only if it knows nothing else.",
+		YAML: `as2_version: "1.1"
+send:
+  sign: sha-256
+  encrypt: des-ede3-cbc
+  receipt: signed
+  receipt_micalgs: [sha-256]
+receive:
+  require: [signed, encrypted]
+  ciphers: [des-ede3-cbc]
+`,
+	},
+	{
+		Name: "one-document-network",
+		Doc: "Two-way with a network that requires TLS, synchronous signed receipts and SHA-2, and takes one document with its attachments per zip. What it sends is encrypted with old ciphers, what it takes may be AES. " +
+			"Such a network has one AS2 ID for tests and one for production: make them two partners, each with a station of its own.",
+		YAML: `as2_version: "1.2"
+allow_http: false
+send:
+  sign: sha-256
+  encrypt: aes-256-cbc
+  compress: none
+  receipt: signed
+  receipt_delivery: sync
+  receipt_micalgs: [sha-256, sha-384, sha-512, sha-224]
+receive:
+  require: [signed, encrypted]
+  ciphers: [des-ede3-cbc, cast5-cbc, idea-cbc, rc2-128-cbc]
+  digests: [sha-224, sha-256, sha-384, sha-512]
+outbox:
+  bundle: always
+inbox:
+  unpack: auto
 `,
 	},
 }

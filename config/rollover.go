@@ -136,7 +136,7 @@ func (p *Partner) AllCertificates() (all []*x509.Certificate) {
 
 // Signers says whose signatures count.
 func (p *Partner) Signers() cms.Trust {
-	t := cms.Trust{Authorities: p.Trust.Authorities, Subject: p.Trust.Subject}
+	t := cms.Trust{Authorities: p.Trust.Authorities, Subject: p.Trust.Subject, Strict: p.Trust.Strict}
 	for _, c := range p.Certificates {
 		if c.Sign {
 			t.Certificates = append(t.Certificates, c.Certificates...)

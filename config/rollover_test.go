@@ -203,6 +203,27 @@ config.yaml:15: partners.acme.receive.credentials.bearer_file: keys/secret can b
 	}
 }
 
+// Old algorithms are told of with partner and line, wherever they are allowed.
+func TestOldAlgorithmsAreToldOf(t *testing.T) {
+	workplace(t)
+	got := warnings(t, ofPreset+`    send:
+      sign: sha1
+      encrypt: rc2-64-cbc
+      receipt_micalgs: [sha-256, sha1]
+    receive:
+      ciphers: [cast5-cbc]
+      digests: [sha1, sha-256]
+`, now)
+	want := `config.yaml:10: partners.acme.send.sign: SHA-1 is no longer secure (for old partners only; use sha-256 as soon as they can)
+config.yaml:11: partners.acme.send.encrypt: rc2-64-cbc is no longer secure (for old partners only; use aes-256-cbc as soon as they can)
+config.yaml:12: partners.acme.send.receipt_micalgs[1]: SHA-1 is no longer secure (for old partners only; remove it as soon as they can)
+config.yaml:14: partners.acme.receive.ciphers[0]: cast5-cbc is no longer secure (for old partners only; remove it as soon as they can)
+config.yaml:15: partners.acme.receive.digests[0]: SHA-1 is no longer secure (for old partners only; remove it as soon as they can)`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // Whatever is wrong with a secret that was written into the file, it is not repeated.
 func TestSecretsAreNotRepeated(t *testing.T) {
 	bad, err := filepath.Abs(filepath.Join("testdata", "bad"))

@@ -52,6 +52,9 @@ func (c *checkCmd) Run(g *globals) error {
 		for _, w := range cfg.Warnings {
 			fmt.Fprintf(g.out, "warning: %v\n", w)
 		}
+		for _, p := range cfg.Partners {
+			fmt.Fprintf(g.out, "partner %s: %s\n", p.Name, p.Summary())
+		}
 		fmt.Fprintf(g.out, "config: %d stations, %d partners: in order\n", len(cfg.Stations), len(cfg.Partners))
 		for _, f := range findings {
 			fmt.Fprintf(g.out, "finding: %s %s: %s\n", f.Partner, f.Path, f.Fact)

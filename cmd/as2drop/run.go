@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os/signal"
@@ -46,7 +47,7 @@ func (c *runCmd) Run(g *globals) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return agent.Run(ctx, cfg, agent.Options{
+	err = agent.Run(ctx, cfg, agent.Options{
 		Log: slog.New(handler), Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch,
 		Listening: func(addresses []string) {
 			where := "not listening: nothing is received"
@@ -56,4 +57,8 @@ func (c *runCmd) Run(g *globals) error {
 			fmt.Fprintf(g.out, "as2drop %s runs; %d partners; %s\n", version, len(cfg.Partners), where)
 		},
 	})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // stopped while it was starting: that is what was asked for
+	}
+	return err
 }

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +27,7 @@ func TestMain(m *testing.M) {
 func keyDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, r := range []keys.Request{{Name: "self"}, {Name: "tls", Hosts: []string{"127.0.0.1"}}, {Name: "other"}} {
+	for _, r := range []keys.Request{{Name: "self"}, {Name: "tls", Hosts: []string{"127.0.0.1"}}, {Name: "other"}, {Name: "next"}} {
 		r.Bits, r.Now = 2048, time.Now()
 		if err := keys.Make(r, filepath.Join(dir, r.Name+".pem"), filepath.Join(dir, r.Name+".key")); err != nil {
 			t.Fatal(err)
@@ -36,17 +41,21 @@ func params(keys, dir string, env ...string) testscript.Params {
 	return testscript.Params{
 		Dir: filepath.Join("..", "..", "testdata", dir),
 		Setup: func(e *testscript.Env) error {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
-			}
-			_, port, err := net.SplitHostPort(l.Addr().String())
-			if err != nil {
-				return err
-			}
-			e.Vars = append(e.Vars, "PORT="+port, "KEYS="+keys)
+			e.Vars = append(e.Vars, "KEYS="+keys)
 			e.Vars = append(e.Vars, env...)
-			return l.Close()
+			for _, name := range []string{"PORT", "PORT2"} {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				defer l.Close() // only when both are known, so that they differ
+				_, port, err := net.SplitHostPort(l.Addr().String())
+				if err != nil {
+					return err
+				}
+				e.Vars = append(e.Vars, name+"="+port)
+			}
+			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			// expand FILE... puts environment variables into files.
@@ -64,6 +73,17 @@ func params(keys, dir string, env ...string) testscript.Params {
 					ts.Fatalf("%s: %d, want %s: %v", args[1], len(found), args[0], found)
 				}
 			},
+			// await PATTERN waits until a file matches.
+			"await": func(ts *testscript.TestScript, _ bool, args []string) {
+				eventually(ts, args[0]+": such a file", func() bool {
+					found, err := filepath.Glob(ts.MkAbs(args[0]))
+					ts.Check(err)
+					return len(found) > 0
+				})
+			},
+			// post STATUS URL FILE posts header and body as they stand in the file, once
+			// somebody listens.
+			"post": post,
 			// holds TEXT PATTERN says that each matching file holds the text, and that there is one.
 			"holds": func(ts *testscript.TestScript, neg bool, args []string) {
 				found, err := filepath.Glob(ts.MkAbs(args[1]))
@@ -81,6 +101,48 @@ func params(keys, dir string, env ...string) testscript.Params {
 			},
 		},
 	}
+}
+
+// eventually waits until something is so, as long as a script may take.
+func eventually(ts *testscript.TestScript, what string, f func() bool) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ts.Fatalf("it did not come about: %s", what)
+		}
+	}
+}
+
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	head, body, ok := strings.Cut(ts.ReadFile(args[2]), "\n\n")
+	if !ok {
+		ts.Fatalf("%s has no header", args[2])
+	}
+	u, err := url.Parse(args[1])
+	ts.Check(err)
+	eventually(ts, "somebody listens on "+u.Host, func() bool {
+		c, err := net.Dial("tcp", u.Host)
+		return err == nil && c.Close() == nil
+	})
+	r, err := http.NewRequest(http.MethodPost, args[1], strings.NewReader(strings.ReplaceAll(body, "\n", "\r\n")))
+	ts.Check(err)
+	for line := range strings.Lines(head) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		r.Header.Add(name, value)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(errors.Join(err, answer.Body.Close()))
+	if fmt.Sprint(answer.StatusCode) != args[0] {
+		ts.Fatalf("answered %s, want %s: %s", answer.Status, args[0], text)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), text, 0o600))
 }
 
 func TestScripts(t *testing.T) {

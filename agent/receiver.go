@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// receiver works for one partner's inbox: it opens messages that were stored and posts
+// the receipts that we owe. A partner has several, so that one which hangs in a POST
+// keeps the others free; package inbox sees to it that they do not get in each
+// other's way.
+type receiver struct {
+	w      *worker // of the same partner: for what it complains of
+	wake   chan struct{}
+	nudges atomic.Int64 // as in worker
+	idleAt atomic.Int64
+}
+
+// receiversPer is how many a partner has at least.
+const receiversPer = 2
+
+func newReceiver(w *worker) *receiver {
+	r := &receiver{w: w, wake: make(chan struct{}, 1)}
+	r.idleAt.Store(-1)
+	return r
+}
+
+// idle reports whether nothing is left to do and nobody has asked to look since.
+func (r *receiver) idle() bool { return r.idleAt.Load() == r.nudges.Load() }
+
+// nudge makes the receiver look again soon. It never blocks.
+func (r *receiver) nudge() {
+	r.nudges.Add(1)
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the receiver's life.
+func (r *receiver) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		nudges := r.nudges.Load()
+		r.idleAt.Store(-1)
+		next, err := r.w.a.inbox.Work(ctx, r.w.box.partner.Name)
+		wait := pollOf(r.w.box.partner)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.w.complain(ctx, "inbox", err)
+			wait = min(wait, faultPause)
+		case err == nil && next.IsZero():
+			r.idleAt.Store(nudges)
+		}
+		if !next.IsZero() {
+			wait = min(wait, max(next.Sub(r.w.a.now()), 0))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-r.wake:
+		}
+		timer.Stop()
+	}
+}
