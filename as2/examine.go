@@ -156,7 +156,8 @@ type examined struct {
 	what   string
 	whole  entityHashes
 	bare   entityHashes // without the header
-	headed bool         // it has one to leave out
+	inner  bool         // it is inside of a layer
+	headed bool         // it has a header to leave out
 }
 
 func (x *examiner) add(what string) *examined {
@@ -173,7 +174,7 @@ func (x *examiner) body() io.Writer { return &x.add("HTTP body").bare }
 // entity is one inside of a layer.
 func (x *examiner) entity(what string) tap {
 	e := x.add(what)
-	e.headed = true
+	e.inner = true
 	return e
 }
 
@@ -196,7 +197,10 @@ func (x *examiner) objection(err error) {
 
 // header begins an entity. It is a text for the sake of argument: whoever converted
 // line ends may have done so without reason.
-func (e *examined) header(raw []byte, _ textproto.MIMEHeader) { e.whole.Write(raw) }
+func (e *examined) header(raw []byte, _ textproto.MIMEHeader) {
+	e.headed = len(raw) > 0
+	e.whole.Write(raw)
+}
 
 func (e *examined) Write(p []byte) (int, error) {
 	e.whole.Write(p)
@@ -227,7 +231,7 @@ func (x *examiner) rule(o *Opened) int {
 		return at
 	}
 	for i, e := range x.entities {
-		if e.headed || i == 0 { // files come behind the entities
+		if e.inner || i == 0 { // files come behind the entities
 			at = i
 		}
 	}
