@@ -72,6 +72,9 @@ func cases() []vector {
 		// Other forms of encryption.
 		order("encrypted-base64", encrypt("aes-128-cbc", "aes-128-cbc", "-crlfeol")),
 		order("encrypted-keyid", encrypt("aes-192-cbc", "aes-192-cbc", with(der, []string{"-keyid"})...)),
+		order("encrypted-oaep-sha-256", encrypt("aes-256-cbc", "aes-256-cbc", with(der, []string{"-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256"})...)),
+		order("encrypted-gcm", encrypt("aes-256-gcm", "aes-256-gcm", der...)),
+		order("signed-encrypted-gcm", signed, encrypt("aes-128-gcm", "aes-128-gcm", der...)),
 		order("encrypted-stream", encrypt("aes-256-cbc", "aes-256-cbc", with(der, []string{"-stream"})...)),
 	}
 	for _, d := range []string{"sha1", "sha-224", "sha-384", "sha-512"} {

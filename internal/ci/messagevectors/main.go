@@ -216,12 +216,12 @@ func (m *message) split(out []byte) {
 // encrypt has openssl make an EnvelopedData or AuthEnvelopedData.
 func encrypt(cipher, name string, args ...string) layer {
 	return func(t *tools, m *message) error {
-		args := append([]string{"cms", "-encrypt", "-binary", "-" + cipher}, args...)
-		out, err := t.openssl(m.entity(), append(args, "-recip", filepath.Join("testdata", "keys", "us-rsa.pem"))...)
+		args := append([]string{"cms", "-encrypt", "-binary", "-" + cipher, "-recip", filepath.Join("testdata", "keys", "us-rsa.pem")}, args...)
+		out, err := t.openssl(m.entity(), args...)
 		if err != nil {
 			return err
 		}
-		m.layered("encrypted "+name, t.product+": openssl "+strings.Join(args, " ")+" -recip us-rsa")
+		m.layered("encrypted "+name, t.product+": openssl "+strings.Join(args, " "))
 		if contains(args, "DER") {
 			m.header, m.body = []string{"Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", "Content-Disposition: attachment; filename=smime.p7m"}, out
 			return nil
