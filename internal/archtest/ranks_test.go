@@ -38,14 +38,15 @@ func ranks() map[string]int {
 		"cmd/as2drop":        5,
 
 		// From here on nothing is part of the program. The ranks above cannot point to these.
-		"internal/simdisk":        firstTestRank,
-		"internal/crashtest":      firstTestRank + 1,
-		"internal/archtest":       firstTestRank + 2,
-		"internal/judges":         firstTestRank + 2,
-		"internal/ci/samples":     firstTestRank + 2,
-		"internal/ci/keys":        firstTestRank + 2,
-		"internal/ci/signvectors": firstTestRank + 2,
-		"testdata/keys":           firstTestRank,
+		"internal/simdisk":           firstTestRank,
+		"internal/crashtest":         firstTestRank + 1,
+		"internal/archtest":          firstTestRank + 2,
+		"internal/judges":            firstTestRank + 2,
+		"internal/ci/samples":        firstTestRank + 2,
+		"internal/ci/keys":           firstTestRank + 2,
+		"internal/ci/signvectors":    firstTestRank + 2,
+		"internal/ci/messagevectors": firstTestRank + 2,
+		"testdata/keys":              firstTestRank,
 	}
 }
 
