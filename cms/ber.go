@@ -367,13 +367,22 @@ func (f *derFrame) bytes() []byte {
 }
 
 // primitive reads the contents of a primitive element into memory, in steps, so that
-// a stated length alone allocates nothing.
+// a stated length alone allocates next to nothing.
 func (b *ber) primitive(h header) ([]byte, error) {
 	if err := b.hold(h.length + h.raw); err != nil {
 		return nil, err
 	}
 	if err := b.consume(h.length); err != nil {
 		return nil, err
+	}
+	if h.length <= headBuffer {
+		content := make([]byte, h.length)
+		if _, err := io.ReadFull(b.r, content); err == io.EOF {
+			return nil, io.ErrUnexpectedEOF
+		} else if err != nil {
+			return nil, err
+		}
+		return content, nil
 	}
 	content, err := io.ReadAll(io.LimitReader(b.r, h.length))
 	if err != nil {

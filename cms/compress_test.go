@@ -153,7 +153,7 @@ func FuzzBER(f *testing.F) {
 
 // A fuzz target without seeds tests nothing.
 func TestSeedsAreThere(t *testing.T) {
-	for _, target := range []string{"FuzzBER", "FuzzDecrypt", "FuzzParseSignature", "FuzzDecompress"} {
+	for _, target := range []string{"FuzzBER", "FuzzEnveloped", "FuzzAuthEnveloped", "FuzzParseSignature", "FuzzDecompress"} {
 		if seeds, err := os.ReadDir(filepath.Join("testdata", "fuzz", target)); err != nil || len(seeds) == 0 {
 			t.Errorf("%s: %d seeds, %v", target, len(seeds), err)
 		}

@@ -179,16 +179,6 @@ func TestErrorsOfTheStreamBelow(t *testing.T) {
 	}
 }
 
-func FuzzDecrypt(f *testing.F) {
-	us, _, _ := identities(f)
-	f.Add(seal(f, AES128CBC, []byte("invoice"), us))
-	f.Fuzz(func(t *testing.T, message []byte) {
-		if got, err := unseal(bytes.NewReader(message), us); err != nil && len(got) > len(message) {
-			t.Errorf("%d bytes out of %d", len(got), len(message))
-		}
-	})
-}
-
 // BenchmarkOpen compares reading a sealed message with the bare cipher over as many
 // bytes, in one run: "of-primitive" is the share of the cipher's own speed.
 func BenchmarkOpen(b *testing.B) {
