@@ -78,7 +78,7 @@ type Transfer struct {
 	Version  int64     `json:"version"`
 	Hold     string    `json:"hold,omitempty"` // reason; empty = not held
 	HoldBy   string    `json:"hold_by,omitempty"`
-	HoldCode string    `json:"hold_code,omitempty"` // what must change, for holds that end by themselves
+	HoldCode string    `json:"hold_code,omitempty"` // cause, for holds by the agent
 	Members  []Member  `json:"members"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due,omitzero"`

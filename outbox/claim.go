@@ -130,7 +130,11 @@ func (o *Outbox) folderName(t *ledger.Transfer) string { return naming.Safe(t.Ke
 // same Message-ID.
 func (o *Outbox) reopen(ctx context.Context, t *ledger.Transfer) error {
 	dir := o.work(t)
-	if err := fsx.Move(o.p.Folder, t.FilePath, dir); err != nil {
+	err := fsx.Move(o.p.Folder, t.FilePath, dir)
+	if errors.Is(err, fsx.ErrGone) {
+		return o.hold(ctx, t, obstacle{fact: "its files are not in " + t.FilePath + " any more", next: "put the folder back, then: as2drop release " + t.ID})
+	}
+	if err != nil {
 		return err
 	}
 	message := path.Join(dir, messageFile)

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -45,6 +46,11 @@ type world struct {
 	seed    uint64
 	mutate  mutation
 	answers []answer // what the partner answers, post by post; the last one goes on
+
+	async    bool // receipts are asked for on a connection of their own
+	attempts int  // 0 = 3
+	cipher   cms.Cipher
+	box      *Outbox // of the process that runs
 }
 
 // mutation makes a wrong program out of the right one.
@@ -58,6 +64,16 @@ type partner struct {
 	posts      int
 	delivered  map[string]int    // content digest -> how often it was delivered
 	messageIDs map[string]string // Message-ID -> content digest
+	owed       []receipt         // receipts that were not taken yet
+	taken      map[string]bool   // Message-IDs whose receipt was answered with 200
+}
+
+// receipt is one on its way to us.
+type receipt struct {
+	messageID string
+	header    http.Header
+	body      []byte
+	withheld  bool // until the transfer was given up
 }
 
 // answer is how the partner behaves for one post.
@@ -68,11 +84,15 @@ const (
 	reject
 	lose // takes it, and the answer does not arrive
 	busy // 503 without a receipt
+
+	later    // 200, and a receipt when it was received
+	early    // the receipt first, then 200
+	withhold // 200, and the receipt when nobody waits for it any more
 )
 
 func newWorld(answers ...answer) *world {
 	d := simdisk.New()
-	w := &world{disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}}, answers: answers}
+	w := &world{disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}, taken: map[string]bool{}}, answers: answers, cipher: cms.AES128CBC}
 	root := d.Root("acme")
 	for _, f := range append(Folders(), "ledger") {
 		must(fsx.MkdirAll(root, f, 0o750))
@@ -104,6 +124,8 @@ func (w *world) On(d *simdisk.Disk) crashtest.World {
 	c.disk = d
 	c.partner.delivered = maps.Clone(w.partner.delivered)
 	c.partner.messageIDs = maps.Clone(w.partner.messageIDs)
+	c.partner.taken = maps.Clone(w.partner.taken)
+	c.partner.owed = slices.Clone(w.partner.owed)
 	return &c
 }
 
@@ -120,7 +142,7 @@ func (w *world) openLedger() (*ledger.Ledger, error) {
 }
 
 func (w *world) policy() Policy {
-	return Policy{Attempts: 3, First: time.Minute, Max: time.Hour, Factor: 2, GiveUpAfter: 24 * time.Hour, AcceptDuplicate: true}
+	return Policy{Attempts: cmp.Or(w.attempts, 3), ReceiptWait: 30 * time.Minute, First: time.Minute, Max: time.Hour, Factor: 2, GiveUpAfter: 24 * time.Hour, AcceptDuplicate: true}
 }
 
 func (w *world) outbox(l *ledger.Ledger) *Outbox {
@@ -132,11 +154,15 @@ func (w *world) outbox(l *ledger.Ledger) *Outbox {
 		folder = w.mutate.fs(folder)
 	}
 	w.seed++
+	request := as2.ReceiptRequest{Wanted: true, Signed: true, Digests: []cms.Digest{cms.SHA256}}
+	if w.async {
+		request.Async = "https://us.invalid/mdn"
+	}
 	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"},
 		Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", URL: "https://acme.invalid/", Folder: folder, Rules: rules, LateWindow: 24 * time.Hour,
-			Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: cms.AES128CBC, EncryptTo: encryptTo(ids[1].Certificate), Own: ids[0].Certificate,
+			Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: w.cipher, EncryptTo: encryptTo(ids[1].Certificate), Own: ids[0].Certificate, Identities: []cms.Identity{ids[0]},
 			Certificates: []*x509.Certificate{ids[1].Certificate}, Trust: cms.Pinned(ids[1].Certificate),
-			Receipt: as2.ReceiptRequest{Wanted: true, Signed: true, Digests: []cms.Digest{cms.SHA256}}, EvidenceUpTo: 1 << 20, Policy: w.policy()})
+			Receipt: request, EvidenceUpTo: 1 << 20, Policy: w.policy()})
 	if w.mutate.steps != nil {
 		w.mutate.steps(o)
 	}
@@ -165,6 +191,15 @@ func (w *world) Post(_ context.Context, _ string, header []as2.Field, _ int64, b
 	res, err := w.partner.take(header, message, how == reject)
 	if err != nil {
 		return nil, err
+	}
+	if how >= later {
+		w.partner.owed = append(w.partner.owed, receipt{as2.Get(header, "Message-ID"), res.Header, res.Body, how == withhold})
+		res = &as2.Answer{Status: 200, Header: http.Header{}}
+		if how == early {
+			if err := w.deliver(false); err != nil {
+				return nil, &as2.PostError{Unknown: true, Cause: err}
+			}
+		}
 	}
 	if err := w.disk.Tick("answer"); err != nil || how == lose {
 		return nil, &as2.PostError{Unknown: true, Cause: errors.Join(errors.New("connection reset"), err)}
@@ -211,6 +246,39 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 	return &as2.Answer{Status: 200, Header: rh, Body: body}, nil
 }
 
+// deliver posts the receipts that the partner owes. What is not answered with 200 he
+// posts again.
+func (w *world) deliver(withheld bool) error {
+	ctx := context.Background()
+	var left []receipt
+	defer func() { w.partner.owed = left }()
+	for i, r := range w.partner.owed {
+		if r.withheld && !withheld {
+			left = append(left, r)
+			continue
+		}
+		err := w.disk.Tick("receipt")
+		var reply as2.Reply
+		if err == nil {
+			var t ledger.Transfer
+			if err = w.box.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.TransferByMessageID(r.messageID); return err }); err == nil {
+				reply, err = w.box.ReceiveReceipt(ctx, t.ID, r.header, r.body, "192.0.2.1:443")
+			}
+		}
+		if err != nil {
+			left = append(left, w.partner.owed[i:]...)
+			return err
+		}
+		if reply.Status == 200 {
+			w.partner.taken[as2.StripID(r.messageID)] = true
+		}
+		if err := w.disk.Tick("receipt answered"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run is the life of one agent: it lets time pass whenever nothing is due.
 func run(cw crashtest.World) error {
 	w := cw.(*world)
@@ -220,6 +288,7 @@ func run(cw crashtest.World) error {
 	}
 	defer func() { l.Close(); w.disk.Release() }() // the world may have stopped
 	o := w.outbox(l)
+	w.box = o
 	ctx := context.Background()
 	if err := o.Recover(ctx); err != nil {
 		return err
@@ -244,8 +313,11 @@ func run(cw crashtest.World) error {
 				}
 			}
 		}
-		if len(open) == 0 {
+		if len(open) == 0 && len(w.partner.owed) == 0 {
 			return nil
+		}
+		if err := w.deliver(len(open) == 0); err != nil {
+			return err
 		}
 		if due.After(w.now) {
 			w.now = due
@@ -313,7 +385,8 @@ func standing(cw crashtest.World) (problems []string) {
 			root, _, _ := strings.Cut(p, "/")
 			if root == sentDir || root == failedDir {
 				t := s.transfers[p[strings.LastIndex(path.Dir(p), ".")+1:strings.LastIndex(p, "/")]]
-				if t.Verdict == ledger.VerdictNone || t.Verdict.Sent() != (root == sentDir) {
+				late := t.RefileFrom == path.Dir(p) && root == failedDir // on its way to sent
+				if t.Verdict == ledger.VerdictNone || t.Verdict.Sent() != (root == sentDir) && !late {
 					say("O5: %s, and the verdict is %q", p, t.Verdict)
 				}
 				if t.Verdict == ledger.VerdictAccepted && len(t.Receipt) == 0 {
@@ -343,12 +416,36 @@ func standing(cw crashtest.World) (problems []string) {
 	if w.partner.posts > posted {
 		say("O4: the partner saw %d posts, %d attempts are on record", w.partner.posts, posted)
 	}
+	for id := range w.partner.taken {
+		if problem := receiptTaken(s, id); problem != "" {
+			say("O6: a receipt was answered with 200, and %s", problem)
+		}
+	}
 	for _, n := range w.partner.delivered {
 		if n > 1 {
 			say("O3: delivered %d times under different Message-IDs", n)
 		}
 	}
 	return problems
+}
+
+// receiptTaken says what is missing of a receipt that the partner believes to be ours.
+func receiptTaken(s state, messageID string) string {
+	for id, t := range s.transfers {
+		if as2.StripID(t.MessageID) != messageID {
+			continue
+		}
+		if !t.Verdict.Sent() || len(t.Receipt) == 0 {
+			return fmt.Sprintf("the verdict is %q", t.Verdict)
+		}
+		for name := range s.tree {
+			if strings.HasPrefix(name, "acme/.evidence/"+id+"/"+receiptPrefix) && !strings.HasSuffix(name, ".part") {
+				return ""
+			}
+		}
+		return "is not in the evidence"
+	}
+	return "no transfer is in the ledger"
 }
 
 // final are the rules at the end.
@@ -394,6 +491,16 @@ func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []strin
 				say("left over: %s", name)
 			}
 		}
+		for id, as := range s.attempts {
+			for _, a := range as {
+				if a.Outcome == ledger.OutcomeOpen || a.Outcome == ledger.OutcomeWaiting {
+					say("O4: attempt %d of %s is still %s", a.N, id, a.Outcome)
+				}
+			}
+		}
+		if len(w.partner.owed) > 0 {
+			say("%d receipts were not taken", len(w.partner.owed))
+		}
 		l := w.ledger()
 		defer func() { l.Close(); w.disk.Release() }() // only read from
 		findings, err := w.outbox(l).Check(context.Background())
@@ -417,16 +524,50 @@ func TestCrashMatrix(t *testing.T) {
 		"the answer gets lost": {[]answer{lose, accept}, ledger.VerdictAccepted, 1, 0, false},
 		"busy at first":        {[]answer{busy, accept}, ledger.VerdictAccepted, 1, 0, false},
 		"busy for ever":        {[]answer{busy}, ledger.VerdictGaveUp, 0, 0, false},
+
+		"async":                         {[]answer{later}, ledger.VerdictAccepted, 1, 0, true},
+		"async, receipt before the 200": {[]answer{early}, ledger.VerdictAccepted, 1, 0, false},
+		"async, receipt after the end":  {[]answer{withhold}, ledger.VerdictAccepted, 1, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(c.answers...)
+			w.async = c.answers[0] >= later
+			if c.answers[0] == withhold {
+				w.attempts = 1
+			}
 			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(c.verdict, c.deliveries), Every: c.every, Faults: c.faults})
 			t.Logf("%d cases", r.Cases)
 			for _, p := range r.Problems {
 				t.Error(p)
 			}
 		})
+	}
+}
+
+// A process dies when it has moved a folder into sent and not synced that; the next one
+// finds it there. What the next one commits must hold through a power cut.
+func TestFolderThatWasMovedBeforeIsSynced(t *testing.T) {
+	w := newWorld(accept)
+	straight := w.On(w.disk.Clone())
+	must(run(straight))
+	labels := straight.Disk().Ticks()
+	point := 0
+	for _, n := range straight.Disk().Points() {
+		if strings.HasPrefix(labels[n-1], "before syncdir acme/"+sentDir+"/") {
+			point = n
+		}
+	}
+	if point == 0 {
+		t.Fatal("no such moment")
+	}
+	stopped := w.On(w.disk.Clone())
+	stopped.Disk().StopAt(point)
+	_ = run(stopped) // it runs into the stop
+	next := stopped.On(stopped.Disk().Kill())
+	must(run(next))
+	for _, p := range final(ledger.VerdictAccepted, 1)(next.On(next.Disk().PowerCut(simdisk.None))) {
+		t.Error(p)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -18,7 +17,8 @@ import (
 func (o *Outbox) settle(ctx context.Context, t *ledger.Transfer, d decision, more ...func(*ledger.Tx) error) error {
 	now := o.Now().UTC()
 	t.State, t.Verdict, t.Reason, t.Next = ledger.StateSettled, d.verdict, d.reason, d.next
-	t.Settled, t.Due, t.Hold, t.HoldBy = now, now, "", ""
+	t.Settled, t.Due = now, now
+	endHold(t)
 	if d.verdict.Sent() {
 		t.FilePath = path.Join(sentDir, now.Format(time.DateOnly), o.folderName(t))
 		more = append(more, o.event(t, ledger.Info, "sent", "", "%s: %s: %s", t.Document, t.Verdict, t.Reason))
@@ -33,9 +33,13 @@ func (o *Outbox) settle(ctx context.Context, t *ledger.Transfer, d decision, mor
 	return nil
 }
 
-// file completes the folder under .work and moves it to its place in one rename.
+// file completes the folder under .work and moves it to its place in one rename. The
+// folder of a transfer that was given up first comes back from where it was filed.
 func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 	dir := o.work(t)
+	if err := o.takeBack(t, dir); err != nil {
+		return err
+	}
 	there, err := fsx.Exists(o.p.Folder, dir)
 	if err != nil {
 		return err
@@ -48,14 +52,73 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 		if err := fsx.MkdirAll(o.p.Folder, path.Dir(t.FilePath), dirPerm); err != nil {
 			return err
 		}
-		if err := fsx.Move(o.p.Folder, dir, t.FilePath); err != nil {
-			return err
-		}
 	} else if err := o.alreadyFiled(t); err != nil {
 		return err
 	}
-	t.State, t.Filed = ledger.StateFiled, o.Now().UTC()
-	return o.save(ctx, t)
+	// Also where it was moved already: the process that did may not have come to sync it.
+	if err := fsx.Move(o.p.Folder, dir, t.FilePath); err != nil {
+		return err
+	}
+	more := []func(*ledger.Tx) error{o.closeAttempts(t)}
+	if t.RefileFrom != "" {
+		taken, err := o.takenAway(t)
+		if err != nil {
+			return err
+		}
+		if len(taken) > 0 {
+			more = append(more, o.event(t, ledger.Alarm, "files-taken", "if they were sent in another way the partner has them twice: ask him",
+				"%s: %s, but these files are not in %s any more: %s", t.Document, t.Verdict, t.RefileFrom, strings.Join(taken, ", ")))
+		}
+	}
+	t.State, t.Filed, t.RefileFrom = ledger.StateFiled, o.Now().UTC(), ""
+	return o.save(ctx, t, more...)
+}
+
+// takenAway are the files of a given-up transfer that somebody took out of failed before
+// a receipt came after all.
+func (o *Outbox) takenAway(t *ledger.Transfer) (names []string, err error) {
+	for _, m := range t.Members {
+		there, err := fsx.Exists(o.p.Folder, path.Join(t.FilePath, m.Name))
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			names = append(names, m.Name)
+		}
+	}
+	return names, nil
+}
+
+// closeAttempts closes what a receipt overtook: the verdict is there, and nobody posts
+// any more.
+func (o *Outbox) closeAttempts(t *ledger.Transfer) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		attempts, err := tx.Attempts(t.ID)
+		for _, a := range attempts {
+			if a.Outcome == ledger.OutcomeOpen || a.Outcome == ledger.OutcomeWaiting {
+				a.Outcome, a.Closed, a.Text = ledger.OutcomeUnknown, o.Now().UTC(), "the receipt came before its answer was recorded"
+				err = errors.Join(err, tx.CloseAttempt(a))
+			}
+		}
+		return err
+	}
+}
+
+// takeBack moves a folder that a later receipt refiles back under .work, or makes sure
+// that it is there to stay.
+func (o *Outbox) takeBack(t *ledger.Transfer, dir string) error {
+	if t.RefileFrom == "" {
+		return nil
+	}
+	err := fsx.Move(o.p.Folder, t.RefileFrom, dir)
+	if !errors.Is(err, fsx.ErrGone) {
+		return err
+	}
+	if there, err := fsx.Exists(o.p.Folder, t.FilePath); err != nil || there {
+		return err // it is at its new place
+	}
+	// Somebody took the whole folder away; the verdict gets one all the same.
+	return fsx.MkdirAll(o.p.Folder, dir, dirPerm)
 }
 
 // alreadyFiled makes sure that the folder at the target is the one of this transfer.
@@ -78,10 +141,8 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 			return err
 		}
 	}
-	if !t.Verdict.Sent() {
-		if err := fsx.Rewrite(o.p.Folder, path.Join(dir, whyFile), filePerm, []byte(why(t))); err != nil {
-			return err
-		}
+	if err := o.placeWhy(t, dir); err != nil {
+		return err
 	}
 	if err := o.writeTransfer(t, dir); err != nil {
 		return err
@@ -89,51 +150,16 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 	return o.keepEvidence(t, dir)
 }
 
-// keepEvidence moves answers and, up to a size, the sealed message to .evidence/<id>.
-// A message that may have to be posted again is kept at any size.
-func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string) error {
-	answers, message := path.Join(dir, answersDir), path.Join(dir, messageFile)
-	if ok, err := fsx.Exists(o.p.Folder, answers); err != nil {
-		return err
-	} else if ok {
-		if err := o.moveAnswers(t, answers); err != nil {
-			return err
-		}
+// placeWhy writes WHY.txt, or takes away that of a verdict which did not last.
+func (o *Outbox) placeWhy(t *ledger.Transfer, dir string) error {
+	file := path.Join(dir, whyFile)
+	if !t.Verdict.Sent() {
+		return fsx.Rewrite(o.p.Folder, file, filePerm, []byte(why(t)))
 	}
-	info, err := o.p.Folder.Lstat(message)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // never sealed, or moved before a crash
-	}
-	if err != nil {
+	if ok, err := fsx.Exists(o.p.Folder, file); err != nil || !ok {
 		return err
 	}
-	if t.Verdict != ledger.VerdictGaveUp && info.Size() > o.p.EvidenceUpTo {
-		return fsx.RemoveAll(o.p.Folder, message)
-	}
-	if err := fsx.MkdirAll(o.p.Folder, o.evidence(t), dirPerm); err != nil {
-		return err
-	}
-	return fsx.Move(o.p.Folder, message, path.Join(o.evidence(t), messageFile))
-}
-
-// moveAnswers moves them one by one: a transfer that was reopened has earlier ones there.
-func (o *Outbox) moveAnswers(t *ledger.Transfer, answers string) error {
-	entries, err := o.p.Folder.ReadDir(answers)
-	if err != nil {
-		return err
-	}
-	if err := fsx.MkdirAll(o.p.Folder, o.evidence(t), dirPerm); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".part") {
-			continue // a crash left it; it goes with the folder
-		}
-		if err := fsx.Move(o.p.Folder, path.Join(answers, e.Name()), path.Join(o.evidence(t), e.Name())); err != nil && !errors.Is(err, fsx.ErrGone) {
-			return err
-		}
-	}
-	return fsx.RemoveAll(o.p.Folder, answers)
+	return fsx.RemoveAll(o.p.Folder, file)
 }
 
 // why is the text that an operator finds beside files that were not delivered.

@@ -50,12 +50,12 @@ func TestJudge(t *testing.T) {
 		"signed by a stranger":             {signed, false, 200, good(func(m *as2.MDN) { m.Signed, m.Claim = false, "none of ours" }), Policy{}, failed, "", true, "none of ours"},
 		"a bad signature nobody asked for": {unsigned, false, 200, good(func(m *as2.MDN) { m.Signed, m.Claim = false, "broken" }), Policy{}, failed, "", true, "broken"},
 		"for another message":              {signed, false, 200, good(func(m *as2.MDN) { m.OriginalMessageID = "<2@us>" }), Policy{}, failed, "", true, `"<2@us>"`},
-		"wrong MIC":                        {signed, false, 200, good(func(m *as2.MDN) { m.MIC = micOf(cms.SHA256, 2) }), Policy{}, settled, ledger.VerdictRejected, false, "something else"},
+		"wrong MIC":                        {signed, false, 200, good(func(m *as2.MDN) { m.MIC = micOf(cms.SHA256, 2) }), Policy{}, asks, "", false, ""},
 		"no MIC":                           {signed, false, 200, good(func(m *as2.MDN) { m.MIC = nil }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictRejected, false, "no MIC"},
 		"no MIC, unsigned message":         {unsigned, false, 200, good(func(m *as2.MDN) { m.MIC = nil }), Policy{}, settled, ledger.VerdictRejected, false, "no MIC"},
 		"no MIC, unsigned, configured":     {unsigned, false, 200, good(func(m *as2.MDN) { m.MIC = nil }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictUnverified, false, ""},
 		"unreadable MIC":                   {unsigned, false, 200, good(func(m *as2.MDN) { m.MIC, m.MICText = nil, "x" }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictRejected, false, `"x"`},
-		"MIC in another digest":            {signed, false, 200, good(func(m *as2.MDN) { m.MIC = micOf(cms.SHA512, 1) }), Policy{}, unclear, "", true, "did not ask for"},
+		"MIC in another digest":            {signed, false, 200, good(func(m *as2.MDN) { m.MIC = micOf(cms.SHA512, 1) }), Policy{}, asks, "", false, ""},
 		"processed/error":                  {signed, false, 200, good(func(m *as2.MDN) { m.Disposition = as2.Failed(as2.DecryptionFailed) }), Policy{}, settled, ledger.VerdictRejected, false, ""},
 		"failed/failure":                   {signed, false, 200, good(func(m *as2.MDN) { m.Disposition = as2.Failed(as2.UnsupportedFormat) }), Policy{}, settled, ledger.VerdictRejected, false, ""},
 		"duplicate, out of the blue": {signed, false, 200, good(func(m *as2.MDN) {
@@ -85,11 +85,11 @@ func TestJudge(t *testing.T) {
 		"500":                           {signed, false, 500, nil, Policy{}, failed, "", true, "500"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := judge(c.sealed, "<1@us>", c.before, answerFacts{&as2.Answer{Status: c.status, Header: http.Header{}}, c.mdn, notMDN}, c.policy)
+			e := judge(c.sealed, "<1@us>", c.before, answerFacts{answer: &as2.Answer{Status: c.status, Header: http.Header{}}, mdn: c.mdn, mdnErr: notMDN}, c.policy)
 			if e.kind != c.kind || e.verdict != c.verdict || e.unknown != c.unknown || !strings.Contains(e.reason, c.says) {
 				t.Errorf("%+v", e)
 			}
-			if e.reason == "" || e.hint == "" && !e.verdict.Sent() {
+			if c.kind != asks && (e.reason == "" || e.hint == "" && !e.verdict.Sent()) {
 				t.Errorf("nothing an operator could do: %+v", e)
 			}
 		})
@@ -152,7 +152,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestReservedNames(t *testing.T) {
-	for name, want := range map[string]bool{"transfer.json": true, "Transfer.JSON": true, "WHY.txt": true, "message": true, "receipt.mdn": true, "evidence": true, "transfer.xml": false, "message.xml": false} {
+	for name, want := range map[string]bool{"transfer.json": true, "Transfer.JSON": true, "WHY.txt": true, "message": true, "receipt.mdn": true, "spool.part": true, "message.part": true, "transfer.xml": false, "message.xml": false} {
 		if reserved(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/crashtest"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -69,6 +70,38 @@ func TestMatrixReportsMutations(t *testing.T) {
 			_ = fsx.Move(o.p.Folder, path.Join(early, name), path.Join(outboxDir, name))
 			_ = fsx.RemoveAll(o.p.Folder, early)
 		}}},
+		"no sync of the folder of the evidence": {answers: []answer{later}, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(evidenceDir)} }}},
+		"no sync of a receipt": {answers: []answer{later}, mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.Contains(n, receiptPrefix) }}
+		}}},
+		"200 before the verdict of a receipt is committed": {answers: []answer{later}, mutate: mutation{steps: func(o *Outbox) {
+			o.take = func(o *Outbox, ctx context.Context, a arrival) (as2.Reply, error) {
+				if original, err := as2.ReceiptFor(a.header, a.body); err == nil {
+					o.Post.(*world).partner.taken[as2.StripID(original)] = true
+				}
+				return o.receive(ctx, a)
+			}
+		}}},
+		"the outcome of the POST overwrites an early receipt": {answers: []answer{early}, mutate: mutation{steps: func(o *Outbox) { o.Post = overwriting{o.Post.(*world), o} }}},
+		"refiled before the verdict of a late receipt is committed": {answers: []answer{withhold}, mutate: mutation{steps: func(o *Outbox) {
+			o.take = func(o *Outbox, ctx context.Context, a arrival) (as2.Reply, error) {
+				t := ledger.Transfer{ID: a.transfer}
+				if err := o.reread(ctx, &t); err != nil {
+					return as2.Reply{}, err
+				}
+				early := path.Join(sentDir, path.Base(t.FilePath))
+				if err := errors.Join(fsx.Move(o.p.Folder, t.FilePath, early), fsx.Move(o.p.Folder, early, t.FilePath)); err != nil {
+					return as2.Reply{}, err
+				}
+				return o.receive(ctx, a)
+			}
+		}}},
+		"the verdict of a late receipt without the intent to refile": {answers: []answer{withhold}, mutate: mutation{steps: func(o *Outbox) {
+			o.steps[ledger.StateSettled] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
+				t.RefileFrom = ""
+				return o.file(ctx, t)
+			}
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answers := c.answers
@@ -77,6 +110,9 @@ func TestMatrixReportsMutations(t *testing.T) {
 			}
 			t.Parallel()
 			w := newWorld(answers...)
+			if w.async = answers[0] >= later; answers[0] == withhold {
+				w.attempts = 1
+			}
 			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Enough: 1}
 			if c.unsynced {
 				scan := path.Join(outboxDir, "INV-1_scan.pdf")
@@ -98,6 +134,29 @@ func TestMatrixReportsMutations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// overwriting is the mutant of a POST whose outcome counts more than the receipt that
+// came before it.
+type overwriting struct {
+	*world
+	o *Outbox
+}
+
+func (p overwriting) Post(ctx context.Context, url string, header []as2.Field, length int64, body func() (io.ReadCloser, error)) (*as2.Answer, error) {
+	answer, err := p.world.Post(ctx, url, header, length, body)
+	lerr := p.o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		t, err := tx.TransferByMessageID(as2.Get(header, "Message-ID"))
+		if err != nil || t.State != ledger.StateSettled {
+			return err
+		}
+		t.State, t.Verdict, t.Receipt = ledger.StateSending, ledger.VerdictNone, nil
+		return tx.SaveTransfer(&t)
+	})
+	if err != nil || lerr != nil {
+		return nil, &as2.PostError{Unknown: true, Cause: errors.Join(err, lerr)}
+	}
+	return answer, nil
 }
 
 // postUnrecorded is the mutant of send that posts first.

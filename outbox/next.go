@@ -4,10 +4,11 @@ import (
 	"math"
 	"time"
 
+	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// event is what happened to an open attempt.
+// event is what happened to an open attempt, or what a receipt says.
 type event struct {
 	kind       eventKind
 	verdict    ledger.Verdict // of settled
@@ -15,6 +16,20 @@ type event struct {
 	hint       string
 	unknown    bool          // the partner may have the message
 	retryAfter time.Duration // the partner asked for this wait
+	asked      as2.MIC       // of asks: the partner's
+	compare    bool          // of asks: what it is over, instead of ours in the same digest
+	forged     bool          // of failed: whoever wrote the receipt did not prove to be the partner
+	notes      []note        // worth telling beside it
+
+	receipt     []byte // of settled, with its header; nil = it rests on none
+	disposition string // of the receipt, as written
+}
+
+// note is worth an event of its own.
+type note struct {
+	level      ledger.Level
+	code       string
+	text, hint string
 }
 
 type eventKind int
@@ -25,12 +40,15 @@ const (
 	stopped                  // we ended it ourselves: does not count
 	paused                   // nobody of this partner gets through: does not count
 	unclear                  // somebody has to look: held
+	waits                    // the partner took it; the receipt comes on a connection of its own
+	asks                     // judge wants to know more of the sealed message first
 )
 
 // decision is what follows from an event.
 type decision struct {
 	verdict ledger.Verdict // not empty: settle
 	hold    string
+	wait    bool // for the receipt
 	reason  string
 	next    string
 	due     time.Time
@@ -45,6 +63,8 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 		return decision{verdict: e.verdict, reason: e.reason, next: e.hint, counted: true}
 	case stopped, paused:
 		return decision{reason: e.reason, next: e.hint, due: now}
+	case waits:
+		return decision{wait: true, reason: e.reason, next: e.hint, due: now.Add(p.ReceiptWait)}
 	case unclear:
 		return decision{hold: e.reason, reason: e.reason, next: e.hint, counted: true, due: now}
 	}

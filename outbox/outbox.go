@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -44,9 +45,12 @@ type Policy struct {
 	Jitter      float64
 	GiveUpAfter time.Duration // from the claim
 	Window      Window        // nil = always open
+	ReceiptWait time.Duration // for a receipt on a connection of its own; 0 = an hour
 
 	AcceptNoMIC     bool // for unsigned messages
 	AcceptDuplicate bool // after an unknown attempt
+
+	quirks as2.Quirks // New takes them from the partner
 }
 
 // allowed is the moment, not before t, when sending is allowed.
@@ -73,6 +77,7 @@ type Partner struct {
 	Cipher       cms.Cipher
 	EncryptTo    func(at time.Time) *cms.Recipient // the partner; nil = not encrypted
 	Own          *x509.Certificate                 // ours, so that what was sent can be opened again
+	Identities   []cms.Identity                    // ours: they open it
 	Certificates []*x509.Certificate               // of the partner: all that are configured
 	Trust        cms.Trust                         // whose receipts count
 	Compress     as2.Compression
@@ -114,9 +119,12 @@ type Outbox struct {
 	Deps
 	p     Partner
 	steps map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error
+	take  func(*Outbox, context.Context, arrival) (as2.Reply, error) // a receipt
 
 	mu   sync.Mutex
 	busy map[string]bool // transfers that a Step is at work on
+
+	evidenceMu sync.Mutex // one receipt is written at a time
 }
 
 // enter reports whether nobody else is at work on a transfer, and keeps others away.
@@ -138,11 +146,14 @@ func (o *Outbox) leave(id string) {
 
 // New makes an outbox.
 func New(d Deps, p Partner) *Outbox {
-	return &Outbox{Deps: d, p: p, busy: map[string]bool{}, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+	p.Policy.ReceiptWait = cmp.Or(p.Policy.ReceiptWait, time.Hour)
+	p.Policy.quirks = p.Quirks
+	return &Outbox{Deps: d, p: p, busy: map[string]bool{}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
 		ledger.StateClaiming:  (*Outbox).claim,
 		ledger.StateClaimed:   (*Outbox).seal,
 		ledger.StateSealed:    (*Outbox).send,
 		ledger.StateSending:   (*Outbox).abandoned,
+		ledger.StateWaiting:   (*Outbox).overdue,
 		ledger.StateSettled:   (*Outbox).file,
 		ledger.StateReopening: (*Outbox).reopen,
 	}}
@@ -160,7 +171,7 @@ const (
 	messageFile  = "message"
 	receiptFile  = "receipt.mdn"
 	whyFile      = "WHY.txt"
-	answersDir   = "evidence"
+	spoolFile    = "spool.part"
 )
 
 // Folders are those that an outbox needs.
@@ -170,7 +181,7 @@ func Folders() []string { return []string{outboxDir, sentDir, failedDir, workDir
 // folder that both are filed in.
 func reserved(name string) bool {
 	switch naming.Fold(name, true) {
-	case transferFile, transferFile + ".part", messageFile, messageFile + ".part", receiptFile, receiptFile + ".part", "why.txt", "why.txt.part", answersDir:
+	case transferFile, transferFile + ".part", messageFile, messageFile + ".part", receiptFile, receiptFile + ".part", "why.txt", "why.txt.part", spoolFile:
 		return true
 	}
 	return false
@@ -198,7 +209,7 @@ func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
 	}
 	step := o.steps[t.State]
 	if step == nil || !o.enter(id) {
-		return false, nil // it waits for a receipt, or another call is at work on it
+		return false, nil // another call is at work on it
 	}
 	defer o.leave(id)
 	before := t.Version

@@ -1,7 +1,9 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +25,10 @@ import (
 // After a crash it is made again from nothing; once it is committed it is fixed for
 // life.
 func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
+	dir := o.work(t)
+	if err := o.forget(t, dir); err != nil {
+		return err
+	}
 	if o.Hook != nil {
 		refuse, err := o.Hook.BeforeSeal(ctx, *t)
 		if err != nil {
@@ -35,22 +41,20 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	if err := o.enough(t.Size()); err != nil {
 		return err
 	}
-	dir := o.work(t)
-	message := path.Join(dir, messageFile)
-	if err := fsx.RemoveAll(o.p.Folder, message); err != nil {
-		return err
+	options, blocked := o.sealOptions(t)
+	if blocked != "" {
+		return o.hold(ctx, t, unsealable(blocked))
 	}
-	var sealed *as2.Sealed
-	to := o.encryptTo()
-	err := fsx.Publish(o.p.Folder, message, filePerm, func(w io.Writer) (err error) {
-		sealed, err = as2.Seal(w, func(w io.Writer) error { return o.payload(t, dir, w) }, o.sealOptions(t, to))
-		return err
-	})
+	sealed, err := o.makeMessage(t, dir, options)
 	var changed *bundle.ChangedError
-	if errors.As(err, &changed) {
+	var refused *refusedError
+	switch {
+	case errors.As(err, &changed):
 		return o.undo(ctx, t, changed.Error())
-	}
-	if err != nil {
+	case errors.As(err, &refused):
+		// It would come again each time with this config: no reason to try.
+		return o.hold(ctx, t, unsealable(refused.Error()))
+	case err != nil:
 		return err
 	}
 	// Who changed a file without changing its size did so before or after it was read.
@@ -60,31 +64,80 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 			return err
 		}
 		if !same {
-			return errors.Join(fsx.RemoveAll(o.p.Folder, message), o.undo(ctx, t, fmt.Sprintf("%q was changed while it was being read", m.Name)))
+			return errors.Join(o.forget(t, dir), o.undo(ctx, t, fmt.Sprintf("%q was changed while it was being read", m.Name)))
 		}
 	}
+	if err := o.keepRequest(t, sealed, o.certificatesNow(options.Sign, options.Recipients)); err != nil {
+		return err
+	}
 	failpoint.Hit("after seal")
+	return o.commitSealed(ctx, t, sealed, options)
+}
+
+// commitSealed commits what was sealed.
+func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *as2.Sealed, options as2.SealOptions) (err error) {
 	if t.Sealed, err = json.Marshal(sealed); err != nil {
 		return err
 	}
 	t.Certificates = nil
-	if to != nil {
-		t.Certificates = []string{fingerprint(to.Certificate)}
+	if len(options.Recipients) > 0 {
+		t.Certificates = []string{fingerprint(options.Recipients[0].Certificate)}
 	}
 	t.State = ledger.StateSealed
 	t.Due = o.p.Policy.allowed(o.Now()).UTC()
-	if err := o.save(ctx, t); err != nil {
+	var more []func(*ledger.Tx) error
+	for _, n := range sealed.Notes {
+		more = append(more, o.event(t, ledger.Warning, "legacy-algorithm", "agree on modern algorithms with the partner", "%s: %s", t.Document, n))
+	}
+	if err := o.save(ctx, t, more...); err != nil {
 		return err
 	}
-	return o.writeTransfer(t, dir)
+	return o.writeTransfer(t, o.work(t))
 }
 
-// encryptTo is whom a message is encrypted to now; nil = nobody.
-func (o *Outbox) encryptTo() *cms.Recipient {
-	if o.p.Cipher == cms.NoCipher || o.p.EncryptTo == nil {
-		return nil
+func unsealable(fact string) obstacle {
+	return obstacle{holdSeal, "no message can be made of it: " + fact, "correct certificates, sign, encrypt or version in the config and restart, or: as2drop release ID"}
+}
+
+// forget removes what an earlier try left that did not come to its end.
+func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
+	for _, name := range []string{path.Join(dir, messageFile), path.Join(dir, messageFile+".part"), path.Join(dir, spoolFile), o.evidence(t)} {
+		there, err := fsx.Exists(o.p.Folder, name)
+		if err == nil && there {
+			err = fsx.RemoveAll(o.p.Folder, name)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return o.p.EncryptTo(o.Now())
+	return nil
+}
+
+// refusedError is an error of sealing that is none of disk, files or random source.
+type refusedError struct{ error }
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// makeMessage seals into .work/<id>/message.
+func (o *Outbox) makeMessage(t *ledger.Transfer, dir string, options as2.SealOptions) (*as2.Sealed, error) {
+	passing := &passing{}
+	options.Rand = passing.reader(options.Rand)
+	options.Spool = func() (cms.Spool, error) {
+		s, err := fsx.NewSpool(o.p.Folder, path.Join(dir, spoolFile), filePerm)
+		if err != nil {
+			return nil, passing.note(err)
+		}
+		return passingSpool{s, passing}, nil
+	}
+	var sealed *as2.Sealed
+	err := fsx.Publish(o.p.Folder, path.Join(dir, messageFile), filePerm, func(w io.Writer) (err error) {
+		sealed, err = as2.Seal(passing.writer(w), passing.payload(func(w io.Writer) error { return o.payload(t, dir, w) }), options)
+		if err != nil && passing.err == nil {
+			return &refusedError{err}
+		}
+		return err
+	})
+	return sealed, err
 }
 
 // payload writes what is sealed: the zip, or the document alone.
@@ -140,30 +193,50 @@ func (o *Outbox) zipped(t *ledger.Transfer) bool {
 	return true
 }
 
-func (o *Outbox) sealOptions(t *ledger.Transfer, to *cms.Recipient) as2.SealOptions {
+// sealOptions are what the config says now. blocked says what is missing: a message is
+// never less protected than configured.
+func (o *Outbox) sealOptions(t *ledger.Transfer) (s as2.SealOptions, blocked string) {
 	subject := o.p.Subject
 	if subject == "" {
 		subject = naming.Safe(t.Document)
 	}
-	s := as2.SealOptions{
-		From: o.p.StationAS2ID, To: o.p.AS2ID, MessageID: t.MessageID, Subject: ascii(subject), UserAgent: o.UserAgent, Date: o.Now(),
-		ContentType: contentType(t.Document), Filename: t.Document,
+	now := o.Now()
+	s = as2.SealOptions{
+		From: o.p.StationAS2ID, To: o.p.AS2ID, MessageID: t.MessageID, Subject: ascii(subject), UserAgent: o.UserAgent, Date: now,
+		Version: o.p.Version, Extra: o.p.Extra, Quirks: o.p.Quirks, ContentType: contentType(t.Document), Filename: t.Document,
 		Compress: o.p.Compress, Receipt: o.p.Receipt, ReceiptTo: o.p.StationAS2ID, Rand: o.Rand,
 	}
 	if o.zipped(t) {
 		s.ContentType, s.Filename = "application/zip", naming.BundleName(t.Key, t.ID)
 	}
+	s.ContentType = cmp.Or(o.p.ContentType, s.ContentType)
 	if o.p.Sign != nil {
-		s.Sign = o.p.Sign(o.Now())
-	}
-	if to != nil {
-		s.Cipher, s.Recipients = o.p.Cipher, []cms.Recipient{*to}
-		// For our own station too, so that what was sent can be shown later.
-		if o.p.Own != nil && !o.p.Own.Equal(to.Certificate) {
-			s.Recipients = append(s.Recipients, cms.Recipient{Certificate: o.p.Own})
+		signer := o.p.Sign(now)
+		if signer == nil || signer.Certificate == nil {
+			return s, "the station has no certificate to sign with now"
 		}
+		own := *signer
+		own.NoAttributes = own.NoAttributes || o.p.Quirks.NoSignedAttributes
+		own.NoProtection = own.NoProtection || o.p.Quirks.NoAlgorithmProtection
+		s.Sign = &own
 	}
-	return s
+	if o.p.Cipher == cms.NoCipher {
+		return s, ""
+	}
+	var to *cms.Recipient
+	if o.p.EncryptTo != nil {
+		to = o.p.EncryptTo(now)
+	}
+	if to == nil || to.Certificate == nil {
+		return s, "the partner has no certificate to encrypt to now"
+	}
+	s.Cipher, s.Recipients = o.p.Cipher, []cms.Recipient{*to}
+	// For our own station too, so that what was sent can be opened later. Only RSA keys
+	// can be encrypted to.
+	if o.p.Own != nil && !o.p.Own.Equal(to.Certificate) && o.p.Own.PublicKeyAlgorithm == x509.RSA {
+		s.Recipients = append(s.Recipients, cms.Recipient{Certificate: o.p.Own, Transport: to.Transport})
+	}
+	return s, ""
 }
 
 // contentType goes by the extension.

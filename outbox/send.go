@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -42,12 +41,13 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 	})
 	failpoint.Hit("after post")
 	if err != nil {
-		return o.conclude(ctx, t, a, o.noAnswer(&a, err))
+		e := o.noAnswer(&a, err) // it sets the outcome of the attempt too
+		return o.conclude(ctx, t, a, e)
 	}
 	e := o.readAnswer(t, &s, &a, answer)
 	// The answer counts even if the disk refuses to keep it.
 	if err := o.keepAnswer(t, a.N, rawAnswer(answer)); err != nil {
-		return o.conclude(ctx, t, a, e, o.event(t, ledger.Warning, "evidence", "", "%s: the answer could not be kept as evidence: %v", t.Document, err))
+		e.notes = append(e.notes, note{ledger.Warning, "evidence", fmt.Sprintf("the answer could not be kept as evidence: %v", err), ""})
 	}
 	return o.conclude(ctx, t, a, e)
 }
@@ -61,16 +61,8 @@ func (o *Outbox) abandoned(ctx context.Context, t *ledger.Transfer) error {
 // mayPost reports whether the transfer must wait, and commits until when.
 func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, err error) {
 	now := o.Now()
-	for _, used := range t.Certificates {
-		if !o.configured(used) {
-			t.Hold, t.HoldBy = "the partner's certificate that the message is encrypted to has left the config", "agent"
-			t.Next = "put the certificate back, or drop the files again and give this transfer up"
-			return true, o.save(ctx, t, o.event(t, ledger.Alarm, "certificate-gone", t.Next, "%s: held: %s", t.Document, t.Hold))
-		}
-	}
-	if o.p.URL == "" {
-		t.Hold, t.HoldBy, t.Next = "the partner has no url", "agent", "set url, then: as2drop release "+t.ID
-		return true, o.save(ctx, t, o.event(t, ledger.Alarm, "no-url", t.Next, "%s: held: %s", t.Document, t.Hold))
+	if h := o.obstacle(t); h.code != "" {
+		return true, o.hold(ctx, t, h)
 	}
 	if err := o.enough(0); err != nil {
 		return false, err
@@ -87,16 +79,6 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 	t.Deadline = t.Deadline.Add(until.Sub(now))
 	t.Due = until.UTC()
 	return true, o.save(ctx, t)
-}
-
-// configured reports whether a certificate of the partner is still in the config.
-func (o *Outbox) configured(used string) bool {
-	for _, c := range o.p.Certificates {
-		if fingerprint(c) == used {
-			return true
-		}
-	}
-	return false
 }
 
 // pauseCheck is how long a transfer of a paused partner sleeps before it looks again.
@@ -148,15 +130,6 @@ func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
 	return e
 }
 
-// keepAnswer writes an answer beside the message.
-func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
-	dir := path.Join(o.work(t), answersDir)
-	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
-		return err
-	}
-	return fsx.Rewrite(o.p.Folder, path.Join(dir, fmt.Sprintf("answer-%d.http", n)), filePerm, raw)
-}
-
 // readAnswer reads an answer and judges it.
 func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt, answer *as2.Answer) event {
 	a.Outcome, a.Status = ledger.OutcomeAnswered, answer.Status
@@ -165,33 +138,67 @@ func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt
 	if f.mdnErr != nil {
 		f.mdn = nil
 	}
-	e := judge(*s, t.MessageID, t.Unknown, f, o.p.Policy)
+	e := o.judge(t, s, f)
 	if f.mdn != nil && e.kind == settled {
-		t.Receipt, t.Disposition = rawAnswer(answer), f.mdn.DispositionText
+		e.receipt, e.disposition = rawAnswer(answer), f.mdn.DispositionText
+		// As with the answer itself: it counts even if the disk refuses.
+		if err := o.keepSigner(t, f.mdn.Signer); err != nil {
+			e.notes = append(e.notes, note{ledger.Warning, "evidence", fmt.Sprintf("the receipt's certificate could not be kept as evidence: %v", err), ""})
+		}
 	}
 	return e
 }
 
-// rawAnswer is an answer as it came, but for the order of its header.
-func rawAnswer(a *as2.Answer) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.Status, http.StatusText(a.Status))
-	_ = a.Header.Write(&b) // a bytes.Buffer takes everything
-	b.WriteString("\r\n")
-	b.Write(a.Body)
-	return b.Bytes()
+// conclude commits what came of an attempt. A receipt may have come before the answer,
+// or somebody held the transfer: what they committed stays.
+func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+	err := o.record(ctx, t, a, e)
+	for range lostTries {
+		if !errors.Is(err, ledger.ErrLost) {
+			return err
+		}
+		if err := o.reread(ctx, t); err != nil {
+			return err
+		}
+		if t.State == ledger.StateSending {
+			err = o.record(ctx, t, a, e)
+		} else {
+			err = o.closeOvertaken(ctx, t, a, e)
+		}
+	}
+	return err
 }
 
-// conclude commits what came of an attempt.
-func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event, more ...func(*ledger.Tx) error) error {
-	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
-	t.Unknown = t.Unknown || e.unknown
-	if d.counted {
-		t.Attempts++
+// lostTries is how often a row is read anew that somebody else changed meanwhile.
+const lostTries = 8
+
+func (o *Outbox) reread(ctx context.Context, t *ledger.Transfer) error {
+	return o.Ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) { *t, err = tx.Transfer(t.ID); return err })
+}
+
+// closeOvertaken closes an attempt whose transfer was settled, or held, by a receipt
+// that came before the answer. Nothing else of the transfer changes.
+func (o *Outbox) closeOvertaken(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+	a.Closed, a.Text = o.Now().UTC(), e.reason+"; the receipt had come before"
+	more := o.effects(t, a, e)
+	if e.receipt != nil {
+		more = append(more, o.further(t, e))
 	}
-	a.Closed, a.Counted, a.Text = o.Now().UTC(), d.counted, e.reason
-	t.State, t.Due, t.Reason, t.Next = ledger.StateSealed, d.due.UTC(), d.reason, d.next
 	more = append(more, func(tx *ledger.Tx) error { return tx.CloseAttempt(a) })
+	return o.save(ctx, t, more...)
+}
+
+// notes are the events for what is odd about an answer or a receipt.
+func (o *Outbox) notes(t *ledger.Transfer, e event) (more []func(*ledger.Tx) error) {
+	for _, n := range e.notes {
+		more = append(more, o.event(t, n.level, n.code, n.hint, "%s: %s", t.Document, n.text))
+	}
+	return more
+}
+
+// effects are what an attempt means beyond its transfer.
+func (o *Outbox) effects(t *ledger.Transfer, a ledger.Attempt, e event) []func(*ledger.Tx) error {
+	more := o.notes(t, e)
 	switch {
 	case e.kind == paused:
 		more = append(more, o.pause(e))
@@ -199,11 +206,32 @@ func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Atte
 		// Somebody answers: whatever the pause was about is over.
 		more = append(more, o.endPause())
 	}
+	return more
+}
+
+// record commits what came of an attempt, unless the transfer was changed meanwhile.
+func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
+	t.Unknown = t.Unknown || e.unknown
+	if d.counted {
+		t.Attempts++
+	}
+	more := o.effects(t, a, e)
+	if a.Closed.IsZero() {
+		a.Closed = o.Now().UTC()
+	}
+	a.Counted, a.Text = d.counted, e.reason
+	t.State, t.Due, t.Reason, t.Next = ledger.StateSealed, d.due.UTC(), d.reason, d.next
+	if d.wait && t.Hold == "" {
+		t.State, a.Outcome = ledger.StateWaiting, ledger.OutcomeWaiting
+	}
+	more = append(more, func(tx *ledger.Tx) error { return tx.CloseAttempt(a) })
 	switch {
 	case d.verdict != ledger.VerdictNone:
+		t.Receipt, t.Disposition = e.receipt, e.disposition
 		return o.settle(ctx, t, d, more...)
 	case d.hold != "":
-		t.Hold, t.HoldBy = d.hold, "agent"
+		t.Hold, t.HoldBy, t.HoldCode = d.hold, "agent", holdReceipt
 		more = append(more, o.event(t, ledger.Alarm, "held", d.next, "%s: held: %s", t.Document, d.hold))
 	case e.kind == failed:
 		more = append(more, o.event(t, ledger.Warning, "attempt-failed", d.next, "%s: attempt %d of %d: %s; next try %s", t.Document, t.Attempts, o.p.Policy.Attempts, d.reason, d.due.UTC().Format(time.DateTime+" UTC")))
@@ -238,6 +266,25 @@ func (o *Outbox) endPause() func(*ledger.Tx) error {
 		}
 		err = tx.AddEvent(ledger.Event{At: o.Now().UTC(), Level: ledger.Info, Partner: o.p.Name, Code: "partner-resumed", Text: "sending to " + o.p.Name + " goes on"})
 		return errors.Join(err, tx.EndPause(o.p.Name))
+	}
+}
+
+// judge judges, and asks the sealed message what judging wants to know of it.
+func (o *Outbox) judge(t *ledger.Transfer, s *as2.Sealed, f answerFacts) event {
+	for {
+		e := judge(*s, t.MessageID, t.Unknown, f, o.p.Policy)
+		if e.kind != asks {
+			return e
+		}
+		if e.compare {
+			f.opened.compared = true
+			f.opened.variation, f.opened.err = o.compare(t, s, e.asked)
+			continue
+		}
+		mic, err := o.recompute(t, s, e.asked.Digest)
+		if f.opened.err = err; err == nil {
+			f.opened.mic = &mic
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func (o *Outbox) holdTransfer(ctx context.Context, w ledger.Wish, t *ledger.Tran
 	if t.State == ledger.StateSending {
 		return "", ledger.ErrLost // after the attempt
 	}
-	t.Hold, t.HoldBy = w.Reason, w.By
+	t.Hold, t.HoldBy, t.HoldCode = w.Reason, w.By, ""
 	if t.Hold == "" {
 		t.Hold = "by " + w.By
 	}
@@ -98,7 +98,10 @@ func (o *Outbox) release(ctx context.Context, w ledger.Wish, t *ledger.Transfer)
 	if t.Hold == "" {
 		return t.Document + " is not held", nil
 	}
-	t.Hold, t.HoldBy, t.Due = "", "", o.Now().UTC()
+	endHold(t)
+	if t.State != ledger.StateWaiting { // the receipt has the time that it had
+		t.Due = o.Now().UTC()
+	}
 	return t.Document + " goes on", o.save(ctx, t, o.event(t, ledger.Info, "operator-release", "", "%s: released by %s", t.Document, w.By))
 }
 
@@ -107,11 +110,18 @@ func (o *Outbox) release(ctx context.Context, w ledger.Wish, t *ledger.Transfer)
 func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (string, error) {
 	note := o.event(t, ledger.Info, "operator-retry", "", "%s: retry by %s", t.Document, w.By)
 	switch {
-	case t.State.Open() && t.State != ledger.StateSealed:
-		return fmt.Sprintf("%s is %s: nothing to retry now", t.Document, t.State), nil
-	case t.State == ledger.StateSealed:
-		t.Hold, t.HoldBy, t.Due = "", "", o.Now().UTC()
+	case t.State == ledger.StateWaiting:
+		// The operator waits no longer: the receipt may still come, and counts then.
+		more := o.endWaiting(t, ledger.OutcomeUnknown, false, "no receipt had come when "+w.By+" asked for a retry")
+		endHold(t)
+		t.State, t.Unknown, t.Due = ledger.StateSealed, true, o.Now().UTC()
+		return t.Document + " is posted again now under the same Message-ID", o.save(ctx, t, note, more)
+	case t.State == ledger.StateSealed, t.State == ledger.StateReopening && t.Hold != "":
+		endHold(t)
+		t.Due = o.Now().UTC()
 		return t.Document + " is posted now", o.save(ctx, t, note)
+	case t.State.Open():
+		return fmt.Sprintf("%s is %s: nothing to retry now", t.Document, t.State), nil
 	case t.State == ledger.StateUndone:
 		return t.Document + " was never sent: its files are back in the outbox", nil
 	case t.Verdict.Sent():

@@ -1,0 +1,241 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// Check compares the ledger with the folders and changes nothing.
+func (o *Outbox) Check(ctx context.Context) ([]ledger.Finding, error) {
+	c := &checker{Outbox: o, ctx: ctx}
+	if err := c.work(); err != nil {
+		return nil, err
+	}
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{sentDir, failedDir} {
+		if err := c.filed(dir); err != nil {
+			return nil, err
+		}
+	}
+	return c.findings, nil
+}
+
+type checker struct {
+	*Outbox
+	ctx      context.Context
+	findings []ledger.Finding
+}
+
+func (c *checker) report(path, subject, fact, hint string) {
+	c.findings = append(c.findings, ledger.Finding{Partner: c.p.Name, Path: path, Subject: subject, Fact: fact, Hint: hint})
+}
+
+func (c *checker) transfer(id string) (t ledger.Transfer, known bool, err error) {
+	err = c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
+	if errors.Is(err, ledger.ErrNotFound) {
+		return t, false, nil
+	}
+	return t, err == nil, err
+}
+
+// work looks at what lies in .work: each folder belongs to an open transfer.
+func (c *checker) work() error {
+	entries, err := c.p.Folder.ReadDir(workDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := path.Join(workDir, e.Name())
+		t, known, err := c.transfer(e.Name())
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			c.report(dir, e.Name(), "no transfer in the ledger has this folder", "move the files back into the outbox by hand")
+		case !t.State.Open():
+			c.report(dir, t.ID, fmt.Sprintf("the transfer is %s, but its working folder is still here", t.State), "compare it with "+t.FilePath)
+		}
+	}
+	return nil
+}
+
+// open looks for the files of transfers that are under way.
+func (c *checker) open() error {
+	var open []ledger.Transfer
+	err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(c.p.Name); return err })
+	if err != nil {
+		return err
+	}
+	for _, t := range open {
+		if err := errors.Join(c.attempts(&t), c.files(&t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files looks for what lies in .work and in the evidence of a transfer under way.
+func (c *checker) files(t *ledger.Transfer) error {
+	switch t.State {
+	case ledger.StateClaimed, ledger.StateSealed, ledger.StateSending, ledger.StateWaiting:
+	default:
+		return nil // between two places: recovery finishes it
+	}
+	dir := c.Outbox.work(t)
+	for _, m := range t.Members {
+		same, err := c.sameFile(m, path.Join(dir, m.Name))
+		if err != nil {
+			return err
+		}
+		if !same {
+			c.report(path.Join(dir, m.Name), t.ID, "the file is missing or not the one that was claimed", "find it in a backup and drop it again")
+		}
+	}
+	if t.State == ledger.StateClaimed {
+		return nil
+	}
+	if ok, err := fsx.Exists(c.p.Folder, path.Join(dir, messageFile)); err != nil {
+		return err
+	} else if !ok {
+		c.report(path.Join(dir, messageFile), t.ID, "the sealed message is missing", "drop the files again")
+	}
+	return c.evidenceOf(t)
+}
+
+// attempts holds the attempts of a transfer under way against its state.
+func (c *checker) attempts(t *ledger.Transfer) error {
+	var attempts []ledger.Attempt
+	err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { attempts, err = tx.Attempts(t.ID); return err })
+	if err != nil {
+		return err
+	}
+	want, allowed := ledger.Outcome(""), ledger.Outcome("")
+	switch t.State {
+	case ledger.StateSending:
+		want = ledger.OutcomeOpen
+	case ledger.StateWaiting:
+		want = ledger.OutcomeWaiting
+	case ledger.StateSettled:
+		allowed = ledger.OutcomeOpen // the receipt came before the answer
+	}
+	found := false
+	for _, a := range attempts {
+		switch {
+		case a.Outcome == want:
+			found = true
+		case a.Outcome != allowed && (a.Outcome == ledger.OutcomeOpen || a.Outcome == ledger.OutcomeWaiting):
+			c.report("", t.ID, fmt.Sprintf("it is %s, and its attempt %d is %s", t.State, a.N, a.Outcome), "report it with the log")
+		}
+	}
+	if want != "" && !found {
+		c.report("", t.ID, fmt.Sprintf("it is %s, and none of its attempts is %s", t.State, want), "report it with the log")
+	}
+	return nil
+}
+
+// evidenceOf looks for what the evidence of a message that was sealed begins with.
+func (c *checker) evidenceOf(t *ledger.Transfer) error {
+	for _, name := range []string{requestFile, certificatesFile} {
+		file := path.Join(c.Outbox.evidence(t), name)
+		if ok, err := fsx.Exists(c.p.Folder, file); err != nil {
+			return err
+		} else if !ok {
+			c.report(file, t.ID, "a part of the evidence is missing", "find it in a backup")
+		}
+	}
+	return nil
+}
+
+// filed looks at folders in sent or failed: each is there by a verdict.
+func (c *checker) filed(root string) error {
+	entries, err := c.p.Folder.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := path.Join(root, e.Name())
+		if !e.IsDir() {
+			c.report(dir, "", "a file that the agent did not put here", "")
+			continue
+		}
+		if ok, err := fsx.Exists(c.p.Folder, path.Join(dir, transferFile)); err != nil {
+			return err
+		} else if !ok && root == sentDir {
+			if err := c.filed(dir); err != nil { // the folder of a day
+				return err
+			}
+			continue
+		}
+		if err := c.filedFolder(dir, root == failedDir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) filedFolder(dir string, failed bool) error {
+	filed, err := c.readTransfer(dir)
+	if err != nil {
+		c.report(dir, "", "its transfer.json cannot be read: "+err.Error(), "")
+		return nil
+	}
+	t, known, err := c.transfer(filed.ID)
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		c.report(dir, filed.ID, "the ledger does not know this transfer", "was an older ledger put back?")
+		return nil
+	case t.RefileFrom == dir:
+		return nil // a late receipt: recovery moves it
+	case t.FilePath != dir:
+		c.report(dir, t.ID, fmt.Sprintf("the ledger has it in %q", t.FilePath), "")
+	case t.Verdict == ledger.VerdictNone:
+		c.report(dir, t.ID, "filed without a verdict", "")
+	case t.Verdict.Sent() == failed:
+		c.report(dir, t.ID, fmt.Sprintf("filed in the wrong place: the verdict is %s", t.Verdict), "")
+	}
+	return c.filedEvidence(&t)
+}
+
+// filedEvidence looks for what a filed transfer is proven with, and for the message
+// that retry needs. Transfers without a transfer.json there were filed by an earlier
+// version, which kept less.
+func (c *checker) filedEvidence(t *ledger.Transfer) error {
+	if t.State != ledger.StateFiled || len(t.Sealed) == 0 {
+		return nil
+	}
+	dir := c.Outbox.evidence(t)
+	exists := func(name string) bool {
+		ok, err := fsx.Exists(c.p.Folder, path.Join(dir, name))
+		return ok || err != nil // what cannot be looked at is reported by whoever needs it
+	}
+	if t.Verdict == ledger.VerdictGaveUp && !exists(messageFile) {
+		c.report(path.Join(dir, messageFile), t.ID, "the sealed message is missing, so it cannot be posted again under its Message-ID", "drop the files again")
+	}
+	if !exists(transferFile) {
+		return nil
+	}
+	if err := c.evidenceOf(t); err != nil || len(t.Receipt) == 0 {
+		return err
+	}
+	entries, err := c.p.Folder.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), answerPrefix) || strings.HasPrefix(e.Name(), receiptPrefix) {
+			return nil
+		}
+	}
+	c.report(dir, t.ID, "the receipt that the verdict rests on is missing from the evidence", "the filed folder has a copy: "+path.Join(t.FilePath, receiptFile))
+	return nil
+}

@@ -1,0 +1,277 @@
+package outbox
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// Files of .evidence/<id>, beside message and transfer.json.
+const (
+	requestFile      = "request.http"
+	certificatesFile = "certificates.pem"
+	answerPrefix     = "answer-"
+	receiptPrefix    = "receipt-"
+	httpSuffix       = ".http"
+)
+
+// keepRequest writes what the message was sent with: its header and the certificates
+// that it, and the receipt for it, are to be held against.
+func (o *Outbox) keepRequest(t *ledger.Transfer, s *as2.Sealed, certs []owned) error {
+	dir := o.evidence(t)
+	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
+		return err
+	}
+	if err := fsx.Rewrite(o.p.Folder, path.Join(dir, requestFile), filePerm, rawRequest(o.p.URL, s)); err != nil {
+		return err
+	}
+	return fsx.Rewrite(o.p.Folder, path.Join(dir, certificatesFile), filePerm, appendCertificates(nil, certs))
+}
+
+// rawRequest is the header of every POST of a message, without credentials.
+func rawRequest(target string, s *as2.Sealed) []byte {
+	if u, err := url.Parse(target); err == nil {
+		u.User = nil
+		target = u.String()
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\n", target)
+	for _, f := range s.Header {
+		fmt.Fprintf(&b, "%s: %s\r\n", f.Name, f.Value)
+	}
+	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n", s.Length)
+	return b.Bytes()
+}
+
+// keepAnswer writes an answer beside the request.
+func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
+	if err := fsx.MkdirAll(o.p.Folder, o.evidence(t), dirPerm); err != nil {
+		return err
+	}
+	return fsx.Rewrite(o.p.Folder, path.Join(o.evidence(t), fmt.Sprintf("%s%d%s", answerPrefix, n, httpSuffix)), filePerm, raw)
+}
+
+// rawAnswer is an answer as it came, but for the order of its header.
+func rawAnswer(a *as2.Answer) []byte {
+	start := fmt.Sprintf("HTTP/1.1 %d %s", a.Status, http.StatusText(a.Status))
+	return rawHTTP(start, a.Header, a.Body)
+}
+
+// rawReceipt is a receipt as it came on a connection of its own.
+func rawReceipt(header http.Header, body []byte) []byte {
+	return rawHTTP("POST / HTTP/1.1", header, body)
+}
+
+func rawHTTP(start string, header http.Header, body []byte) []byte {
+	var b bytes.Buffer
+	b.WriteString(start + "\r\n")
+	_ = header.Write(&b) // a bytes.Buffer takes everything
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}
+
+// maxStrangers bounds how many receipts of a transfer are kept: of those that the
+// partner did not sign anybody could send any number.
+const maxStrangers = 16
+
+// errEnough means that a receipt was not kept because there are too many already.
+var errEnough = errors.New("no further receipts are kept")
+
+// keepReceipt writes a receipt under a name made of its bytes: the same receipt is kept
+// once, however often it comes. The file is durable when it returns.
+func (o *Outbox) keepReceipt(t *ledger.Transfer, raw []byte, limited bool) (name string, err error) {
+	o.evidenceMu.Lock()
+	defer o.evidenceMu.Unlock()
+	dir := o.evidence(t)
+	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	name = fmt.Sprintf("%s%x%s", receiptPrefix, sum[:6], httpSuffix)
+	there, err := fsx.Exists(o.p.Folder, path.Join(dir, name))
+	if err != nil {
+		return "", err
+	}
+	if there {
+		return name, o.p.Folder.SyncDir(dir) // the process that wrote it may have been killed before it did
+	}
+	if limited {
+		entries, err := o.p.Folder.ReadDir(dir)
+		if err != nil {
+			return "", err
+		}
+		n := 0
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), receiptPrefix) {
+				n++
+			}
+		}
+		if n >= maxStrangers {
+			return "", errEnough
+		}
+	}
+	return name, fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, raw)
+}
+
+// keepSigner adds the certificate that a receipt was signed with, where it is not among
+// those that were known when the message was sealed.
+func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate) error {
+	if signer == nil {
+		return nil
+	}
+	o.evidenceMu.Lock()
+	defer o.evidenceMu.Unlock()
+	file := path.Join(o.evidence(t), certificatesFile)
+	kept, err := fsx.ReadFile(o.p.Folder, file, maxCertificates)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	known, err := parseCertificates(kept)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	role := "partner " + o.p.Name
+	if slices.ContainsFunc(known, func(k owned) bool { return k.role == role && k.cert.Equal(signer) }) {
+		return nil
+	}
+	if err := fsx.MkdirAll(o.p.Folder, o.evidence(t), dirPerm); err != nil {
+		return err
+	}
+	return fsx.Rewrite(o.p.Folder, file, filePerm, appendCertificates(kept, []owned{{role, signer}}))
+}
+
+// maxCertificates bounds certificates.pem, in bytes.
+const maxCertificates = 4 << 20
+
+// owned is a certificate and whose it is: "partner NAME", "authority NAME" (which may
+// have issued the partner's), "station NAME".
+type owned struct {
+	role string
+	cert *x509.Certificate
+}
+
+const rolePrefix = "role: "
+
+// appendCertificates writes certificates as PEM, with a few lines above each that say
+// whose it is; tools skip them.
+func appendCertificates(b []byte, certs []owned) []byte {
+	for _, c := range certs {
+		b = fmt.Appendf(b, "%s%s\nsubject: %q\nvalid: %s to %s\nsha-256: %s\n", rolePrefix, c.role, c.cert.Subject.String(),
+			c.cert.NotBefore.UTC().Format(time.RFC3339), c.cert.NotAfter.UTC().Format(time.RFC3339), fingerprint(c.cert))
+		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.cert.Raw})...)
+	}
+	return b
+}
+
+// parseCertificates reads what appendCertificates wrote.
+func parseCertificates(b []byte) (certs []owned, err error) {
+	role := ""
+	for {
+		block, rest := pem.Decode(b)
+		if block == nil {
+			return certs, nil
+		}
+		for line := range strings.SplitSeq(string(b[:len(b)-len(rest)]), "\n") {
+			if r, ok := strings.CutPrefix(line, rolePrefix); ok {
+				role = r
+			}
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("the certificate of %q cannot be read: %w", role, err)
+		}
+		certs, b = append(certs, owned{role, cert}), rest
+	}
+}
+
+// certificatesNow are those in use when a message is sealed, each once per role.
+func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs []owned) {
+	add := func(role string, list ...*x509.Certificate) {
+		for _, c := range list {
+			if c != nil && !slices.ContainsFunc(certs, func(k owned) bool { return k.role == role && k.cert.Equal(c) }) {
+				certs = append(certs, owned{role, c})
+			}
+		}
+	}
+	partner, station := "partner "+o.p.Name, "station "+o.p.Station
+	add(partner, o.p.Certificates...)
+	add(partner, o.p.Trust.Certificates...)
+	if len(to) > 0 {
+		add(partner, to[0].Certificate)
+	}
+	add("authority "+o.p.Name, o.p.Trust.Authorities...)
+	if signer != nil {
+		add(station, signer.Certificate)
+		add(station, signer.Chain...)
+	}
+	add(station, o.p.Own)
+	return certs
+}
+
+// keepEvidence puts the transfer and, up to a size, the sealed message to the rest of
+// the evidence. A message that may have to be posted again is kept at any size.
+func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string) error {
+	if len(t.Sealed) == 0 {
+		return nil // nothing was ever made
+	}
+	evidence := o.evidence(t)
+	if err := fsx.MkdirAll(o.p.Folder, evidence, dirPerm); err != nil {
+		return err
+	}
+	if err := o.writeTransfer(t, evidence); err != nil {
+		return err
+	}
+	if err := o.sweep(evidence); err != nil {
+		return err
+	}
+	kept := path.Join(evidence, messageFile)
+	err := fsx.Move(o.p.Folder, path.Join(dir, messageFile), kept)
+	if errors.Is(err, fsx.ErrGone) {
+		return nil // it was too big, and a crash came after it was removed
+	}
+	if err != nil {
+		return err
+	}
+	info, err := o.p.Folder.Lstat(kept)
+	if err != nil {
+		return err
+	}
+	if t.Verdict != ledger.VerdictGaveUp && info.Size() > o.p.EvidenceUpTo {
+		return fsx.RemoveAll(o.p.Folder, kept)
+	}
+	return nil
+}
+
+// sweep removes what a crash left of answers and receipts that were being written.
+func (o *Outbox) sweep(dir string) error {
+	o.evidenceMu.Lock() // not what is being written just now
+	defer o.evidenceMu.Unlock()
+	entries, err := o.p.Folder.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".part") {
+			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
