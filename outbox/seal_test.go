@@ -5,10 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
-	"net/http"
 	"os"
 	"path"
 	"strings"
@@ -321,6 +318,3 @@ func TestHoldsAtTheNextStart(t *testing.T) {
 	filed(t, o, id, ledger.VerdictAccepted)
 }
 
-var _ = errors.New
-var _ = fs.ErrNotExist
-var _ = http.StatusOK
