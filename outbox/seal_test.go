@@ -317,4 +317,3 @@ func TestHoldsAtTheNextStart(t *testing.T) {
 	carry(t, o, id)
 	filed(t, o, id, ledger.VerdictAccepted)
 }
-
