@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,12 +74,19 @@ func params(keys, dir string, env ...string) testscript.Params {
 					ts.Fatalf("%s: %d, want %s: %v", args[1], len(found), args[0], found)
 				}
 			},
-			// await PATTERN waits until a file matches.
+			// await [N] PATTERN waits until N files match, or one.
 			"await": func(ts *testscript.TestScript, _ bool, args []string) {
+				n := 1
+				if len(args) > 1 {
+					var err error
+					n, err = strconv.Atoi(args[0])
+					ts.Check(err)
+					args = args[1:]
+				}
 				eventually(ts, args[0]+": such a file", func() bool {
 					found, err := filepath.Glob(ts.MkAbs(args[0]))
 					ts.Check(err)
-					return len(found) > 0
+					return len(found) >= n
 				})
 			},
 			// post STATUS URL FILE posts header and body as they stand in the file, once
