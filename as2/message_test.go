@@ -233,55 +233,6 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errNetwork }
 
-// What other products send, as bytes.
-func TestLiberties(t *testing.T) {
-	o := options()
-	o.Sign = signer(ours(), cms.SHA256)
-	s, body := sealBytes(t, []byte("UNB+UNOA:3+A+B"), o)
-	boundary := strings.SplitN(strings.SplitN(Get(s.Header, "Content-Type"), `boundary="`, 2)[1], `"`, 2)[0]
-	for name, change := range map[string]func(h http.Header, b string) string{
-		"preamble":            func(_ http.Header, b string) string { return "This is S/MIME.\r\n" + b },
-		"blank line first":    func(_ http.Header, b string) string { return "\r\n" + b },
-		"epilogue":            func(_ http.Header, b string) string { return b + "\r\nbye" },
-		"no break at the end": func(_ http.Header, b string) string { return strings.TrimSuffix(b, "\r\n") },
-		"blanks behind boundary": func(_ http.Header, b string) string {
-			return strings.ReplaceAll(b, boundary+"\r\n", boundary+" \t\r\n")
-		},
-		"no micalg": func(h http.Header, b string) string {
-			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "micalg=sha-256; ", "", 1))
-			return b
-		},
-		"micalg spelt otherwise": func(h http.Header, b string) string {
-			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "sha-256", `"SHA256"`, 1))
-			return b
-		},
-		"parameters upper case": func(h http.Header, b string) string {
-			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "boundary", "Boundary", 1))
-			return b
-		},
-		"Content-Type folded": func(h http.Header, b string) string {
-			h.Set("Content-Type", strings.Replace(h.Get("Content-Type"), "; ", ";\t ", -1))
-			return b
-		},
-		"type x-pkcs7-signature": func(_ http.Header, b string) string {
-			return strings.Replace(b, "application/pkcs7-signature; name", "application/x-pkcs7-signature; name", 1)
-		},
-		"bare LF in the signature part": func(_ http.Header, b string) string {
-			i := strings.Index(b, "application/pkcs7-signature")
-			return b[:i] + strings.ReplaceAll(b[i:], "\r\n", "\n")
-		},
-	} {
-		h := httpHeader(s.Header)
-		changed := change(h, string(body))
-		for _, r := range []io.Reader{strings.NewReader(changed), iotest.OneByteReader(strings.NewReader(changed))} {
-			opened, got, err := openBytes(h, r, theirs())
-			if err != nil || string(got) != "UNB+UNOA:3+A+B" || !opened.MICs[0].Equal(s.MICs[0]) {
-				t.Errorf("%s: %q, %v", name, got, err)
-			}
-		}
-	}
-}
-
 // mendelson encrypts the bare payload without any MIME header.
 func TestEncryptedWithoutInnerHeader(t *testing.T) {
 	for _, payload := range []string{"<?xml version='1.0'?><a/>", "UNB+UNOA:3+A+B", ""} {

@@ -51,19 +51,18 @@ func (p *parts) next() error {
 	return nil
 }
 
-// epilogue reports whether anything but blanks follows the last boundary.
-func (p *parts) epilogue() (bool, error) {
+// epilogue reads what follows the last boundary, to the end, and reports whether it is
+// more than blanks. An epilogue is legal and means nothing (RFC 2046, 5.1.1).
+func (p *parts) epilogue() (more bool, err error) {
 	p.start += p.line
 	for {
-		if len(bytes.TrimSpace(p.buf[p.start:p.end])) > 0 {
-			return true, nil
-		}
+		more = more || len(bytes.TrimSpace(p.buf[p.start:p.end])) > 0
 		p.start, p.end = 0, 0
+		if p.err == io.EOF {
+			return more, nil
+		}
 		if p.err != nil {
-			if p.err == io.EOF {
-				return false, nil
-			}
-			return false, p.err
+			return more, p.err
 		}
 		p.fill()
 	}
