@@ -69,7 +69,7 @@ func (p *peeler) blame(err error) error {
 		return fault(InsufficientSecurity, "The message is less protected than was agreed.", err.Error())
 	case errors.Is(err, errTooLong):
 		return fault(UnexpectedProcessing, "The message is larger than this partner may send.", err.Error())
-	case secret && structural(err):
+	case secret && (structural(err) || errors.Is(err, errFormat)):
 		return fault(DecryptionFailed, "The message could not be decrypted.", err.Error())
 	case errors.Is(err, cms.ErrDecompress):
 		return fault(DecompressionFailed, "The message could not be decompressed.", err.Error()) // RFC 5402, 5

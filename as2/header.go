@@ -48,8 +48,8 @@ var errNoHeader = errors.New("as2: no MIME header where one belongs")
 // header; nothing was taken then. With every other error raw is what was taken.
 func readMIMEHeader(r *bufio.Reader) (raw []byte, h textproto.MIMEHeader, err error) {
 	start, err := r.Peek(128)
-	if err != nil && err != io.EOF {
-		return nil, nil, err
+	if len(start) == 0 && err != nil && err != io.EOF {
+		return nil, nil, err // behind some bytes it comes again when they were read
 	}
 	// A part without any header begins with its empty line.
 	if !looksLikeHeader(start) && !bytes.HasPrefix(start, []byte("\r\n")) && !bytes.HasPrefix(start, []byte("\n")) {
