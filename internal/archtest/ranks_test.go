@@ -57,12 +57,13 @@ const firstTestRank = 90
 // firstTestRank on are free: internal/simdisk puts itself under SQLite.
 func sole() map[string]string {
 	return map[string]string{
-		"github.com/fsnotify/fsnotify": "agent",
-		"github.com/robfig/cron/v3":    "internal/schedule",
-		"go.mozilla.org/pkcs7":         "internal/keys",
-		"modernc.org/sqlite":           "ledger",
-		"go.yaml.in/yaml/v3":           "config",
-		"github.com/alecthomas/kong":   "cmd/as2drop",
+		"github.com/fsnotify/fsnotify":       "agent",
+		"github.com/robfig/cron/v3":          "internal/schedule",
+		"go.mozilla.org/pkcs7":               "internal/keys",
+		"software.sslmate.com/src/go-pkcs12": "internal/keys",
+		"modernc.org/sqlite":                 "ledger",
+		"go.yaml.in/yaml/v3":                 "config",
+		"github.com/alecthomas/kong":         "cmd/as2drop",
 	}
 }
 

@@ -1,31 +1,28 @@
-// Package keys reads and makes certificates and private keys in files.
+// Package keys reads, makes and writes certificates and private keys in files.
 //
-// Certificates come as PEM, DER or PKCS#7 bundles (.p7b), private keys as PEM. A
-// bundle is walked by the bounded reader of package cms before the library that
-// parses it sees a byte. Errors name the file, the fact and where it helps what to do.
-// Nothing is ever overwritten, and no key material appears in an error.
+// Certificates come as PEM, DER or PKCS#7 bundles (.p7b), private keys as PEM or DER
+// in PKCS#8, PKCS#1 or SEC 1, both together as PKCS#12 with its passphrase. A bundle
+// and a PKCS#12 file are walked by the bounded reader of package cms before the
+// libraries that parse them see a byte. Errors name the file, the fact and where it
+// helps what to do. Nothing is ever overwritten, private keys are for their owner
+// alone (0600), and no key material appears in an error.
 package keys
 
 import (
 	"bytes"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"go.mozilla.org/pkcs7"
 
@@ -35,20 +32,26 @@ import (
 // maxFile bounds certificate and key files, in bytes.
 const maxFile = 1 << 20
 
+// ErrPKCS12 is wrapped by the error about a PKCS#12 file where one without passphrase
+// is read.
+var ErrPKCS12 = errors.New("it is a PKCS#12 file, which needs its passphrase; as2drop cert import makes PEM files of it")
+
 // Certificates reads all certificates of a file, in their order.
 func Certificates(path string) ([]*x509.Certificate, error) {
 	b, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	certs, err := parse(b)
+	certs, err := ParseCertificates(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return certs, nil
 }
 
-func parse(b []byte) (certs []*x509.Certificate, err error) {
+// ParseCertificates reads all certificates of a file's content: PEM, DER or a bundle.
+func ParseCertificates(b []byte) (certs []*x509.Certificate, err error) {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // editors on Windows put it there
 	for rest := b; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -65,6 +68,9 @@ func parse(b []byte) (certs []*x509.Certificate, err error) {
 		}
 	}
 	if len(certs) == 0 && len(b) > 0 && b[0] == 0x30 {
+		if IsPKCS12(b) {
+			return nil, ErrPKCS12
+		}
 		if certs, err = appendCertificate(nil, b); err != nil {
 			bundle, berr := appendBundle(nil, b)
 			if berr != nil {
@@ -82,16 +88,35 @@ func parse(b []byte) (certs []*x509.Certificate, err error) {
 func appendCertificate(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		remedy := ""
-		if strings.Contains(err.Error(), "serial number") {
-			remedy = "; ask its owner for a new one with a positive serial number"
-		}
-		return nil, fmt.Errorf("a certificate cannot be read: %w%s", err, remedy)
+		return nil, refused(err)
 	}
-	if pub, ok := cert.PublicKey.(*rsa.PublicKey); ok && pub.N.BitLen() < 1024 {
-		return nil, fmt.Errorf("certificate %q has an RSA key of %d bits; 1024 is the least that can be used: ask for a new one of 2048 or more", cert.Subject, pub.N.BitLen())
+	if err := usable(cert); err != nil {
+		return nil, err
 	}
 	return append(certs, cert), nil
+}
+
+// refused puts the remedy behind what Go says of a certificate that it does not read.
+func refused(err error) error {
+	remedy := ""
+	switch text := err.Error(); {
+	case strings.Contains(text, "serial number"):
+		remedy = "; ask its owner for a new one with a positive serial number"
+	case strings.Contains(text, "elliptic curve"):
+		remedy = "; ask its owner for one with a key on P-256, P-384 or P-521, or with an RSA key"
+	}
+	return fmt.Errorf("a certificate cannot be read: %w%s", err, remedy)
+}
+
+// usable reports why nothing can be done with the key of a certificate.
+func usable(cert *x509.Certificate) error {
+	if cert.PublicKey == nil {
+		return fmt.Errorf("certificate %q has a key of a kind that is not supported (perhaps one for RSASSA-PSS alone): ask its owner for one with a plain RSA or ECDSA key", cert.Subject)
+	}
+	if pub, ok := cert.PublicKey.(*rsa.PublicKey); ok && pub.N.BitLen() < 1024 {
+		return fmt.Errorf("certificate %q has an RSA key of %d bits; 1024 is the least that can be used: ask for a new one of 2048 or more", cert.Subject, pub.N.BitLen())
+	}
+	return nil
 }
 
 func appendBundle(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, error) {
@@ -101,7 +126,7 @@ func appendBundle(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, e
 	}
 	p, err := pkcs7.Parse(der)
 	if err != nil {
-		return nil, fmt.Errorf("the bundle cannot be read: %w", err)
+		return nil, fmt.Errorf("the bundle cannot be read: %w", refused(err))
 	}
 	for _, cert := range p.Certificates {
 		if certs, err = appendCertificate(certs, cert.Raw); err != nil {
@@ -111,41 +136,88 @@ func appendBundle(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, e
 	return certs, nil
 }
 
-// Private reads the private key of a PEM file: PKCS#8 or PKCS#1, not encrypted.
+// Private reads the private key of a file: PEM or DER, in PKCS#8, PKCS#1 or SEC 1, not
+// encrypted.
 func Private(path string) (crypto.Signer, error) {
 	b, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
+	key, err := ParsePrivate(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+var errEncrypted = errors.New("the private key is encrypted; remove the passphrase with: openssl pkey -in OLD -out NEW")
+
+// ParsePrivate reads the first private key of a file's content.
+func ParsePrivate(b []byte) (crypto.Signer, error) {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	for rest := b; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return nil, fmt.Errorf("%s: it holds no private key in PEM", path)
+			break
 		}
 		switch block.Type {
-		case "PRIVATE KEY":
-			key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-			if err != nil {
-				return nil, fmt.Errorf("%s: the private key cannot be read: %w", path, err)
-			}
-			signer, ok := key.(crypto.Signer)
-			if !ok {
-				return nil, fmt.Errorf("%s: a key of type %T cannot sign", path, key)
-			}
-			return signer, nil
-		case "RSA PRIVATE KEY":
-			if block.Headers["DEK-Info"] != "" {
-				return nil, fmt.Errorf("%s: the private key is encrypted; remove the passphrase with: openssl pkey -in OLD -out NEW", path)
-			}
-			key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-			if err != nil {
-				return nil, fmt.Errorf("%s: the private key cannot be read: %w", path, err)
-			}
-			return key, nil
 		case "ENCRYPTED PRIVATE KEY":
-			return nil, fmt.Errorf("%s: the private key is encrypted; remove the passphrase with: openssl pkey -in OLD -out NEW", path)
+			return nil, errEncrypted
+		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
+			if block.Headers["DEK-Info"] != "" {
+				return nil, errEncrypted
+			}
+			return privateDER(block.Bytes)
 		}
 	}
+	switch {
+	case len(b) == 0 || b[0] != 0x30:
+		return nil, errors.New("it holds no private key (PEM and DER are read)")
+	case IsPKCS12(b):
+		return nil, ErrPKCS12
+	case isEncryptedPKCS8(b):
+		return nil, errEncrypted
+	}
+	return privateDER(b)
+}
+
+// privateDER tries the three forms; a label in PEM is often enough the wrong one.
+func privateDER(der []byte) (crypto.Signer, error) {
+	key, first := x509.ParsePKCS8PrivateKey(der)
+	if first != nil {
+		if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+			key = k
+		} else if k, err := x509.ParseECPrivateKey(der); err == nil {
+			key = k
+		} else {
+			return nil, fmt.Errorf("the private key cannot be read: %w", first)
+		}
+	}
+	return asSigner(key)
+}
+
+func asSigner(key any) (crypto.Signer, error) {
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("a key of type %T cannot sign", key)
+	}
+	if k, ok := key.(*rsa.PrivateKey); ok && k.N.BitLen() < 1024 {
+		return nil, fmt.Errorf("the RSA key has %d bits; 1024 is the least that can be used: make a new one of 2048 or more with as2drop cert new", k.N.BitLen())
+	}
+	return signer, nil
+}
+
+// isEncryptedPKCS8 recognises EncryptedPrivateKeyInfo (RFC 5958, 3).
+func isEncryptedPKCS8(der []byte) bool {
+	var e struct {
+		Algorithm struct {
+			ID     asn1.ObjectIdentifier
+			Params asn1.RawValue `asn1:"optional"`
+		}
+		Data []byte
+	}
+	_, err := asn1.Unmarshal(der, &e)
+	return err == nil
 }
 
 // Match reports why a private key is not the one of a certificate.
@@ -171,6 +243,7 @@ func Exposed(path string) bool {
 	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0
 }
 
+// readFile reads a file of at most maxFile bytes.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -185,79 +258,4 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxFile)
 	}
 	return b, nil
-}
-
-// Request says what Make makes.
-type Request struct {
-	Name  string   // common name
-	Hosts []string // names and addresses a TLS client may use; empty for AS2 keys
-	Bits  int      // RSA; 0 = 3072
-	Years int      // 0 = 3
-	Now   time.Time
-}
-
-// Make writes a new RSA key and a self-signed certificate. Files that exist are an
-// error and stay as they are. The key is for its owner alone (0600).
-func Make(r Request, certFile, keyFile string) error {
-	if r.Bits == 0 {
-		r.Bits = 3072
-	}
-	if r.Years == 0 {
-		r.Years = 3
-	}
-	key, err := rsa.GenerateKey(rand.Reader, r.Bits)
-	if err != nil {
-		return err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		// Some products refuse a serial number that is zero or looks negative.
-		SerialNumber: serial.Add(serial, big.NewInt(1)),
-		Subject:      pkix.Name{CommonName: r.Name, Country: []string{"XX"}},
-		NotBefore:    r.Now.Add(-time.Hour).UTC(), NotAfter: r.Now.AddDate(r.Years, 0, 0).UTC(),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		BasicConstraintsValid: true,
-	}
-	for _, h := range r.Hosts {
-		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
-	if len(r.Hosts) == 0 {
-		template.DNSNames = []string{"as2.invalid"} // some products insist on an alternative name
-	}
-	sum := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
-	template.SubjectKeyId = sum[:20]
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	if err := writeNew(keyFile, 0o600, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}); err != nil {
-		return err
-	}
-	if err := writeNew(certFile, 0o644, &pem.Block{Type: "CERTIFICATE", Bytes: cert}); err != nil {
-		return errors.Join(err, os.Remove(keyFile)) // half a pair is of no use
-	}
-	return nil
-}
-
-func writeNew(path string, perm os.FileMode, block *pem.Block) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
-	if err != nil {
-		return err
-	}
-	return errors.Join(pem.Encode(f, block), f.Sync(), f.Close())
 }

@@ -18,6 +18,7 @@ import (
 	"go.mozilla.org/pkcs7"
 
 	"github.com/as2drop/as2drop/cms"
+	testkeys "github.com/as2drop/as2drop/testdata/keys"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -158,6 +159,25 @@ func weak(t testing.TB, bits int, serial []byte) []byte {
 	return der
 }
 
+// foreignCurve is a certificate whose key is on secp256k1.
+func foreignCurve(t *testing.T) []byte {
+	t.Helper()
+	cert, _ := testkeys.Load("us-ecdsa")
+	p256, k1 := []byte{0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}, []byte{0x2b, 0x81, 4, 0, 10, 0, 0, 0}
+	k1[7] = 1 // as long as the other
+	return bytes.Replace(cert.Raw, p256, k1, 1)
+}
+
+// pssKey is a certificate whose key is for RSASSA-PSS alone.
+func pssKey(t *testing.T) []byte {
+	t.Helper()
+	cert, _ := testkeys.Load("us-rsa")
+	plain := []byte{6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1}
+	pss := bytes.Clone(plain)
+	pss[10] = 10
+	return bytes.Replace(cert.Raw, plain, pss, 1)
+}
+
 func TestWhatGoRefusesComesWithARemedy(t *testing.T) {
 	for name, c := range map[string]struct {
 		der  []byte
@@ -165,6 +185,8 @@ func TestWhatGoRefusesComesWithARemedy(t *testing.T) {
 	}{
 		"RSA-512":         {weak(t, 512, nil), "RSA key of 512 bits; 1024 is the least that can be used: ask for a new one"},
 		"negative serial": {weak(t, 2048, []byte{0xA5, 1, 2, 3}), "ask its owner for a new one with a positive serial number"},
+		"a foreign curve": {foreignCurve(t), "with a key on P-256, P-384 or P-521"},
+		"a PSS key":       {pssKey(t), "kind that is not supported (perhaps one for RSASSA-PSS alone)"},
 	} {
 		path := filepath.Join(t.TempDir(), "weak.cer")
 		if err := os.WriteFile(path, c.der, 0o600); err != nil {
@@ -195,31 +217,4 @@ func TestExposed(t *testing.T) {
 	if Exposed(filepath.Join(t.TempDir(), "missing")) {
 		t.Error("a missing file is exposed")
 	}
-}
-
-func FuzzCertificates(f *testing.F) {
-	dir := f.TempDir()
-	if err := Make(Request{Name: "us", Bits: 2048, Now: now}, filepath.Join(dir, "c.pem"), filepath.Join(dir, "k.pem")); err != nil {
-		f.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "c.pem"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	bundle, err := pkcs7.DegenerateCertificate(block.Bytes)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
-	f.Add(block.Bytes)
-	f.Add(bundle)
-	f.Add(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: bundle}))
-	f.Add([]byte(strings.Repeat("\x30\x80", 1000)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		certs, err := parse(b)
-		if (err == nil) != (len(certs) > 0) {
-			t.Errorf("%d certificates and %v", len(certs), err)
-		}
-	})
 }

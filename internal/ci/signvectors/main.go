@@ -1,7 +1,8 @@
 // Command signvectors captures signatures and compressed messages of OpenSSL and Bouncy
 // Castle as vectors: testdata/vectors/sign-PRODUCT-CASE with signature.der, content and
-// expect.json, and compressed-PRODUCT-CASE with message.der and content. It signs with
-// the keys in testdata/keys.
+// expect.json, and compressed-PRODUCT-CASE with message.der and content; and files with
+// certificates and keys of them and of keytool as key-PRODUCT-CASE. The keys are those
+// in testdata/keys.
 //
 // It runs in the root of the repository, replaces vectors of the same name, and leaves
 // others alone. The judges know where Bouncy Castle is:
@@ -48,8 +49,10 @@ func main() {
 }
 
 func run(dir string) error {
-	if err := openssl(dir); err != nil {
-		return err
+	for _, capture := range []func(string) error{openssl, files} {
+		if err := capture(dir); err != nil {
+			return err
+		}
 	}
 	return castle(dir)
 }
@@ -200,6 +203,13 @@ func castle(dir string) error {
 			return err
 		}
 		fmt.Fprintln(cases, strings.Join([]string{"compress", filepath.Join(folder, "content"), filepath.Join(folder, "message.der"), form}, "\t"))
+	}
+	lines, err := castleFiles(dir)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		fmt.Fprintln(cases, strings.Join(line, "\t"))
 	}
 	if err := cases.Close(); err != nil {
 		return err
