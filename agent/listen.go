@@ -36,7 +36,7 @@ func (w *world) listen() ([]*listener, error) {
 			return nil, fmt.Errorf("%s: listen[%d].address: %w", w.cfg.Path, i, err)
 		}
 		mux := http.NewServeMux()
-		mux.Handle(c.Path, &as2.Handler{Backend: w.inbox, Log: w.log})
+		mux.Handle(c.Path, &as2.Handler{Backend: w.inbox, Receipts: &receipts{world: w}, Log: w.log})
 		l := &listener{address: n.Addr().String(), net: n, log: w.log, plain: c.BehindProxy, server: &http.Server{
 			Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 			ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),

@@ -26,7 +26,7 @@ func (w *world) outboxPartner(p *config.Partner, dir fsx.FS) outbox.Partner {
 		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
 		Policy: outbox.Policy{
 			Attempts: p.Retry.Attempts, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
-			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
+			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, ReceiptWait: p.Send.ReceiptWait, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
 		},
 	}
 	if p.Send.Sign != cms.NoDigest {

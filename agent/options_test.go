@@ -93,7 +93,7 @@ func TestWhatTheConfigSaysArrives(t *testing.T) {
 	if r := out.EncryptTo(time.Now()); r.Transport != cms.OAEPSHA256 || !r.ByKeyID {
 		t.Errorf("%+v", r)
 	}
-	if out.Version != "1.1" || out.ContentType != "application/x" || out.Compress != as2.CompressAfterSign || len(out.Extra) != 1 || out.Quirks.MICNames != "plain" {
+	if out.Version != "1.1" || out.ContentType != "application/x" || out.Compress != as2.CompressAfterSign || out.Policy.ReceiptWait != 7*time.Minute || len(out.Extra) != 1 || out.Quirks.MICNames != "plain" {
 		t.Errorf("%+v", out)
 	}
 	if r := out.Receipt; !r.Wanted || !r.Signed || r.Async != "https://127.0.0.1:1/as2" || !slices.Equal(r.Digests, []cms.Digest{cms.SHA384, cms.SHA256}) {
