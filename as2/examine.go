@@ -129,7 +129,11 @@ func Recompute(s *Sealed, body io.Reader, d cms.Digest, o OpenOptions) (MIC, err
 	}
 	whole := sha256.New()
 	opts := OpenOptions{Identities: o.Identities, Spool: o.Spool, Limits: o.Limits}
-	x, err := examine(e, io.TeeReader(body, whole), nil, opts, []cms.Digest{d})
+	ds := []cms.Digest{d}
+	for _, m := range s.MICs {
+		ds = append(ds, m.Digest)
+	}
+	x, err := examine(e, io.TeeReader(body, whole), nil, opts, ds)
 	if err != nil {
 		return MIC{}, err
 	}
@@ -137,10 +141,21 @@ func Recompute(s *Sealed, body io.Reader, d cms.Digest, o OpenOptions) (MIC, err
 		return MIC{}, fmt.Errorf("as2: the sealed message was changed: its SHA-256 is %s and was %s", sum, s.SHA256)
 	}
 	m, ok := FindMIC(x.Opened.MICs, d)
-	if !ok {
-		return MIC{}, fmt.Errorf("as2: the sealed message cannot be opened again: %w", x.Err)
+	if !ok || !x.Opens(s) {
+		return MIC{}, errors.New("as2: the sealed message cannot be opened again: was it encrypted to one of these identities?")
 	}
 	return m, nil
+}
+
+// Opens reports whether the examination saw what was sealed. With a wrong key there is
+// something to hash, too: what a random key decrypts.
+func (x *Examination) Opens(s *Sealed) bool {
+	for _, m := range s.MICs {
+		if again, ok := FindMIC(x.Opened.MICs, m.Digest); !ok || !again.Equal(m) {
+			return false
+		}
+	}
+	return true
 }
 
 // examiner collects digests of all that passes.

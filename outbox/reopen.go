@@ -28,6 +28,9 @@ func (o *Outbox) compare(t *ledger.Transfer, s *as2.Sealed, theirs as2.MIC) (fou
 	}
 	err = o.withMessage(t, func(f fsx.File, options as2.OpenOptions) error {
 		x, err := as2.Examine(envelope, f, nil, options)
+		if err == nil && !x.Opens(s) {
+			err = errors.New("the sealed message cannot be opened again with our keys")
+		}
 		if err != nil {
 			return err
 		}
