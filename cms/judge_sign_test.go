@@ -17,6 +17,12 @@ import (
 // returns its answers.
 func castle(t *testing.T, cases ...[]string) []string {
 	t.Helper()
+	return castleProgram(t, "BcSign.java", cases...)
+}
+
+// castleProgram is castle with another program.
+func castleProgram(t *testing.T, program string, cases ...[]string) []string {
+	t.Helper()
 	path := os.Getenv("AS2DROP_JUDGE_BC")
 	if path == "" {
 		t.Fatal("AS2DROP_JUDGE_BC is not set: run .ci/judges.sh")
@@ -29,7 +35,7 @@ func castle(t *testing.T, cases ...[]string) []string {
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("java", "-cp", path, filepath.Join("..", "testdata", "judges", "BcSign.java"), file).CombinedOutput()
+	out, err := exec.Command("java", "-cp", path, filepath.Join("..", "testdata", "judges", program), file).CombinedOutput()
 	answers := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if err != nil || len(answers) != len(cases) {
 		t.Fatalf("%d answers to %d cases, %v: %s", len(answers), len(cases), err, out)
