@@ -1,0 +1,230 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+)
+
+const openAS2 = "OpenAS2"
+
+// keyStorePassword protects nothing: the keys in it are committed.
+const keyStorePassword = "changeit"
+
+// openAS2Server is a running OpenAS2 with a partnership for each cell.
+type openAS2Server struct {
+	*process
+	dir              string
+	receive, receipt string // host:port of messages, and of receipts that come later
+}
+
+// openAS2Ciphers are the content ciphers that the jar knows, by the names of its
+// configuration.
+var openAS2Ciphers = map[string]string{
+	"aes-128-cbc": "AES128", "aes-192-cbc": "AES192", "aes-256-cbc": "AES256",
+	"des-ede3-cbc": "3DES", "cast5-cbc": "CAST5", "idea-cbc": "IDEA", "rc2-cbc-40": "RC2_CBC",
+}
+
+// lacks says why a case cannot be had with OpenAS2; empty = it can.
+func (*openAS2Server) lacks(c cell) string {
+	_, known := openAS2Ciphers[c.encrypt]
+	receives := c.dir == out
+	switch {
+	case c.encrypted() && !known:
+		if receives && (strings.HasPrefix(c.encrypt, "rc2") || strings.HasPrefix(c.encrypt, "aes")) {
+			return "" // Bouncy Castle, on which it stands, opens what the configuration cannot name
+		}
+		return "OpenAS2 has no name for this cipher in its configuration"
+	case c.pss && !receives:
+		return "OpenAS2 signs with PKCS#1 v1.5 only"
+	case c.transport != "rsa" && !receives:
+		return "OpenAS2 wraps content keys with PKCS#1 v1.5 only"
+	case strings.ContainsAny(c.id, `"\`):
+		return "OpenAS2 writes AS2 names with quotes or backslashes as they are, without the escapes of RFC 4130, 6.2"
+	case c.fault == lessProtected && receives:
+		return "OpenAS2 takes what comes, however it is protected"
+	}
+	return ""
+}
+
+// newOpenAS2 finds addresses for it; begin starts it.
+func newOpenAS2(t *testing.T) *openAS2Server {
+	t.Helper()
+	return &openAS2Server{dir: t.TempDir(), receive: "127.0.0.1:" + freePort(t), receipt: "127.0.0.1:" + freePort(t)}
+}
+
+func (s *openAS2Server) addresses() (messages, receipts string) { return s.receive, s.receipt }
+
+// openAS2Cell is what the templates see of a cell; all text is escaped.
+type openAS2Cell struct {
+	Key, Name, Alias, Us, Defaults             string
+	Known, Sends, Receipt, Async               bool
+	Sign, Encrypt, Compress, Options, Encoding string
+}
+
+// begin writes the configuration and starts the server.
+func (s *openAS2Server) begin(t *testing.T, cs []cell, ourURL, receiptURL string) {
+	t.Helper()
+	port := func(address string) string { return address[strings.LastIndex(address, ":")+1:] }
+	data := struct {
+		Dir, Password, Port, MDNPort, OurName, OurURL, MDNURL string
+		Cells                                                 []openAS2Cell
+	}{s.dir, keyStorePassword, port(s.receive), port(s.receipt), ourName, ourURL, receiptURL, nil}
+	for _, c := range cs {
+		data.Cells = append(data.Cells, s.entry(c))
+	}
+	for _, name := range []string{"config.xml", "partnerships.xml"} {
+		text, err := template.ParseFiles(absolute(t, "testdata/interop/openas2-"+name+".tmpl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := text.Execute(&b, data); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(s.dir, "config", name), b.Bytes())
+	}
+	commands, err := os.ReadFile(absolute(t, "testdata/interop/openas2-commands.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.dir, "config", "commands.xml"), commands)
+	write(t, filepath.Join(s.dir, "config", "keys.p12"), s.keys(t))
+	jars := os.Getenv("AS2DROP_INTEROP_OPENAS2")
+	if jars == "" {
+		t.Fatal("AS2DROP_INTEROP_OPENAS2 is not set: run make interop")
+	}
+	s.process = startGuarded(t, "openas2", "java", "-Xmx1g", "-Dorg.apache.commons.logging.Log=org.openas2.logging.Log", "-Dopenas2log=info",
+		"-cp", filepath.Join(s.dir, "config")+":"+filepath.Join(jars, "*"), "org.openas2.app.OpenAS2Server", filepath.Join(s.dir, "config", "config.xml"))
+	answers(t, s.receive)
+	answers(t, s.receipt)
+}
+
+// entry turns a cell into OpenAS2's terms.
+func (s *openAS2Server) entry(c cell) openAS2Cell {
+	e := openAS2Cell{
+		Key: c.key, Name: escaped(c.name), Alias: "partner", Us: "us", Sends: c.dir == in, Known: true,
+		Receipt: c.receipt != "none", Async: c.async, Options: "none", Encoding: "binary",
+		Defaults: escaped("sender.as2_id=" + c.name + ", receiver.as2_id=" + ourName),
+	}
+	if c.encoding != "" {
+		e.Encoding = c.encoding
+	}
+	if c.receipt == "signed" {
+		mic := "SHA256"
+		if c.signed() {
+			mic = strings.ToUpper(strings.ReplaceAll(c.sign, "-", ""))
+		}
+		e.Options = "signed-receipt-protocol=optional, pkcs7-signature; signed-receipt-micalg=optional, " + mic
+	}
+	if c.signed() {
+		e.Sign = strings.ToUpper(strings.ReplaceAll(c.sign, "-", ""))
+	}
+	if c.encrypted() {
+		e.Encrypt = openAS2Ciphers[c.encrypt]
+	}
+	switch c.compress {
+	case "before-sign":
+		e.Compress = "compress-before-signing"
+	case "after-sign":
+		e.Compress = "compress-after-signing"
+	}
+	switch {
+	case c.dir == in && c.fault == strangerSigns:
+		e.Alias = "stranger"
+	case c.dir == in && c.fault == strangerOpens:
+		e.Us = "us for strangers"
+	case c.dir == out && c.fault == strangerSigns:
+		e.Us = "stranger"
+	case c.dir == out && c.fault == unknownSender:
+		e.Known = false
+	}
+	return e
+}
+
+func escaped(s string) string {
+	var b bytes.Buffer
+	if err := xml.EscapeText(&b, []byte(s)); err != nil {
+		return "" // a buffer takes everything
+	}
+	return b.String()
+}
+
+// keys makes the PKCS#12 file that OpenAS2 wants: its own key, a stranger's, and our
+// certificate.
+func (s *openAS2Server) keys(t *testing.T) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"partner", "stranger"} {
+		run(t, "openssl", "pkcs12", "-export", "-in", keyPath(t, name)+".pem", "-inkey", keyPath(t, name)+".key", "-name", name,
+			"-passout", "pass:"+keyStorePassword, "-out", filepath.Join(dir, name+".p12"))
+	}
+	target := filepath.Join(dir, "keys.p12")
+	// The Bouncy Castle of OpenAS2 reads the old algorithms of PKCS#12 only.
+	const old = "-J-Dkeystore.pkcs12.legacy"
+	for _, name := range []string{"partner", "stranger"} {
+		run(t, "keytool", old, "-importkeystore", "-noprompt", "-srckeystore", filepath.Join(dir, name+".p12"), "-srcstorepass", keyStorePassword,
+			"-destkeystore", target, "-deststoretype", "PKCS12", "-deststorepass", keyStorePassword, "-alias", name)
+	}
+	run(t, "keytool", old, "-importcert", "-noprompt", "-keystore", target, "-storetype", "PKCS12", "-storepass", keyStorePassword, "-alias", "us", "-file", keyPath(t, "us")+".pem")
+	b, err := os.ReadFile(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// send has OpenAS2 find the document of a cell.
+func (s *openAS2Server) send(t *testing.T, c cell) {
+	t.Helper()
+	name, content := c.shipment(t)
+	drop(t, filepath.Join(s.dir, "data", "out", c.key, name), content)
+}
+
+// received is where OpenAS2 puts what it got from us.
+func (s *openAS2Server) received(c cell) []string {
+	from := ourName
+	if c.fault == strangerSigns {
+		from = strangersName
+	}
+	return list(filepath.Join(s.dir, "data", "received", from+"-"+c.name))
+}
+
+// tookOurs: what OpenAS2 has stored it has taken. There is no other word of it.
+func (s *openAS2Server) tookOurs(c cell) string {
+	if len(s.received(c)) == 0 {
+		return "nothing: no file was stored"
+	}
+	return ""
+}
+
+// sentItsOwn goes by the folder to which OpenAS2 moves a file: that happens when it has
+// checked the receipt. A message without a receipt is not moved.
+func (s *openAS2Server) sentItsOwn(c cell) (done bool, complaint string) {
+	if len(list(filepath.Join(s.dir, "data", "sent", c.key))) > 0 {
+		return true, ""
+	}
+	if len(list(filepath.Join(s.dir, "data", "error", c.key))) > 0 {
+		return true, "the file is in the folder for errors"
+	}
+	return c.receipt == "none", ""
+}
+
+// list gives the files of a folder that may not be there.
+func list(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var paths []string
+	for _, e := range entries {
+		paths = append(paths, filepath.Join(dir, e.Name()))
+	}
+	return paths
+}
