@@ -199,8 +199,16 @@ func (c cell) asDescribed(t *testing.T, m message, receiver, sender string) erro
 	if c.compress == "before-sign" {
 		want = append(want, "compressed")
 	}
-	if !slices.Equal(opened.Layers, want) {
-		return fmt.Errorf("the message has the layers %q, not %q", opened.Layers, want)
+	if got := as2.LayerNames(opened.Layers); !slices.Equal(got, want) {
+		return fmt.Errorf("the message has the layers %q, not %q", got, want)
+	}
+	for _, l := range opened.Layers {
+		if l.Kind == as2.Encrypted && l.Transport.String() != c.transport {
+			return fmt.Errorf("the content key is transported by %s, not %s", l.Transport, c.transport)
+		}
+		if l.Kind == as2.Signed && (l.Scheme == cms.SchemePSS) != c.pss {
+			return fmt.Errorf("the signature is %s", l.Scheme)
+		}
 	}
 	if r := e.Receipt; r.Wanted != (c.receipt != "none") || r.Signed != (c.receipt == "signed") || (r.Async != "") != c.async {
 		return fmt.Errorf("the message asks for the receipt %+v", r)

@@ -4,9 +4,11 @@ package interop
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -101,9 +103,31 @@ func (s *openAS2Server) begin(t *testing.T, cs []cell, ourURL, receiptURL string
 		t.Fatal("AS2DROP_INTEROP_OPENAS2 is not set: run make interop")
 	}
 	s.process = startGuarded(t, "openas2", "java", "-Xmx1g", "-Dorg.apache.commons.logging.Log=org.openas2.logging.Log", "-Dopenas2log=info",
-		"-cp", filepath.Join(s.dir, "config")+":"+filepath.Join(jars, "*"), "org.openas2.app.OpenAS2Server", filepath.Join(s.dir, "config", "config.xml"))
+		"-cp", classPath(t, jars), "org.openas2.app.OpenAS2Server", filepath.Join(s.dir, "config", "config.xml"))
 	answers(t, s.receive)
 	answers(t, s.receipt)
+}
+
+// classPath lists the jars with that of OpenAS2 last: it has an index of the others, and
+// with the index in front Java 17 finds the mailcap of only one of them.
+func classPath(t *testing.T, dir string) string {
+	t.Helper()
+	jars, err := filepath.Glob(filepath.Join(dir, "*.jar"))
+	if err != nil || len(jars) == 0 {
+		t.Fatalf("no jars in %s: %v", dir, err)
+	}
+	slices.SortFunc(jars, func(a, b string) int {
+		return cmp.Or(strings.Compare(own(a), own(b)), strings.Compare(a, b))
+	})
+	return strings.Join(jars, ":")
+}
+
+// own sorts the jar of OpenAS2 behind all others.
+func own(jar string) string {
+	if strings.HasPrefix(filepath.Base(jar), "openas2-") {
+		return "last"
+	}
+	return "first"
 }
 
 // entry turns a cell into OpenAS2's terms.
