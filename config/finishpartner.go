@@ -40,8 +40,8 @@ func (f *finisher) partner(p *Partner) {
 	f.partnerCertificates(p, path)
 	f.receipts(p, path)
 	f.client(p, path)
-	if p.Send.AcceptNoMIC && p.Send.Sign != cms.NoDigest {
-		f.report(path+".send.accept_missing_mic", "remove it, or set sign: none", "works for unsigned messages only")
+	if p.Send.AcceptNoMIC && p.Send.Sign != cms.NoDigest && p.Send.Receipt == "signed" {
+		f.report(path+".send.accept_missing_mic", "remove it, or set sign: none, or receipt: unsigned", "does not work where both message and receipt are signed")
 	}
 	if p.Retry.Max < p.Retry.First {
 		f.report(path+".retry.max", "", "%v is shorter than first: %v", p.Retry.Max, p.Retry.First)

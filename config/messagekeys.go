@@ -63,7 +63,7 @@ func sendKeys() []key[Send] {
 		{"receipt_url", "URL", "the first public_url, or the first address that is listened on", "Where asynchronous receipts are asked for: ours.", setString(func(s *Send) *string { return &s.ReceiptURL })},
 		{"receipt_wait", "duration", "1h", "How long an asynchronous receipt is waited for before the message is posted again.", setDuration(time.Second, func(s *Send) *time.Duration { return &s.ReceiptWait })},
 		{"receipt_micalgs", "list of " + strings.Join(digestNames, ", "), "of the signature, then sha-256", "The digests that are offered for the receipt, the preferred one first.", setDigests(func(s *Send) *[]cms.Digest { return &s.MICDigests })},
-		{"accept_missing_mic", "true or false", "false", "Accept a receipt without MIC for a message that was not signed.", setBool(func(s *Send) *bool { return &s.AcceptNoMIC })},
+		{"accept_missing_mic", "true or false", "false", "Accept a receipt without MIC, if the message or the receipt is not signed.", setBool(func(s *Send) *bool { return &s.AcceptNoMIC })},
 		{"accept_duplicate", "true or false", "false", "Take the answer \"duplicate\", after an attempt whose outcome was unknown, for delivered. Otherwise such a transfer is held.", setBool(func(s *Send) *bool { return &s.AcceptDuplicate })},
 		{"subject", "text", "the name of the document", "The Subject header.", setString(func(s *Send) *string { return &s.Subject })},
 		{"content_type", "media type", "by the extension", "The content type of what is sent, such as application/edi-consent. The zip of a batch is application/zip unless this is set.", setString(func(s *Send) *string { return &s.ContentType })},

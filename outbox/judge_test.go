@@ -22,6 +22,7 @@ func micOf(d cms.Digest, b byte) *as2.MIC {
 func TestJudge(t *testing.T) {
 	signed := as2.Sealed{Signed: true, MICs: []as2.MIC{*micOf(cms.SHA256, 1)}, Receipt: as2.ReceiptRequest{Wanted: true, Signed: true}}
 	unsigned := as2.Sealed{MICs: signed.MICs, Receipt: as2.ReceiptRequest{Wanted: true}}
+	plainly := as2.Sealed{Signed: true, MICs: signed.MICs, Receipt: as2.ReceiptRequest{Wanted: true}}
 	noReceipt := as2.Sealed{Signed: true}
 	good := func(change func(*as2.MDN)) *as2.MDN {
 		m := &as2.MDN{Signed: true, OriginalMessageID: "<1@us>", Disposition: as2.Processed, MIC: micOf(cms.SHA256, 1)}
@@ -54,6 +55,8 @@ func TestJudge(t *testing.T) {
 		"no MIC":                           {signed, false, 200, good(func(m *as2.MDN) { m.MIC = nil }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictRejected, false, "no MIC"},
 		"no MIC, unsigned message":         {unsigned, false, 200, good(func(m *as2.MDN) { m.MIC = nil }), Policy{}, settled, ledger.VerdictRejected, false, "no MIC"},
 		"no MIC, unsigned, configured":     {unsigned, false, 200, good(func(m *as2.MDN) { m.MIC = nil }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictUnverified, false, ""},
+		"no MIC, unsigned receipt":         {plainly, false, 200, good(func(m *as2.MDN) { m.Signed, m.MIC = false, nil }), Policy{}, settled, ledger.VerdictRejected, false, "no MIC"},
+		"no MIC, unsigned, agreed":         {plainly, false, 200, good(func(m *as2.MDN) { m.Signed, m.MIC = false, nil }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictUnverified, false, ""},
 		"unreadable MIC":                   {unsigned, false, 200, good(func(m *as2.MDN) { m.MIC, m.MICText = nil, "x" }), Policy{AcceptNoMIC: true}, settled, ledger.VerdictRejected, false, `"x"`},
 		"MIC in another digest":            {signed, false, 200, good(func(m *as2.MDN) { m.MIC = micOf(cms.SHA512, 1) }), Policy{}, asks, "", false, ""},
 		"processed/error":                  {signed, false, 200, good(func(m *as2.MDN) { m.Disposition = as2.Failed(as2.DecryptionFailed) }), Policy{}, settled, ledger.VerdictRejected, false, ""},

@@ -58,9 +58,12 @@ func statedMIC(s as2.Sealed, m *as2.MDN) as2.MIC {
 	return *m.MIC
 }
 
-// judgeNoMIC decides about a receipt that accepts and does not say what.
+// judgeNoMIC decides about a receipt that accepts and does not say what. The request for
+// an unsigned receipt names no digest (RFC 4130, 7.3), and OpenAS2 states no MIC then,
+// for signed messages too; as anybody could write such a receipt, a MIC in it would
+// prove no more.
 func judgeNoMIC(s as2.Sealed, m *as2.MDN, p Policy, stated string) event {
-	if m.MICText == "" && !s.Signed && p.AcceptNoMIC {
+	if m.MICText == "" && !(s.Signed && s.Receipt.Signed) && p.AcceptNoMIC {
 		return event{kind: settled, verdict: ledger.VerdictUnverified, reason: stated + "; the receipt states no MIC"}
 	}
 	fact := "the receipt states no MIC"

@@ -47,7 +47,7 @@ type Policy struct {
 	Window      Window        // nil = always open
 	ReceiptWait time.Duration // for a receipt on a connection of its own; 0 = an hour
 
-	AcceptNoMIC     bool // for unsigned messages
+	AcceptNoMIC     bool // unless both message and receipt are signed
 	AcceptDuplicate bool // after an unknown attempt
 
 	quirks as2.Quirks // New takes them from the partner
