@@ -39,6 +39,7 @@ type cli struct {
 	Hold    holdCmd    `cmd:"" help:"Hold a transfer, or everything for a partner."`
 	Release releaseCmd `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
 	Presets presetsCmd `cmd:"" help:"List the presets for partners, or show what one sets."`
+	Inspect inspectCmd `cmd:"" help:"Take a raw AS2 message or receipt apart."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
