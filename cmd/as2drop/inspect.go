@@ -11,7 +11,6 @@ import (
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
-	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
 	"github.com/as2drop/as2drop/internal/keys"
 	"github.com/as2drop/as2drop/naming"
@@ -48,21 +47,12 @@ func (c *inspectCmd) Run(g *globals) error {
 	if err != nil {
 		return exit{exitUsage, err}
 	}
-	temporary, err := os.MkdirTemp("", "as2drop-inspect-")
+	spools, remove, err := temporary()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temporary) // nothing of value is in it
-	spools, err := fsx.OpenRoot(temporary)
-	if err != nil {
-		return err
-	}
-	defer spools.Close() // likewise
-	n := 0
-	k.At, k.Spool = g.now(), func() (cms.Spool, error) {
-		n++
-		return fsx.NewSpool(spools, fmt.Sprint(n), 0o600)
-	}
+	defer remove()
+	k.At, k.Spool = g.now(), func() (cms.Spool, error) { return spools.next() }
 	report, err := c.inspect(k)
 	if err != nil {
 		return err

@@ -40,6 +40,7 @@ type cli struct {
 	Release releaseCmd `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
 	Presets presetsCmd `cmd:"" help:"List the presets for partners, or show what one sets."`
 	Inspect inspectCmd `cmd:"" help:"Take a raw AS2 message or receipt apart."`
+	Verify  verifyCmd  `cmd:"" help:"Prove from the evidence alone who signed what."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

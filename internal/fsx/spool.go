@@ -29,6 +29,9 @@ func NewSpool(fsys FS, name string, perm fs.FileMode) (*Spool, error) {
 // Write appends.
 func (s *Spool) Write(p []byte) (int, error) { return s.file.Write(p) }
 
+// ReadAt reads what was written.
+func (s *Spool) ReadAt(p []byte, at int64) (int, error) { return s.file.ReadAt(p, at) }
+
 // Rewind gives a reader of all that was written.
 func (s *Spool) Rewind() (io.Reader, error) {
 	return io.NewSectionReader(s.file, 0, math.MaxInt64), nil

@@ -62,8 +62,10 @@ func OpenMessage(raw *Raw, k Keys, save as2.Sink) (*Message, error) {
 		Layers: layers(x.Opened.Layers), Files: []File{}, MICs: []MIC{}, examined: x,
 	}
 	var f *as2.Fault
-	if !errors.As(x.Err, &f) || f.Disposition.Modifier != as2.DecryptionFailed {
+	if errors.As(x.Err, &f) && f.Disposition.Modifier == as2.DecryptionFailed {
 		// What a wrong key decrypts to is noise: nothing can be said of it.
+		m.Layers[len(m.Layers)-1].Transport = ""
+	} else {
 		m.Files, m.Notes = files.found(x.Opened.Parts), x.Opened.Notes
 		for _, v := range x.Variations {
 			m.MICs = append(m.MICs, MIC{Over: v.Name, Digest: v.MIC.Digest.String(), Base64: encode(v.MIC), Rule: v.Rule})
@@ -182,7 +184,10 @@ func (f *files) found(parts []as2.Part) []File {
 func (l Layer) describe() string {
 	switch {
 	case l.Kind == string(as2.Encrypted):
-		s := fmt.Sprintf("encrypted  %s, key transport %s", l.Cipher, l.Transport)
+		s := "encrypted  " + l.Cipher
+		if l.Transport != "" {
+			s += ", key transport " + l.Transport
+		}
 		for _, r := range l.Recipients {
 			s += "\n             for " + r
 		}

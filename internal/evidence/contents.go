@@ -1,0 +1,78 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/bundle"
+	"github.com/as2drop/as2drop/internal/inspection"
+)
+
+func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// contents are the files inside of a message, unpacked where it is a zip.
+type contents struct {
+	temp  Temp
+	parts []part
+}
+
+type part struct {
+	as2.Part
+	file TempFile
+}
+
+func (c *contents) sink(p as2.Part) (io.WriteCloser, error) {
+	f, err := c.temp()
+	if err != nil {
+		return nil, err
+	}
+	c.parts = append(c.parts, part{p, f})
+	return keepOpen{f}, nil
+}
+
+// keepOpen leaves a file to be read after it was written.
+type keepOpen struct{ io.Writer }
+
+func (keepOpen) Close() error { return nil }
+
+func (c *contents) close() error {
+	var errs []error
+	for _, p := range c.parts {
+		errs = append(errs, p.file.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// files lists what is in a message that was opened. A zip is listed by its entries, as
+// the inbox would deliver it; one that cannot be unpacked is one file.
+func (c *contents) files(m *inspection.Message) ([]File, error) {
+	var all []File
+	for i, f := range m.Files {
+		whole := File{f.Name, f.Size, f.SHA256}
+		if i >= len(c.parts) || len(m.Files) > 1 || !strings.HasSuffix(strings.ToLower(f.Name), ".zip") && f.Type != "application/zip" {
+			all = append(all, whole)
+			continue
+		}
+		entries, err := bundle.Unpack(c.parts[i].file, f.Size, bundle.Limits{}, func(int, string) (io.WriteCloser, error) { return nowhere{}, nil })
+		var broken *bundle.BrokenError
+		if errors.As(err, &broken) {
+			all = append(all, whole)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			all = append(all, File{e.Name, e.Size, e.SHA256})
+		}
+	}
+	return all, nil
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) Close() error                { return nil }

@@ -1,0 +1,143 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/inspection"
+)
+
+// Outcome is what a step came to.
+type Outcome string
+
+const (
+	Proven  Outcome = "proven"
+	Failed  Outcome = "FAILED"  // the evidence contradicts itself
+	Missing Outcome = "missing" // it cannot be shown with what was kept
+	Shown   Outcome = "shown"   // worth knowing, proves nothing
+)
+
+// Step is one link of the chain.
+type Step struct {
+	What    string  `json:"what"`
+	Outcome Outcome `json:"outcome"`
+	Text    string  `json:"text"`
+}
+
+// File is one file inside of the message.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"` // bytes
+	SHA256 string `json:"sha256"`
+}
+
+// Proof is what an evidence folder shows.
+type Proof struct {
+	ID         string `json:"id"`
+	Direction  string `json:"direction"` // "sent" or "received"
+	MessageID  string `json:"message_id"`
+	Steps      []Step `json:"steps"`
+	Files      []File `json:"files"`
+	Proven     bool   `json:"proven"`
+	Conclusion string `json:"conclusion"`
+}
+
+func (p *Proof) step(what string, o Outcome, format string, args ...any) {
+	p.Steps = append(p.Steps, Step{what, o, fmt.Sprintf(format, args...)})
+}
+
+// failed reports whether any step contradicts the evidence.
+func (p *Proof) failed() bool {
+	for _, s := range p.Steps {
+		if s.Outcome == Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// ErrNone means that a folder is no evidence of ours.
+var ErrNone = errors.New("no evidence of a transfer or received message is here")
+
+// Prove looks at the folder of one transfer or received message. keys are ours, to open
+// what is encrypted; Trust of them is not used, the certificates come from the folder.
+// temp is a place for what does not fit into memory: made by Prove's caller, written by
+// save's rules and removed by the caller.
+//
+// The error says that the folder could not be read; what it shows, or does not, is in
+// the Proof.
+func Prove(dir fs.FS, keys inspection.Keys, temp Temp) (*Proof, error) {
+	for _, kind := range []struct {
+		record string
+		prove  func(fs.FS, []byte, inspection.Keys, Temp) (*Proof, error)
+	}{{sentRecord, proveSent}, {receivedRecord, proveReceived}} {
+		record, err := fs.ReadFile(dir, kind.record)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return kind.prove(dir, record, keys, temp)
+	}
+	return nil, ErrNone
+}
+
+// Temp makes a file that can be written and then read at any place; its name is of no
+// importance. Closing it removes it.
+type Temp func() (TempFile, error)
+
+// TempFile is temporary storage for one file of a message.
+type TempFile interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+}
+
+// open takes the kept message apart.
+func open(dir fs.FS, header []byte, body string, k inspection.Keys, c *contents) (*inspection.Message, error) {
+	f, err := dir.Open(body)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	raw, err := inspection.Read(newReader(header), f)
+	if err != nil {
+		return nil, err
+	}
+	return inspection.OpenMessage(raw, k, c.sink)
+}
+
+// signature adds the step about the signature of a message.
+func (p *Proof) signature(m *inspection.Message, whose string) bool {
+	signed := false
+	for _, l := range m.Layers {
+		if l.Kind != string(as2.Signed) {
+			continue
+		}
+		if l.Verified {
+			p.step("signature", Proven, "%s signed the message: %s, %s, certificate %q", whose, l.Digest, l.Scheme, l.Signer)
+			return true
+		}
+		signed = true
+	}
+	switch {
+	case !m.Accepted && len(m.Files) == 0:
+		p.step("signature", Missing, "the message could not be opened: %s", m.Fault)
+	case signed:
+		p.step("signature", Failed, "the message's signature does not verify with the certificates in this folder: %s", m.Fault)
+	default:
+		p.step("signature", Missing, "the message is not signed")
+	}
+	return false
+}
+
+// trustOnly lets k believe these certificates and nobody else's.
+func trustOnly(k inspection.Keys, t cms.Trust) inspection.Keys {
+	k.Trust = func(string) cms.Trust { return t }
+	return k
+}
