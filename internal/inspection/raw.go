@@ -88,8 +88,9 @@ func dechunked(r *bufio.Reader) (io.Reader, error) {
 		return nil, err
 	}
 	size, _, ok := bytes.Cut(start, []byte("\n"))
-	digits := bytes.TrimRight(bytes.TrimRight(size, "\r"), "0123456789abcdefABCDEF")
-	if !ok || len(size) < 2 || len(digits) > 0 && digits[0] != ';' && digits[0] != ' ' {
+	size = bytes.TrimRight(size, "\r")
+	extension := bytes.TrimLeft(size, "0123456789abcdefABCDEF")
+	if !ok || len(extension) == len(size) || len(extension) > 0 && extension[0] != ';' && extension[0] != ' ' {
 		return r, nil
 	}
 	request := io.MultiReader(strings.NewReader("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), r)
