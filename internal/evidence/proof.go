@@ -65,8 +65,7 @@ var ErrNone = errors.New("no evidence of a transfer or received message is here"
 
 // Prove looks at the folder of one transfer or received message. keys are ours, to open
 // what is encrypted; Trust of them is not used, the certificates come from the folder.
-// temp is a place for what does not fit into memory: made by Prove's caller, written by
-// save's rules and removed by the caller.
+// temp makes room for the files inside of the message.
 //
 // The error says that the folder could not be read; what it shows, or does not, is in
 // the Proof.
@@ -120,7 +119,7 @@ func (p *Proof) signature(m *inspection.Message, whose string) bool {
 			continue
 		}
 		if l.Verified {
-			p.step("signature", Proven, "%s signed the message: %s, %s, certificate %q", whose, l.Digest, l.Scheme, l.Signer)
+			p.step("signature", Proven, "%s signed the message: %s, %s, certificate %q with SHA-256 %s", whose, l.Digest, l.Scheme, l.Signer, m.SignedBy)
 			return true
 		}
 		signed = true

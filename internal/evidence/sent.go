@@ -151,7 +151,7 @@ func (p *Proof) receipt(dir fs.FS, name string, m *inspection.Message, sealed *a
 		p.step(name, Shown, "signed by %q: %q, but %s", r.Signer, r.Disposition, match.Text)
 		return false, nil
 	}
-	p.step(name, Proven, "signed by %q: %q; %s", r.Signer, r.Disposition, match.Text)
+	p.step(name, Proven, "%q, signed by %q, certificate SHA-256 %s; %s", r.Disposition, r.Signer, r.SignedBy, match.Text)
 	return true, nil
 }
 

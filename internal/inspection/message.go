@@ -3,6 +3,7 @@ package inspection
 import (
 	"bufio"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -61,6 +62,9 @@ func OpenMessage(raw *Raw, k Keys, save as2.Sink) (*Message, error) {
 		UserAgent: raw.Header.Get("User-Agent"), Type: env.ContentType, Wants: wants(env.Receipt),
 		Layers: layers(x.Opened.Layers), Files: []File{}, MICs: []MIC{}, examined: x,
 	}
+	if x.Opened.Signer != nil {
+		m.SignedBy = fingerprint(x.Opened.Signer)
+	}
 	var f *as2.Fault
 	if errors.As(x.Err, &f) && f.Disposition.Modifier == as2.DecryptionFailed {
 		// What a wrong key decrypts to is noise: nothing can be said of it.
@@ -106,6 +110,11 @@ func layers(ls []as2.Layer) []Layer {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 // wants puts a request for a receipt into words.

@@ -56,6 +56,10 @@ func (m *Message) print(w io.Writer, all bool) {
 		fmt.Fprintf(w, "  %d. %s%s\n", i+1, l.describe(), legacy)
 	}
 
+	if m.SignedBy != "" {
+		fmt.Fprintf(w, "     certificate of the outermost signature: sha-256 %s\n", m.SignedBy)
+	}
+
 	fmt.Fprintln(w, "\nFiles")
 	if len(m.Files) == 0 {
 		fmt.Fprintln(w, "  none could be reached")
@@ -114,6 +118,7 @@ func (r *Receipt) print(w io.Writer) {
 	switch {
 	case r.Signed:
 		line(w, "signature", fmt.Sprintf("verified: %s, %s, %s", r.Signer, r.Digest, r.Scheme))
+		line(w, "", "certificate sha-256 "+r.SignedBy)
 	case r.Claim != "":
 		line(w, "signature", "not verified: "+r.Claim)
 	default:

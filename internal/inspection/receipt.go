@@ -28,7 +28,7 @@ func OpenReceipt(raw *Raw, k Keys) (*Receipt, error) {
 	}
 	switch {
 	case m.Signed:
-		r.Signer, r.Digest, r.Scheme = m.Signer.Subject.String(), m.Digest.String(), m.Scheme.String()
+		r.Signer, r.SignedBy, r.Digest, r.Scheme = m.Signer.Subject.String(), fingerprint(m.Signer), m.Digest.String(), m.Scheme.String()
 	case m.Claim != "":
 		r.Notes = append(r.Notes, k.noTrust(m.From)...)
 	}

@@ -41,7 +41,8 @@ type Message struct {
 	UserAgent string   `json:"user_agent,omitempty"`
 	Type      string   `json:"content_type"`
 	Wants     string   `json:"receipt_wanted"`
-	Layers    []Layer  `json:"layers"` // outermost first
+	Layers    []Layer  `json:"layers"`                     // outermost first
+	SignedBy  string   `json:"signed_by_sha256,omitempty"` // fingerprint of the certificate that verified
 	Files     []File   `json:"files"`
 	MICs      []MIC    `json:"mics"` // by the rule first, then every other known way
 	Accepted  bool     `json:"accepted"`
@@ -99,6 +100,7 @@ type Receipt struct {
 	Details           []string `json:"details,omitempty"`
 	Signed            bool     `json:"signed"` // and verified
 	Signer            string   `json:"signer,omitempty"`
+	SignedBy          string   `json:"signed_by_sha256,omitempty"` // fingerprint of its certificate
 	Digest            string   `json:"digest,omitempty"`
 	Scheme            string   `json:"scheme,omitempty"`
 	Claim             string   `json:"signature_fault,omitempty"`

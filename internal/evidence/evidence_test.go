@@ -1,0 +1,241 @@
+package evidence
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/inspection"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// world is a station that is its own partner and has sent one batch to itself.
+type world struct {
+	sent, received fstest.MapFS
+	keys           inspection.Keys
+	err            error
+}
+
+var document = []byte("<Invoice/>")
+
+// exchanged runs the real agent once for all tests.
+var exchanged = sync.OnceValue(func() (w world) {
+	dir, err := os.MkdirTemp("", "evidence-")
+	if err != nil {
+		return world{err: err}
+	}
+	defer os.RemoveAll(dir)
+	w.err = w.exchange(dir)
+	return w
+})
+
+func (w *world) exchange(dir string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := l.Addr().String()
+	text := fmt.Sprintf(`data_dir: data
+create_keys: true
+listen: [{address: %q, certificate: tls.pem, key: tls.key}]
+stations:
+  us: {as2_id: US, keys: [{certificate: us.pem, key: us.key}]}
+partners:
+  us:
+    as2_id: US
+    station: us
+    url: "https://%s/as2"
+    certificates: us.pem
+    server_certificates: tls.pem
+    naming: {quiet: 0s}
+`, address, address)
+	if err := errors.Join(l.Close(), os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text), 0o600)); err != nil {
+		return err
+	}
+	var cfg *config.Config
+	run := func() error {
+		if cfg, err = config.Load(filepath.Join(dir, "config.yaml"), time.Now()); err != nil {
+			return err
+		}
+		return agent.Run(context.Background(), cfg, agent.Options{Log: slog.New(slog.DiscardHandler), Version: "test", UntilIdle: true})
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	partner := filepath.Join(dir, "data", "partners", "us")
+	for name, content := range map[string][]byte{"INV-1.xml": document, "INV-1_a.pdf": []byte("%PDF")} {
+		if err := os.WriteFile(filepath.Join(partner, "outbox", name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	pair := cfg.Stations[0].Keys[0]
+	w.keys = inspection.Keys{Identities: []cms.Identity{{Certificate: pair.Certificate, Key: crypto.PrivateKey(pair.Key)}}, At: time.Now()}
+	return w.load(os.DirFS(filepath.Join(partner, ".evidence")))
+}
+
+// load reads the two evidence folders into memory.
+func (w *world) load(dir fs.FS) error {
+	return fs.WalkDir(dir, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		id, name, _ := strings.Cut(path, "/")
+		b, err := fs.ReadFile(dir, path)
+		if err != nil {
+			return err
+		}
+		into := &w.sent
+		if _, err := fs.Stat(dir, id+"/"+receivedRecord); err == nil {
+			into = &w.received
+		}
+		if *into == nil {
+			*into = fstest.MapFS{}
+		}
+		(*into)[name] = &fstest.MapFile{Data: b}
+		return nil
+	})
+}
+
+func prove(t *testing.T, dir fs.FS, k inspection.Keys) *Proof {
+	t.Helper()
+	spools, err := fsx.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := spools.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	n := 0
+	p, err := Prove(dir, k, func() (TempFile, error) {
+		n++
+		return fsx.NewSpool(spools, fmt.Sprint(n), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := spools.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+	return p
+}
+
+// copyOf is a folder that a test may change.
+func copyOf(m fstest.MapFS) fstest.MapFS {
+	c := fstest.MapFS{}
+	for name, f := range m {
+		c[name] = &fstest.MapFile{Data: append([]byte(nil), f.Data...)}
+	}
+	return c
+}
+
+// edit changes the JSON of a record.
+func edit[T any](t *testing.T, f *fstest.MapFile, change func(*T)) {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(f.Data, &v); err != nil {
+		t.Fatal(err)
+	}
+	change(&v)
+	var err error
+	if f.Data, err = json.Marshal(v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What the agent keeps proves reception and origin; whatever is changed or missing in it
+// ends the proof, and the step that ends it says why.
+func TestProof(t *testing.T) {
+	w := exchanged()
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+	none := func(fstest.MapFS) {}
+	flip := func(name string) func(fstest.MapFS) {
+		return func(m fstest.MapFS) { m[name].Data[len(m[name].Data)/2] ^= 1 }
+	}
+	remove := func(name string) func(fstest.MapFS) { return func(m fstest.MapFS) { delete(m, name) } }
+	replace := func(name, old, new string) func(fstest.MapFS) {
+		return func(m fstest.MapFS) {
+			changed := strings.Replace(string(m[name].Data), old, new, 1)
+			if changed == string(m[name].Data) {
+				t.Errorf("%q is not in %s", old, name)
+			}
+			m[name].Data = []byte(changed)
+		}
+	}
+	for name, c := range map[string]struct {
+		of     fstest.MapFS
+		change func(fstest.MapFS)
+		keys   inspection.Keys
+		proven bool
+		says   string
+	}{
+		"sent":                       {w.sent, none, w.keys, true, "exactly these 2 files"},
+		"sent, message changed":      {w.sent, flip("message"), w.keys, false, "contradicts itself"},
+		"sent, message cut":          {w.sent, func(m fstest.MapFS) { m["message"].Data = m["message"].Data[:900] }, w.keys, false, "could not be opened"},
+		"sent, message gone":         {w.sent, remove("message"), w.keys, false, "the message itself was not kept"},
+		"sent, no key":               {w.sent, none, inspection.Keys{At: w.keys.At}, false, "could not be opened"},
+		"sent, receipt gone":         {w.sent, remove("answer-1.http"), w.keys, false, "no receipt here"},
+		"sent, receipt changed":      {w.sent, replace("answer-1.http", "; processed", "; Processed"), w.keys, false, "no signature that counts"},
+		"sent, other Message-ID":     {w.sent, replace("request.http", "Message-ID: <", "Message-ID: <x"), w.keys, false, "FAILED"},
+		"sent, certificate gone":     {w.sent, func(m fstest.MapFS) { m["certificates.pem"].Data = nil }, w.keys, false, "does not verify with the certificates"},
+		"sent, record of other file": {w.sent, func(m fstest.MapFS) { edit(t, m[sentRecord], func(x *ledger.Transfer) { x.Members[0].SHA256 = "00" }) }, w.keys, false, "is not in the message"},
+		"sent, an error page more": {w.sent, func(m fstest.MapFS) {
+			m["answer-2.http"] = &fstest.MapFile{Data: []byte("HTTP/1.1 200\r\nContent-Type: text/html\r\n\r\n<html>")}
+		}, w.keys, true, "text/html"},
+
+		"received":                  {w.received, none, w.keys, true, "the sender signed exactly these 2 files"},
+		"received, message changed": {w.received, flip("raw"), w.keys, false, "contradicts itself"},
+		"received, message gone":    {w.received, remove("raw"), w.keys, false, "no signature of the sender"},
+		"received, receipt gone":    {w.received, remove("receipt.mdn"), w.keys, true, "none was asked for"},
+		"received, receipt changed": {w.received, replace("receipt.mdn", "; processed", "; Processed"), w.keys, false, "signature does not verify"},
+		"received, sender unknown":  {w.received, func(m fstest.MapFS) { edit(t, m[receivedRecord], func(x *ledger.Received) { x.SignedBy = nil }) }, w.keys, false, "does not verify"},
+		"received, record of other file": {w.received, func(m fstest.MapFS) {
+			edit(t, m[receivedRecord], func(x *ledger.Received) { x.Files[0].SHA256 = "00" })
+		}, w.keys, false, "is not in the message"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := copyOf(c.of)
+			c.change(dir)
+			p := prove(t, dir, c.keys)
+			var all strings.Builder
+			for _, s := range p.Steps {
+				fmt.Fprintln(&all, s.Outcome, s.What, s.Text)
+			}
+			if p.Proven != c.proven || !strings.Contains(all.String()+p.Conclusion, c.says) {
+				t.Errorf("proven %v: %s\n%s", p.Proven, p.Conclusion, all.String())
+			}
+			if p.Proven && (len(p.Files) != 2 || p.Files[0].Name != "INV-1.xml" || p.Files[0].SHA256 != digest(document)) {
+				t.Errorf("files %+v", p.Files)
+			}
+		})
+	}
+}
+
+// A folder of something else is no evidence.
+func TestNoEvidence(t *testing.T) {
+	if _, err := Prove(fstest.MapFS{"x": {}}, inspection.Keys{}, nil); !errors.Is(err, ErrNone) {
+		t.Error(err)
+	}
+}
