@@ -74,6 +74,15 @@ func params(keys, dir string, env ...string) testscript.Params {
 					ts.Fatalf("%s: %d, want %s: %v", args[1], len(found), args[0], found)
 				}
 			},
+			// glob NAME PATTERN puts the only file that matches into a variable.
+			"glob": func(ts *testscript.TestScript, _ bool, args []string) {
+				found, err := filepath.Glob(ts.MkAbs(args[1]))
+				ts.Check(err)
+				if len(found) != 1 {
+					ts.Fatalf("%s: %v, want one", args[1], found)
+				}
+				ts.Setenv(args[0], found[0])
+			},
 			// await [N] PATTERN waits until N files match, or one.
 			"await": func(ts *testscript.TestScript, _ bool, args []string) {
 				n := 1
