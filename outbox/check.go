@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -227,15 +226,8 @@ func (c *checker) filedEvidence(t *ledger.Transfer) error {
 	if err := c.evidenceOf(t); err != nil || len(t.Receipt) == 0 {
 		return err
 	}
-	entries, err := c.p.Folder.ReadDir(dir)
-	if err != nil {
-		return err
+	if name := verdictName(t); !exists(name) {
+		c.report(path.Join(dir, name), t.ID, "the receipt that the verdict rests on is missing from the evidence", "the filed folder has a copy: "+path.Join(t.FilePath, receiptFile))
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), answerPrefix) || strings.HasPrefix(e.Name(), receiptPrefix) {
-			return nil
-		}
-	}
-	c.report(dir, t.ID, "the receipt that the verdict rests on is missing from the evidence", "the filed folder has a copy: "+path.Join(t.FilePath, receiptFile))
 	return nil
 }

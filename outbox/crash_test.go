@@ -534,7 +534,7 @@ func TestCrashMatrix(t *testing.T) {
 			w := newWorld(c.answers...)
 			w.async = c.answers[0] >= later
 			if c.answers[0] == withhold {
-				w.attempts = 1
+				w.attempts = 2
 			}
 			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(c.verdict, c.deliveries), Every: c.every, Faults: c.faults})
 			t.Logf("%d cases", r.Cases)

@@ -266,15 +266,26 @@ func TestAttemptThatCouldNotBeRecorded(t *testing.T) {
 	}
 }
 
-// An answer counts even if the disk refuses to keep it as evidence.
+// An answer counts even if the disk refuses to keep it as evidence; filed is the transfer
+// when it is kept.
 func TestAnswerWithoutEvidence(t *testing.T) {
-	w := newWorld(accept)
-	w.mutate.fs = func(f fsx.FS) fsx.FS { return noEvidence{f} }
-	l := w.ledger()
-	t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
-	o := w.outbox(l)
-	if tr := carry(t, o, scan(t, o).Claimed[0]); tr.Verdict != ledger.VerdictAccepted || tr.State != ledger.StateFiled {
-		t.Errorf("%s %q: %s", tr.State, tr.Verdict, tr.Reason)
+	_, o := begin(t, accept)
+	whole := o.p.Folder
+	o.p.Folder = noEvidence{whole}
+	id := scan(t, o).Claimed[0]
+	ctx := context.Background()
+	var err error
+	for again := true; again && err == nil; {
+		again, err = o.Step(ctx, id)
+	}
+	if tr := row(t, o, id); tr.Verdict != ledger.VerdictAccepted || tr.State != ledger.StateSettled || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%s %q: %s (%v)", tr.State, tr.Verdict, tr.Reason, err)
+	}
+	o.p.Folder = whole
+	carry(t, o, id)
+	filed(t, o, id, ledger.VerdictAccepted)
+	if got := codes(t, o, id); got != "warning evidence, info sent" {
+		t.Errorf("events: %s", got)
 	}
 }
 

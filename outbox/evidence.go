@@ -60,10 +60,38 @@ func rawRequest(target string, s *as2.Sealed) []byte {
 
 // keepAnswer writes an answer beside the request.
 func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
-	if err := fsx.MkdirAll(o.p.Folder, o.evidence(t), dirPerm); err != nil {
+	return o.keep(t, answerName(n), raw)
+}
+
+// keep writes a file of the evidence. Its folder was made when the message was sealed.
+func (o *Outbox) keep(t *ledger.Transfer, name string, raw []byte) error {
+	dir := o.evidence(t)
+	err := fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, raw)
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return fsx.Rewrite(o.p.Folder, path.Join(o.evidence(t), fmt.Sprintf("%s%d%s", answerPrefix, n, httpSuffix)), filePerm, raw)
+	// Somebody removed it, or the message was sealed by an earlier version.
+	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
+		return err
+	}
+	return fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, raw)
+}
+
+func answerName(n int) string { return fmt.Sprintf("%s%d%s", answerPrefix, n, httpSuffix) }
+
+// receiptName is made of the bytes: the same receipt is kept once, however often it
+// comes.
+func receiptName(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return fmt.Sprintf("%s%x%s", receiptPrefix, sum[:6], httpSuffix)
+}
+
+// verdictName is the file of the receipt that a verdict rests on.
+func verdictName(t *ledger.Transfer) string {
+	if bytes.HasPrefix(t.Receipt, []byte("HTTP/")) {
+		return answerName(t.Posts)
+	}
+	return receiptName(t.Receipt)
 }
 
 // rawAnswer is an answer as it came, but for the order of its header.
@@ -93,17 +121,12 @@ const maxStrangers = 16
 // errEnough means that a receipt was not kept because there are too many already.
 var errEnough = errors.New("no further receipts are kept")
 
-// keepReceipt writes a receipt under a name made of its bytes: the same receipt is kept
-// once, however often it comes. The file is durable when it returns.
+// keepReceipt writes a receipt. The file is durable when it returns.
 func (o *Outbox) keepReceipt(t *ledger.Transfer, raw []byte, limited bool) (name string, err error) {
 	o.evidenceMu.Lock()
 	defer o.evidenceMu.Unlock()
 	dir := o.evidence(t)
-	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(raw)
-	name = fmt.Sprintf("%s%x%s", receiptPrefix, sum[:6], httpSuffix)
+	name = receiptName(raw)
 	there, err := fsx.Exists(o.p.Folder, path.Join(dir, name))
 	if err != nil {
 		return "", err
@@ -113,7 +136,7 @@ func (o *Outbox) keepReceipt(t *ledger.Transfer, raw []byte, limited bool) (name
 	}
 	if limited {
 		entries, err := o.p.Folder.ReadDir(dir)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
 		n := 0
@@ -126,7 +149,7 @@ func (o *Outbox) keepReceipt(t *ledger.Transfer, raw []byte, limited bool) (name
 			return "", errEnough
 		}
 	}
-	return name, fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, raw)
+	return name, o.keep(t, name, raw)
 }
 
 // keepSigner adds the certificate that a receipt was signed with, where it is not among
@@ -150,10 +173,7 @@ func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate) error 
 	if slices.ContainsFunc(known, func(k owned) bool { return k.role == role && k.cert.Equal(signer) }) {
 		return nil
 	}
-	if err := fsx.MkdirAll(o.p.Folder, o.evidence(t), dirPerm); err != nil {
-		return err
-	}
-	return fsx.Rewrite(o.p.Folder, file, filePerm, appendCertificates(kept, []owned{{role, signer}}))
+	return o.keep(t, certificatesFile, appendCertificates(kept, []owned{{role, signer}}))
 }
 
 // maxCertificates bounds certificates.pem, in bytes.
@@ -231,17 +251,28 @@ func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string) error {
 		return nil // nothing was ever made
 	}
 	evidence := o.evidence(t)
-	if err := fsx.MkdirAll(o.p.Folder, evidence, dirPerm); err != nil {
+	body, err := transferJSON(t)
+	if err != nil {
 		return err
 	}
-	if err := o.writeTransfer(t, evidence); err != nil {
+	if err := o.keep(t, transferFile, body); err != nil {
 		return err
 	}
 	if err := o.sweep(evidence); err != nil {
 		return err
 	}
+	if len(t.Receipt) > 0 {
+		// The disk may have refused it when it came.
+		there, err := fsx.Exists(o.p.Folder, path.Join(evidence, verdictName(t)))
+		if err == nil && !there {
+			err = o.keep(t, verdictName(t), t.Receipt)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	kept := path.Join(evidence, messageFile)
-	err := fsx.Move(o.p.Folder, path.Join(dir, messageFile), kept)
+	err = fsx.Move(o.p.Folder, path.Join(dir, messageFile), kept)
 	if errors.Is(err, fsx.ErrGone) {
 		return nil // it was too big, and a crash came after it was removed
 	}

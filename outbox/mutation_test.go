@@ -111,7 +111,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 			t.Parallel()
 			w := newWorld(answers...)
 			if w.async = answers[0] >= later; answers[0] == withhold {
-				w.attempts = 1
+				w.attempts = 2
 			}
 			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Enough: 1}
 			if c.unsynced {

@@ -260,11 +260,16 @@ var ErrNoSpace = errors.New("not enough space on the volume")
 // writeTransfer puts the transfer beside its files, for people and for rebuilding a
 // ledger.
 func (o *Outbox) writeTransfer(t *ledger.Transfer, dir string) error {
-	body, err := json.MarshalIndent(t, "", "  ")
+	body, err := transferJSON(t)
 	if err != nil {
 		return err
 	}
-	return fsx.Rewrite(o.p.Folder, path.Join(dir, transferFile), filePerm, append(body, '\n'))
+	return fsx.Rewrite(o.p.Folder, path.Join(dir, transferFile), filePerm, body)
+}
+
+func transferJSON(t *ledger.Transfer) ([]byte, error) {
+	body, err := json.MarshalIndent(t, "", "  ")
+	return append(body, '\n'), err
 }
 
 // readTransfer reads the transfer.json of a folder.
