@@ -11,7 +11,7 @@ BINARY = bin/as2drop
 WINDOWS_PACKAGES = ./internal/fsx/... ./naming/...
 
 # Packages that must have a judge test; make judges finds all others by their build tag.
-JUDGED_PACKAGES = ./cms ./internal/keys ./internal/judges
+JUDGED_PACKAGES = ./cms ./outbox ./internal/keys ./internal/judges
 
 # make demo KEEP=1 leaves both agents running.
 KEEP =

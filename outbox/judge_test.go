@@ -123,17 +123,18 @@ func TestNext(t *testing.T) {
 		counted  bool
 		held     bool
 	}{
-		"first failure":          {0, late, again, p, "", time.Minute, true, false},
-		"second failure":         {1, late, again, p, "", 4 * time.Minute, true, false},
-		"the last one":           {2, late, again, p, ledger.VerdictGaveUp, 10 * time.Minute, true, false},
-		"no time left":           {0, moment.Add(30 * time.Second), again, p, ledger.VerdictGaveUp, time.Minute, true, false},
-		"Retry-After is longer":  {0, late, event{kind: failed, retryAfter: 5 * time.Minute}, p, "", 5 * time.Minute, true, false},
-		"Retry-After is shorter": {0, late, event{kind: failed, retryAfter: time.Second}, p, "", time.Minute, true, false},
-		"the window opens later": {0, late, again, Policy{Attempts: 3, First: time.Minute, Max: time.Hour, Factor: 2, Window: closedUntil(moment.Add(20 * time.Minute))}, "", 20 * time.Minute, true, false},
-		"stopped by us":          {2, late, event{kind: stopped}, p, "", 0, false, false},
-		"the partner is paused":  {2, late, event{kind: paused}, p, "", 0, false, false},
-		"somebody has to look":   {0, late, event{kind: unclear, reason: "r"}, p, "", 0, true, true},
-		"settled":                {0, late, event{kind: settled, verdict: ledger.VerdictAccepted}, p, ledger.VerdictAccepted, 0, true, false},
+		"first failure":           {0, late, again, p, "", time.Minute, true, false},
+		"second failure":          {1, late, again, p, "", 4 * time.Minute, true, false},
+		"the last one":            {2, late, again, p, ledger.VerdictGaveUp, 10 * time.Minute, true, false},
+		"no time left":            {0, moment.Add(30 * time.Second), again, p, ledger.VerdictGaveUp, time.Minute, true, false},
+		"Retry-After is longer":   {0, late, event{kind: failed, retryAfter: 5 * time.Minute}, p, "", 5 * time.Minute, true, false},
+		"Retry-After is shorter":  {0, late, event{kind: failed, retryAfter: time.Second}, p, "", time.Minute, true, false},
+		"the window opens later":  {0, late, again, Policy{Attempts: 3, First: time.Minute, Max: time.Hour, Factor: 2, Window: closedUntil(moment.Add(20 * time.Minute))}, "", 20 * time.Minute, true, false},
+		"stopped by us":           {2, late, event{kind: stopped}, p, "", 0, false, false},
+		"the partner is paused":   {2, late, event{kind: paused}, p, "", 0, false, false},
+		"somebody has to look":    {0, late, event{kind: unclear, reason: "r"}, p, "", 0, true, true},
+		"the receipt comes later": {2, late, event{kind: waits}, Policy{Attempts: 3, ReceiptWait: time.Hour}, "", time.Hour, false, false},
+		"settled":                 {0, late, event{kind: settled, verdict: ledger.VerdictAccepted}, p, ledger.VerdictAccepted, 0, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := next(c.attempts, c.deadline, c.e, moment, c.policy, 0.5)
@@ -151,6 +152,38 @@ func TestNext(t *testing.T) {
 	}
 	if got := backoff(500, p, 0.5); got != 10*time.Minute {
 		t.Errorf("the 500th wait is %v", got)
+	}
+}
+
+// What a receipt does, in every state and to every verdict (design rules O6 and O8).
+func TestMeet(t *testing.T) {
+	accepted := event{kind: settled, verdict: ledger.VerdictAccepted}
+	lost := event{kind: settled, verdict: ledger.VerdictReceiptLost}
+	rejected := event{kind: settled, verdict: ledger.VerdictRejected}
+	duplicate := event{kind: unclear}
+	foreign := event{kind: failed}
+	type want map[string]effect
+	events := map[string]event{"accepted": accepted, "lost": lost, "rejected": rejected, "duplicate": duplicate, "foreign": foreign}
+	for verdict, w := range map[ledger.Verdict]want{
+		ledger.VerdictNone:        {"accepted": settles, "lost": settles, "rejected": settles, "duplicate": holds, "foreign": ignored},
+		ledger.VerdictGaveUp:      {"accepted": supersedes, "lost": supersedes, "rejected": supersedes, "duplicate": holds, "foreign": ignored},
+		ledger.VerdictAccepted:    {"accepted": repeated, "lost": repeated, "rejected": contradicts, "duplicate": repeated, "foreign": ignored},
+		ledger.VerdictUnverified:  {"accepted": repeated, "lost": repeated, "rejected": contradicts, "duplicate": repeated, "foreign": ignored},
+		ledger.VerdictNoReceipt:   {"accepted": repeated, "lost": repeated, "rejected": contradicts, "duplicate": repeated, "foreign": ignored},
+		ledger.VerdictReceiptLost: {"accepted": repeated, "lost": repeated, "rejected": contradicts, "duplicate": repeated, "foreign": ignored},
+		ledger.VerdictRejected:    {"accepted": contradicts, "lost": contradicts, "rejected": repeated, "duplicate": contradicts, "foreign": ignored},
+		ledger.VerdictRefused:     {"accepted": contradicts, "lost": contradicts, "rejected": contradicts, "duplicate": contradicts, "foreign": ignored},
+	} {
+		for _, state := range []ledger.State{ledger.StateSealed, ledger.StateSending, ledger.StateWaiting, ledger.StateSettled, ledger.StateFiled, ledger.StateReopening} {
+			for name, e := range events {
+				if got := meet(&ledger.Transfer{State: state, Verdict: verdict}, e); got != w[name] {
+					t.Errorf("%s, verdict %q, %s: %d, want %d", state, verdict, name, got, w[name])
+				}
+			}
+		}
+	}
+	if got := meet(&ledger.Transfer{State: ledger.StateSealed, Hold: "x", HoldCode: holdReceipt}, duplicate); got != repeated {
+		t.Errorf("held by a receipt already: %d", got)
 	}
 }
 
