@@ -22,7 +22,7 @@ func (w *world) outboxPartner(p *config.Partner, dir fsx.FS) outbox.Partner {
 	o := outbox.Partner{
 		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, URL: p.URL, Folder: dir,
 		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Certificates: p.AllCertificates(), Trust: p.Signers(),
-		Cipher: p.Send.Cipher, Own: p.Station.Recipient(), Version: p.Version, ContentType: p.Send.ContentType, Extra: p.Send.Headers, Quirks: p.Quirks.Quirks,
+		Cipher: p.Send.Cipher, Own: p.Station.Recipient(), Identities: identities(p.Station), Version: p.Version, ContentType: p.Send.ContentType, Extra: p.Send.Headers, Quirks: p.Quirks.Quirks,
 		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
 		Policy: outbox.Policy{
 			Attempts: p.Retry.Attempts, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
@@ -86,7 +86,7 @@ func (w *world) inboxPartner(p *config.Partner, dir fsx.FS) inbox.Partner {
 	in := inbox.Partner{
 		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, Folder: dir,
 		Ready: func() error { return ready(p, dir) },
-		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Trust: p.Signers(), Ciphers: p.Receive.Ciphers(), Digests: p.Receive.Digests, Sign: signer(p),
+		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Identities: identities(p.Station), Trust: p.Signers(), Ciphers: p.Receive.Ciphers(), Digests: p.Receive.Digests, Sign: signer(p),
 		Version: p.Version, Quirks: p.Quirks.Quirks, ReceiptHosts: p.Receive.ReceiptHosts, ReceiptHTTP: p.AllowHTTP,
 		Post: receiptClient(p), ReceiptRetry: inbox.ReceiptRetry{Attempts: retry.Attempts, First: retry.First, Max: retry.Max, GiveUp: retry.GiveUpAfter}, Credentials: credentials(p.Receive.Credentials),
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
@@ -94,10 +94,15 @@ func (w *world) inboxPartner(p *config.Partner, dir fsx.FS) inbox.Partner {
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",
 		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
 	}
-	for _, k := range p.Station.Keys {
-		in.Identities = append(in.Identities, cms.Identity{Certificate: k.Certificate, Key: crypto.PrivateKey(k.Key)})
-	}
 	return in
+}
+
+// identities are all keys of a station, to decrypt with.
+func identities(s *config.Station) (ids []cms.Identity) {
+	for _, k := range s.Keys {
+		ids = append(ids, cms.Identity{Certificate: k.Certificate, Key: crypto.PrivateKey(k.Key)})
+	}
+	return ids
 }
 
 // credentials are what a partner must show; nil = nothing.

@@ -248,6 +248,8 @@ func (w *worker) tell(ctx context.Context, id string) {
 		log.Warn("put back into the outbox", "reason", t.Reason)
 	case t.Hold != "":
 		log.Error("held", "reason", t.Hold, "next", t.Next)
+	case t.State == ledger.StateWaiting:
+		log.Info("posted; the receipt is to come", "until", t.Due)
 	case t.Reason != "":
 		log.Warn("will be tried again", "reason", t.Reason, "attempts", t.Attempts, "due", t.Due)
 	}
