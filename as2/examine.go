@@ -18,9 +18,11 @@ var allDigests = []cms.Digest{cms.SHA1, cms.SHA224, cms.SHA256, cms.SHA384, cms.
 
 // Examination is what can be learnt of a message, whether Open would take it or not.
 type Examination struct {
-	Opened     Opened // as far as it could be opened; its MICs are those of the rule, in all digests
+	Opened     Opened // as far as it could be opened; its MICs are those of the rule, in all digests, if it was opened to the end
 	Err        error  // what Open says: nil, or a *Fault for the first thing it refuses
 	Variations []Variation
+
+	broken bool // it ended before the payload did
 }
 
 // Variation is one way to compute the MIC of a message.
@@ -59,10 +61,11 @@ func examine(e *Envelope, body io.Reader, sink Sink, o OpenOptions, ds []cms.Dig
 	if err != nil && !errors.As(err, &f) {
 		return nil, err
 	}
+	broken := err != nil
 	if p.exam.refused != nil {
 		err = p.exam.refused
 	}
-	x := &Examination{Opened: *p.opened, Err: err, Variations: p.exam.variations(p.opened)}
+	x := &Examination{Opened: *p.opened, Err: err, broken: broken, Variations: p.exam.variations(p.opened, broken)}
 	x.Opened.Size = p.out.n
 	x.Opened.MICs = nil
 	for _, v := range x.Variations {
@@ -140,10 +143,10 @@ func Recompute(s *Sealed, body io.Reader, d cms.Digest, o OpenOptions) (MIC, err
 	if sum := hex.EncodeToString(whole.Sum(nil)); sum != s.SHA256 {
 		return MIC{}, fmt.Errorf("as2: the sealed message was changed: its SHA-256 is %s and was %s", sum, s.SHA256)
 	}
-	m, ok := FindMIC(x.Opened.MICs, d)
-	if !ok || !x.Opens(s) {
+	if x.broken || !x.Opens(s) {
 		return MIC{}, errors.New("as2: the sealed message cannot be opened again: was it encrypted to one of these identities?")
 	}
+	m, _ := FindMIC(x.Opened.MICs, d) // a message that could be opened has its rule
 	return m, nil
 }
 
@@ -224,8 +227,11 @@ func (e *examined) Write(p []byte) (int, error) {
 }
 
 // variations lists the rule first, then what comes near it, then everything else.
-func (x *examiner) variations(o *Opened) []Variation {
-	rule := x.rule(o)
+func (x *examiner) variations(o *Opened, broken bool) []Variation {
+	rule := -1
+	if !broken {
+		rule = x.rule(o)
+	}
 	var first, rest []Variation
 	for i, e := range x.entities {
 		vs := e.variations(i == rule, o)
@@ -239,18 +245,17 @@ func (x *examiner) variations(o *Opened) []Variation {
 }
 
 // rule is the entity that the MIC is over: the outermost one that is signed, or the
-// innermost (RFC 4130, 7.3.1; RFC 5402, 4). -1 = the message was not opened so far.
-func (x *examiner) rule(o *Opened) int {
-	at := slices.IndexFunc(x.entities, func(e *examined) bool { return e.what == signedPart })
-	if o.Signed || len(o.Parts) == 0 {
-		return at
+// innermost (RFC 4130, 7.3.1; RFC 5402, 4).
+func (x *examiner) rule(o *Opened) (at int) {
+	if o.Signed {
+		return slices.IndexFunc(x.entities, func(e *examined) bool { return e.what == signedPart })
 	}
 	for i, e := range x.entities {
-		if e.inner || i == 0 { // files come behind the entities
+		if e.inner {
 			at = i
 		}
 	}
-	return at
+	return at // the HTTP body comes first
 }
 
 // signedPart names the entity that a signature is over.
@@ -291,9 +296,9 @@ func (e *examined) variations(rule bool, o *Opened) (vs []Variation) {
 		}
 		mics := f.hashes.mics()
 		is := rule && i == 0
-		if rule && len(o.MICs) > 0 {
-			m, ok := FindMIC(mics, o.MICs[0].Digest)
-			is = ok && m.Equal(o.MICs[0])
+		if rule && o.Signed && len(o.MICs) > 0 {
+			m, _ := FindMIC(mics, o.MICs[0].Digest)
+			is = m.Equal(o.MICs[0])
 		}
 		for _, m := range mics {
 			v := Variation{Name: e.what + f.name, MIC: m, Rule: is}
