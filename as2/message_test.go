@@ -3,11 +3,8 @@ package as2
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -194,30 +191,6 @@ func BenchmarkOpen(b *testing.B) {
 		}
 		if _, err := Open(e, bytes.NewReader(body), into(io.Discard), theirs()); err != nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-func FuzzOpen(f *testing.F) {
-	o := options()
-	o.Sign = signer(ours(), cms.SHA256)
-	s, body := sealBytes(f, []byte("invoice"), o)
-	f.Add(Get(s.Header, "Content-Type"), body)
-	f.Add("multipart/signed; boundary=b", []byte("--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--"))
-	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		h := http.Header{"As2-From": {"A"}, "As2-To": {"B"}, "Message-Id": {"x"}, "Content-Type": {contentType}}
-		opened, got, err := openBytes(h, bytes.NewReader(body), theirs())
-		if (err == nil) != (opened != nil) || err == nil && int64(len(got)) != opened.Size {
-			t.Errorf("%v, %v", opened, err)
-		}
-	})
-}
-
-// A fuzz target without seeds tests nothing.
-func TestSeedsAreThere(t *testing.T) {
-	for _, target := range []string{"FuzzOpen", "FuzzMDN", "FuzzDisposition"} {
-		if seeds, err := os.ReadDir(filepath.Join("testdata", "fuzz", target)); err != nil || len(seeds) == 0 {
-			t.Error(fmt.Sprintf("%s: %d seeds,", target, len(seeds)), err)
 		}
 	}
 }

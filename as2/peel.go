@@ -255,7 +255,8 @@ func (p *peeler) compressed(body io.Reader) error {
 }
 
 // inflated bounds what may come out of compressed content, also where it never becomes
-// payload: in a preamble, a header, a layer inside.
+// payload: in a preamble, a header, a layer inside. Without a limit of the payload the
+// message itself is the measure, so that layers do not multiply.
 type inflated struct {
 	r     io.Reader
 	wire  *tracked // the message itself
@@ -272,7 +273,11 @@ const (
 func (i *inflated) Read(p []byte) (int, error) {
 	n, err := i.r.Read(p)
 	i.n += int64(n)
-	if i.limit > 0 && i.n > 2*i.limit+overhead || i.n > freeRatio && i.n/maxRatio > i.wire.n {
+	over := i.n > freeRatio && i.n/maxRatio > i.wire.n
+	if i.limit > 0 {
+		over = i.n > 2*i.limit+overhead
+	}
+	if over {
 		return 0, fmt.Errorf("%w: it inflates to more than %d bytes", errTooLong, i.n)
 	}
 	return n, err

@@ -88,20 +88,24 @@ func (s *structured) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// maxLines is how many lines are encoded at a time.
+const maxLines = 256
+
 // lines encodes to base64 in lines of 76 characters that end with CRLF (RFC 2045, 6.8).
 type lines struct {
 	w    io.Writer
-	line [57]byte
-	n    int
+	in   [maxLines * 57]byte
+	n    int // of in, not yet encoded
+	text [maxLines * 78]byte
 }
 
 func (l *lines) Write(p []byte) (int, error) {
 	total := len(p)
 	for len(p) > 0 {
-		n := copy(l.line[l.n:], p)
+		n := copy(l.in[l.n:], p)
 		l.n += n
 		p = p[n:]
-		if l.n == len(l.line) {
+		if l.n == len(l.in) {
 			if err := l.flush(); err != nil {
 				return 0, err
 			}
@@ -111,19 +115,16 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 // Close writes the last line. It does not close w.
-func (l *lines) Close() error {
-	if l.n == 0 {
-		return nil
-	}
-	return l.flush()
-}
+func (l *lines) Close() error { return l.flush() }
 
 func (l *lines) flush() error {
-	var text [78]byte
-	base64.StdEncoding.Encode(text[:], l.line[:l.n])
-	n := base64.StdEncoding.EncodedLen(l.n)
-	text[n], text[n+1] = '\r', '\n'
+	text := l.text[:0]
+	for rest := l.in[:l.n]; len(rest) > 0; {
+		n := min(57, len(rest))
+		text = append(base64.StdEncoding.AppendEncode(text, rest[:n]), "\r\n"...)
+		rest = rest[n:]
+	}
 	l.n = 0
-	_, err := l.w.Write(text[:n+2])
+	_, err := l.w.Write(text)
 	return err
 }
