@@ -7,13 +7,38 @@
 //
 //	state      effect of its step                            committed then
 //	claiming   members move into .work/<id>                  claimed, or undone
-//	claimed    zip, sign, encrypt into .work/<id>/message    sealed
-//	sealed     attempt is opened (sending), then the POST    settled, or sealed again
-//	sending    nothing: whoever posted could not record it  as for an unknown outcome
+//	claimed    zip, sign, encrypt into .work/<id>/message    sealed, or held
+//	sealed     attempt is opened (sending), then the POST    settled, waiting, or sealed again
+//	sending    nothing: whoever posted could not record it   as for an unknown outcome
+//	waiting    nothing: no receipt came in time              as for an unknown outcome
 //	settled    folder completed, one rename to sent/failed   filed
 //	reopening  a given-up transfer's folder comes back       sealed
 //
-// What a receipt means is decided by judge, what follows from an event by next; both
-// are pure. The package is synchronous, starts no goroutines and knows no YAML.
-// Different transfers may be stepped at the same time.
+// A receipt on a connection of its own comes to ReceiveReceipt, at any moment and beside
+// any step. It is written to the evidence, then what it means is committed:
+//
+//	the transfer is         a receipt that counts                    one that does not
+//	never posted            does not count                           event, 404
+//	sealed, waiting         settled                                  event, 403 or 400
+//	sending (early)         settled; the POST closes its attempt     the same
+//	settled as gave up      settled anew; RefileFrom is the intent   the same
+//	  or filed so (late)      to move its folder out of failed
+//	reopening               the same                                 the same
+//	settled otherwise       event; alarm if it says otherwise        the same
+//	  or filed so (double)
+//
+// Held ones are settled like the others. "Duplicate" after an unknown attempt holds them
+// instead, unless it is accepted by the policy. Two that decide at the same time are
+// told apart by compare-and-set on the row: who loses reads it again.
+//
+// What a receipt means is decided by judge, what it does by meet, what follows from an
+// event by next; all are pure. judge asks for what only the sealed message can tell (a
+// MIC in another digest, what the partner's is over) and is called again with it.
+//
+// .evidence/<id> is there from sealing on: request.http, certificates.pem, answer-N.http
+// of each POST, receipt-X.http (X from its SHA-256); transfer.json and the message join
+// them when the transfer is filed. OpenEvidence reads it, without ledger or config.
+//
+// The package is synchronous, starts no goroutines and knows no YAML. Different
+// transfers may be stepped at the same time, one by one step only.
 package outbox
