@@ -207,19 +207,35 @@ func final(cw crashtest.World) (problems []string) {
 // later asks for the receipt on a connection of its own.
 func later(o *as2.SealOptions) { o.Receipt.Async = "https://acme.example:8443/mdn?x=1" }
 
+// from is the world as a kill leaves it at the first tick of a name: what came before is
+// walked in another case.
+func (w *world) from(tick string) *world {
+	straight := w.On(w.disk.Clone()).(*world)
+	must(run(straight))
+	stopped := w.On(w.disk.Clone()).(*world)
+	stopped.disk.StopAt(slices.Index(straight.disk.Ticks(), "mark "+tick) + 1)
+	_ = run(stopped) // it runs into the stop
+	return stopped.On(stopped.disk.Kill()).(*world)
+}
+
 func TestCrashMatrix(t *testing.T) {
 	ids := testKeys()
-	stranger := func(o *as2.SealOptions) { later(o); o.Sign = signerOf(ids[2])(moment) }
+	posted := func(answers ...int) *world {
+		return newWorld(seal(zipped(batch), later)).with(func(w *world) { w.answers = answers })
+	}
+	refused := newWorld(seal(zipped(batch), func(o *as2.SealOptions) { later(o); o.Sign = signerOf(ids[2])(moment) }))
+	refused.refused = true
 	for name, c := range map[string]struct {
 		world  *world
 		every  int
 		faults bool
 	}{
-		"at once":                       {newWorld(seal(zipped(batch), nil)), 500, true},
-		"later":                         {newWorld(seal(zipped(batch), later)).with(func(w *world) { w.answers = []int{0, 200} }), 0, false},
-		"later, with faults":            {newWorld(seal(zipped(batch), later)), 0, true},
-		"later, refused":                {newWorld(seal(zipped(batch), stranger)).with(func(w *world) { w.refused = true }), 300, false},
-		"later, nobody takes a receipt": {newWorld(seal(zipped(batch), later)).with(func(w *world) { w.answers, w.gaveUp = []int{404}, true }), 0, false},
+		"at once":                       {newWorld(seal(zipped(batch), nil)), 1000, true},
+		"later":                         {posted(200), 0, true},
+		"later, opened and posted":      {posted(200).from("answer"), 500, false},
+		"later, refused":                {refused.from("answer"), 0, true},
+		"later, posted three times":     {posted(503, 0, 200).from("receipt"), 0, true},
+		"later, nobody takes a receipt": {posted(404).with(func(w *world) { w.gaveUp = true }).from("receipt"), 300, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -61,40 +61,22 @@ func (r *request) keepHeader() error {
 
 // open takes the layers off and writes each part of the payload to a file.
 func (r *request) open(body io.Reader) (*as2.Opened, error) {
-	limit := r.p.Limits.Entries
-	if limit == 0 {
-		limit = maxParts
-	}
-	parts, spools := 0, 0
+	spools := 0
 	opened, err := as2.Open(r.env, body, func(part as2.Part) (io.WriteCloser, error) {
-		if parts++; parts > limit {
-			return nil, errTooManyParts
-		}
 		return r.create(fmt.Sprint(payloadName, part.Index))
 	}, as2.OpenOptions{
-		Identities: r.p.Identities, Trust: r.p.Trust, Ciphers: r.p.Ciphers, Digests: r.p.Digests, At: r.at, MaxPayload: r.p.MaxMessage,
+		Identities: r.p.Identities, Trust: r.p.Trust, Ciphers: r.p.Ciphers, Digests: r.p.Digests, At: r.at, MaxPayload: r.p.MaxMessage, MaxParts: r.p.Limits.Entries,
 		RequireSigned: r.p.RequireSigned, RequireEncrypted: r.p.RequireEncrypted,
 		Spool: func() (cms.Spool, error) {
 			spools++
 			return fsx.NewSpool(r.p.Folder, path.Join(incoming(r.id), fmt.Sprint(spoolName, spools)), filePerm)
 		},
 	})
-	if errors.Is(err, errTooManyParts) {
-		err = as2.NewFault(as2.UnexpectedProcessing, "The message has more parts than this partner may send.", fmt.Sprintf("more than %d parts", limit))
-	}
 	if serr := r.p.Folder.SyncDir(incoming(r.id)); serr != nil {
 		return nil, serr
 	}
-	if err != nil {
-		return nil, err
-	}
-	return opened, nil
+	return opened, err
 }
-
-// maxParts is how many files a message may have where nothing else was configured.
-const maxParts = 10_000
-
-var errTooManyParts = errors.New("more parts than the limits allow")
 
 // create makes a file in the staging folder. It keeps to the reserve of the volume, and
 // is durable once it is closed.
