@@ -41,9 +41,9 @@ func ParseEnvelope(h http.Header) (*Envelope, error) {
 	case CheckName(e.To) != nil:
 		return e, fault(AuthenticationFailed, "The AS2-To header is missing or is no AS2 name.", "AS2-To: "+CheckName(e.To).Error())
 	case StripID(e.MessageID) == "":
-		return e, fault(UnexpectedProcessing, "The message has no Message-ID.", "no Message-ID")
+		return e, fault(InvalidMessageID, "The message has no Message-ID.", "no Message-ID")
 	case len(e.MessageID) > maxMessageID:
-		return e, fault(UnexpectedProcessing, "The Message-ID is longer than 998 characters.", "Message-ID over 998 characters")
+		return e, fault(InvalidMessageID, "The Message-ID is longer than 998 characters.", "Message-ID over 998 characters")
 	}
 	return e, nil
 }

@@ -25,8 +25,9 @@ type outcome struct {
 	status   int
 	mdn      *as2.MDN
 	inbox    []string
+	received []ledger.Received
 	refusals []ledger.Refusal
-	events   []string
+	events   []ledger.Event
 }
 
 func send(t *testing.T, w *world, ms ...message) outcome {
@@ -39,6 +40,10 @@ func send(t *testing.T, w *world, ms ...message) outcome {
 	for _, m := range ms {
 		reply := post(in, m)
 		o.status = reply.Status
+		if len(reply.Body) == 0 {
+			must(w.work(in))
+			reply = w.reply
+		}
 		h := http.Header{}
 		for _, f := range reply.Header {
 			h.Add(f.Name, f.Value)
@@ -60,11 +65,11 @@ func send(t *testing.T, w *world, ms ...message) outcome {
 		if len(o.refusals) == 0 {
 			o.refusals, err1 = tx.RecentRefusals("", 10)
 		}
-		events, err2 := tx.RecentEvents("acme", 20)
-		for _, e := range events {
-			o.events = append(o.events, e.Code+": "+e.Text)
-		}
-		return errors.Join(err1, err2)
+		events, err2 := tx.RecentEvents("acme", 50)
+		o.events = events
+		received, err3 := tx.RecentReceived("acme", 10)
+		o.received = received
+		return errors.Join(err1, err2, err3)
 	}))
 	return o
 }

@@ -102,7 +102,7 @@ const spaceEvery = 16 << 20
 func (s *stagedFile) Write(b []byte) (int, error) {
 	if s.written += len(b); s.written >= spaceEvery {
 		s.written = 0
-		if err := s.p.enough(uint64(len(b))); err != nil {
+		if err := s.p.enough(spaceEvery); err != nil {
 			return 0, err
 		}
 	}

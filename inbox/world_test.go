@@ -74,13 +74,14 @@ type world struct {
 	now      time.Time
 	seed     uint64
 	message  message
-	taken    bool   // the sender got a 2xx
-	receipt  []byte // what the sender got; nil = nothing yet
-	differs  bool   // he got two different ones
-	posts    int    // of receipts, to the sender's own server
-	answers  []int  // what that answers, post by post; the last one goes on; 0 = the connection breaks
-	refused  bool   // the message must be
-	gaveUp   bool   // the receipt must be given up
+	taken    bool      // the sender got a 2xx
+	receipt  []byte    // what the sender got; nil = nothing yet
+	reply    as2.Reply // the same, as it was posted
+	differs  bool      // he got two different ones
+	posts    int       // of receipts, to the sender's own server
+	answers  []int     // what that answers, post by post; the last one goes on; 0 = the connection breaks
+	refused  bool      // the message must be
+	gaveUp   bool      // the receipt must be given up
 	change   func(*Partner)
 	fs       func(fsx.FS) fsx.FS
 	mutate   func(*Inbox)
@@ -119,7 +120,7 @@ func (w *world) inbox(l *ledger.Ledger) *Inbox {
 	ids := testKeys()
 	p := Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", Folder: w.disk.Root("acme"), Rules: rules,
 		Identities: []cms.Identity{ids[0]}, Trust: cms.Pinned(ids[1].Certificate), Sign: signerOf(ids[0]),
-		Post: w, ReceiptHosts: []string{"acme.example"}, ReceiptRetry: ReceiptRetry{Attempts: 3}, RequireSigned: true, RequireEncrypted: true, Unpack: true, KeepBroken: true, EvidenceUpTo: 1 << 20}
+		Post: w, ReceiptHosts: []string{"acme.example"}, ReceiptRetry: ReceiptRetry{Attempts: 6}, RequireSigned: true, RequireEncrypted: true, Unpack: true, KeepBroken: true, EvidenceUpTo: 1 << 20}
 	if w.fs != nil {
 		p.Folder = w.fs(p.Folder)
 	}
@@ -152,6 +153,7 @@ func (w *world) Post(_ context.Context, _ string, header []as2.Field, _ int64, b
 	w.posts++
 	if status/100 == 2 || status == 0 {
 		w.got(receipt)
+		w.reply = as2.Reply{Header: header, Body: receipt}
 	}
 	if err := w.disk.Tick("answer to the receipt"); err != nil || status == 0 {
 		return nil, &as2.PostError{Unknown: true, Cause: errors.Join(errors.New("connection reset"), err)}
@@ -163,6 +165,9 @@ func (w *world) got(receipt []byte) {
 	w.differs = w.differs || w.receipt != nil && !bytes.Equal(w.receipt, receipt)
 	w.receipt = receipt
 }
+
+// attempts is how often a receipt is posted.
+func attempts(n int) func(*Partner) { return func(p *Partner) { p.ReceiptRetry.Attempts = n } }
 
 // with changes a world before it begins.
 func (w *world) with(change func(*world)) *world {
