@@ -3,8 +3,10 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -17,40 +19,97 @@ import (
 // detector: see outbox.
 
 func TestMatrixReportsMutations(t *testing.T) {
-	within := func(part string) func(string) bool {
-		return func(name string) bool { return strings.Contains(name, part) }
+	lazyFiles := func(part string) func(fsx.FS) fsx.FS {
+		return func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, File: func(name string) bool { return strings.Contains(name, part) }}
+		}
 	}
-	for name, mutate := range map[string]func(*world){
-		"no sync of the unpacked files": func(w *world) { w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, File: within("/files/")} } },
-		"no sync of the inbox": func(w *world) {
+	atOnce := func() *world { return newWorld(seal(zipped(batch), nil)) }
+	later := func() *world { return newWorld(seal(zipped(batch), later)) }
+	for name, c := range map[string]struct {
+		world *world
+		from  string // a tick; what comes before is right
+		with  func(*world)
+	}{
+		"no sync of the unpacked files": {atOnce(), "", func(w *world) { w.fs = lazyFiles("/files/") }},
+		"no sync of the inbox": {atOnce(), "", func(w *world) {
 			w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == inboxDir }} }
-		},
-		"the document first": func(w *world) {
+		}},
+		"the document first": {atOnce(), "", func(w *world) {
 			w.mutate = func(in *Inbox) { in.order = []bool{true, false} }
-		},
-		"the receipt before publishing": func(w *world) {
+		}},
+		"the receipt before publishing": {atOnce(), "", func(w *world) {
 			w.mutate = func(in *Inbox) {
 				in.deliver = func(context.Context, *Partner, *ledger.Received) error { return nil }
 			}
-		},
-		"published before it is on record": func(w *world) {
+		}},
+		"published before it is on record": {atOnce(), "", func(w *world) {
 			w.mutate = func(in *Inbox) {
 				in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
 					return errors.Join(in.moveAll(r.p, row), in.insert(ctx, r, row))
 				}
 			}
-		},
+		}},
+		"no sync of the stored body": {later(), "", func(w *world) { w.fs = lazyFiles("/" + rawFile) }},
+		"no sync of the stored body's folder": {later(), "", func(w *world) {
+			w.fs = func(f fsx.FS) fsx.FS {
+				return crashtest.Lazy{FS: f, Dir: func(n string) bool { return strings.HasPrefix(n, incomingDir+"/") }}
+			}
+		}},
+		"a 2xx before the message is on record": {later(), "", func(w *world) {
+			var row *ledger.Stored
+			w.mutate = func(in *Inbox) {
+				in.admit = func(_ context.Context, s *ledger.Stored) error { row = s; return nil }
+			}
+			w.answered = func(in *Inbox) { _ = in.insertStored(context.Background(), row) } // the world may have stopped
+		}},
+		"the receipt is posted before the attempt is on record": {later(), "receipt", func(w *world) {
+			w.mutate = func(in *Inbox) {
+				in.attempt = func(ctx context.Context, m *ledger.OwedMDN) (ledger.Attempt, error) {
+					w.postEarly(m.Receipt)
+					return in.openAttempt(ctx, m)
+				}
+			}
+		}},
+		"the receipt is posted before the message is in the inbox": {later(), "answer", func(w *world) {
+			w.mutate = func(in *Inbox) {
+				in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
+					err := in.insert(ctx, r, row)
+					w.postEarly(row.Receipt)
+					return err
+				}
+			}
+		}},
+		"what is owed in a commit before that of its cause": {later(), "answer", func(w *world) {
+			w.mutate = func(in *Inbox) {
+				in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
+					err := in.Ledger.Update(ctx, func(tx *ledger.Tx) error { return r.owe(tx, row.ID, row.Receipt, "accepted") })
+					r.stored = nil
+					return errors.Join(err, in.insert(ctx, r, row))
+				}
+			}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(seal(zipped(batch), nil))
-			mutate(w)
+			w := c.world
+			if c.from != "" {
+				w = w.from(c.from)
+			}
+			c.with(w)
 			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final, Enough: 1})
 			if len(r.Problems) == 0 {
 				t.Errorf("%d cases, and nothing was noticed", r.Cases)
 			} else {
-				t.Logf("noticed: %s", r.Problems[0])
+				t.Logf("noticed: %.300s", r.Problems[0])
 			}
 		})
 	}
+}
+
+// postEarly is what a wrong program does.
+func (w *world) postEarly(receipt []byte) {
+	reply, err := storedReply(receipt)
+	must(err)
+	_, _ = w.Post(context.Background(), "", reply.Header, 0, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(reply.Body)), nil }) // the world may have stopped
 }

@@ -77,6 +77,7 @@ type world struct {
 	taken    bool      // the sender got a 2xx
 	receipt  []byte    // what the sender got; nil = nothing yet
 	reply    as2.Reply // the same, as it was posted
+	last     as2.Reply // the answer that send got
 	differs  bool      // he got two different ones
 	posts    int       // of receipts, to the sender's own server
 	answers  []int     // what that answers, post by post; the last one goes on; 0 = the connection breaks
