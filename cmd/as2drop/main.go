@@ -41,6 +41,7 @@ type cli struct {
 	Presets presetsCmd `cmd:"" help:"List the presets for partners, or show what one sets."`
 	Inspect inspectCmd `cmd:"" help:"Take a raw AS2 message or receipt apart."`
 	Verify  verifyCmd  `cmd:"" help:"Prove from the evidence alone who signed what."`
+	Cert    certCmd    `cmd:"" help:"Make, show and convert certificates and keys."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -42,7 +42,11 @@ func params(keys, dir string, env ...string) testscript.Params {
 	return testscript.Params{
 		Dir: filepath.Join("..", "..", "testdata", dir),
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "KEYS="+keys)
+			vectors, err := filepath.Abs(filepath.Join("..", "..", "testdata", "vectors"))
+			if err != nil {
+				return err
+			}
+			e.Vars = append(e.Vars, "KEYS="+keys, "VECTORS="+vectors)
 			e.Vars = append(e.Vars, env...)
 			for _, name := range []string{"PORT", "PORT2"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
