@@ -63,7 +63,7 @@ func newAgent(t *testing.T, cs []cell, listen, ourURL, peerURL string) *agent {
 	}
 	write(t, a.config, body)
 	a.process = startGuarded(t, "as2drop-"+strings.ToLower(cs[0].peer), a.binary, "run", "-c", a.config, "--log-level", "debug")
-	answers(t, listen)
+	a.listens(t, listen)
 	return a
 }
 
@@ -92,7 +92,7 @@ func partnerConfig(t *testing.T, c cell, url string) yamlMap {
 	if c.fault == answerLost {
 		send["accept_duplicate"] = true
 	}
-	if c.receipt != "none" && !c.signed() {
+	if c.receipt == "unsigned" || c.receipt != "none" && !c.signed() {
 		send["accept_missing_mic"] = true
 	}
 	require := []string{}

@@ -82,7 +82,7 @@ func matrix() []row {
 	add("Permutations", permutations()...)
 	for _, c := range []string{
 		"aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "aes-128-gcm", "aes-192-gcm", "aes-256-gcm", "aes-128-ccm", "aes-192-ccm", "aes-256-ccm",
-		"des-ede3-cbc", "cast5-cbc", "idea-cbc", "rc2-cbc-128", "rc2-cbc-64", "rc2-cbc-40",
+		"des-ede3-cbc", "cast5-cbc", "idea-cbc", "rc2-128-cbc", "rc2-64-cbc", "rc2-40-cbc",
 	} {
 		add("Content encryption", row{name: c, encrypt: c})
 	}

@@ -25,6 +25,8 @@ type peer interface {
 	addresses() (messages, receipts string)
 	// begin gets it ready for all cells; the URLs lead through the proxies.
 	begin(t *testing.T, cs []cell, ourURL, receiptURL string)
+	// nameless says why a document arrives without its name; empty = it has it.
+	nameless(c cell) string
 	// send has it send the document of a cell.
 	send(t *testing.T, c cell)
 	// received lists the files that it delivered for a cell.
@@ -115,6 +117,9 @@ func play(t *testing.T, p peer, all []cell, table *table) {
 		if err != nil {
 			t.Errorf("%s (%s, %s): %v", c.row.name, c.column, c.key, err)
 			s.keep(t, c)
+		}
+		if why := p.nameless(c); why != "" && note == "" {
+			note = why
 		}
 		table.enter(c, note, err)
 	}

@@ -30,7 +30,7 @@ type openAS2Server struct {
 // configuration.
 var openAS2Ciphers = map[string]string{
 	"aes-128-cbc": "AES128", "aes-192-cbc": "AES192", "aes-256-cbc": "AES256",
-	"des-ede3-cbc": "3DES", "cast5-cbc": "CAST5", "idea-cbc": "IDEA", "rc2-cbc-40": "RC2_CBC",
+	"des-ede3-cbc": "3DES", "cast5-cbc": "CAST5", "idea-cbc": "IDEA", "rc2-40-cbc": "RC2_CBC",
 }
 
 // lacks says why a case cannot be had with OpenAS2; empty = it can.
@@ -51,6 +51,15 @@ func (*openAS2Server) lacks(c cell) string {
 		return "OpenAS2 writes AS2 names with quotes or backslashes as they are, without the escapes of RFC 4130, 6.2"
 	case c.fault == lessProtected && receives:
 		return "OpenAS2 takes what comes, however it is protected"
+	}
+	return ""
+}
+
+// nameless: the name of a plain message stands in the HTTP header alone, where OpenAS2
+// neither puts nor looks for it.
+func (*openAS2Server) nameless(c cell) string {
+	if !c.signed() && !c.encrypted() && c.compress == "none" {
+		return "without its name, which OpenAS2 neither writes into the HTTP header nor reads there"
 	}
 	return ""
 }
@@ -104,8 +113,8 @@ func (s *openAS2Server) begin(t *testing.T, cs []cell, ourURL, receiptURL string
 	}
 	s.process = startGuarded(t, "openas2", "java", "-Xmx1g", "-Dorg.apache.commons.logging.Log=org.openas2.logging.Log", "-Dopenas2log=info",
 		"-cp", classPath(t, jars), "org.openas2.app.OpenAS2Server", filepath.Join(s.dir, "config", "config.xml"))
-	answers(t, s.receive)
-	answers(t, s.receipt)
+	s.listens(t, s.receive)
+	s.listens(t, s.receipt)
 }
 
 // classPath lists the jars with that of OpenAS2 last: it has an index of the others, and

@@ -21,9 +21,10 @@ const root = "../.."
 // logs is where the output of agent and peers goes.
 const logs = root + "/.cache/interop/logs"
 
-// guard runs a program and ends it with SIGTERM as soon as its own standard input ends.
-// So nothing outlives a test, not even one that was killed.
-const guard = `"$@" </dev/null & p=$!; cat >/dev/null; kill $p 2>/dev/null; wait $p`
+// guard runs a program and ends it with SIGTERM as soon as its own standard input ends,
+// so that nothing outlives a test, not even one that was killed. It ends with the
+// program, and like it.
+const guard = `"$@" </dev/null & p=$!; exec 3<&0; cat <&3 >/dev/null & c=$!; wait -n; kill $p $c 2>/dev/null; wait $p`
 
 // process is a running program.
 type process struct {
@@ -37,7 +38,7 @@ type process struct {
 // startGuarded runs a program under guard, with its output in a log of that name.
 func startGuarded(t *testing.T, name, program string, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command("sh", append([]string{"-c", guard, "guard", program}, args...)...)
+	cmd := exec.Command("bash", append([]string{"-c", guard, "guard", program}, args...)...)
 	p := &process{name: name, done: make(chan struct{}), log: filepath.Join(logs, name+".log")}
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		t.Fatal(err)
@@ -103,19 +104,26 @@ func until(ctx context.Context, come func() bool) bool {
 	}
 }
 
-// answers waits until somebody listens on an address.
-func answers(t *testing.T, address string) {
+// listens waits until the program listens on an address.
+func (p *process) listens(t *testing.T, address string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if !until(ctx, func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
+	there := false
+	until(ctx, func() bool {
+		if c, err := net.Dial("tcp", address); err == nil {
+			there = true
 			c.Close() // it was only to see whether somebody is there
 		}
-		return err == nil
-	}) {
-		t.Fatalf("nobody listens on %s", address)
+		select {
+		case <-p.done:
+			return true
+		default:
+			return there
+		}
+	})
+	if !there {
+		t.Fatalf("%s does not listen on %s", p.name, address)
 	}
 }
 
