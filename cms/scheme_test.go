@@ -312,3 +312,29 @@ func TestPSSParameters(t *testing.T) {
 		t.Errorf("another digest than the content's: %v", err)
 	}
 }
+
+// TestPSSWithoutParameters: pyas2-lib names RSASSA-PSS and nothing else. The digest of
+// the signer holds then, for content and mask.
+func TestPSSWithoutParameters(t *testing.T) {
+	id := committed("us-rsa")
+	key := id.Key.(*rsa.PrivateKey)
+	digest := SHA384.New().Sum(nil)
+	signature, err := rsa.SignPSS(rand.Reader, key, crypto.SHA384, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := pkix.AlgorithmIdentifier{Algorithm: oidRSAPSS}
+	if err := checkSignature(&key.PublicKey, bare, SHA384, digest, signature); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"another digest":  checkSignature(&key.PublicKey, bare, SHA256, digest[:32], signature),
+		"other content":   checkSignature(&key.PublicKey, bare, SHA384, bytes.Repeat([]byte{2}, 48), signature),
+		"other signature": checkSignature(&key.PublicKey, bare, SHA384, digest, bytes.Repeat([]byte{1}, len(signature))),
+		"PKCS#1 v1.5":     checkSignature(&key.PublicKey, pkix.AlgorithmIdentifier{Algorithm: oidRSA}, SHA384, digest, signature),
+	} {
+		if !errors.Is(err, ErrBadSignature) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

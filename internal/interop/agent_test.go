@@ -72,9 +72,9 @@ const strangersName = "STRANGER"
 
 // partnerConfig is the entry of a cell under partners.
 func partnerConfig(t *testing.T, c cell, url string) yamlMap {
-	station, certificate := "us", keyPath(t, "partner")+".pem"
+	station, certificates := "us", []any{keyPath(t, "partner") + ".pem"}
 	if c.dir == out && c.fault == strangerOpens {
-		certificate = keyPath(t, "stranger") + ".pem"
+		certificates = []any{yamlMap{"file": keyPath(t, "stranger") + ".pem", "use": []string{"encrypt"}}, yamlMap{"file": certificates[0], "use": []string{"sign"}}}
 	}
 	if c.dir == out && c.fault == strangerSigns {
 		station = "stranger"
@@ -114,7 +114,7 @@ func partnerConfig(t *testing.T, c cell, url string) yamlMap {
 		receive["digests"] = []string{c.sign}
 	}
 	entry := yamlMap{
-		"as2_id": c.name, "station": station, "url": url, "allow_http": true, "certificates": []string{certificate},
+		"as2_id": c.name, "station": station, "url": url, "allow_http": true, "certificates": certificates,
 		"send":    send,
 		"receive": receive,
 		"naming":  yamlMap{"quiet": "0s"},

@@ -15,6 +15,7 @@ exactly "processed", and repeats our MIC wherever there is one.
 """
 
 import base64
+import http.client
 import http.server
 import json
 import os
@@ -36,12 +37,12 @@ def say(**facts):
 class Case:
     """One pair of AS2 names with its settings."""
 
-    def __init__(self, settings, url):
+    def __init__(self, settings, mdn_url):
         self.key = settings["key"]
         self.known = settings["known"]
         pem = read(settings["own_key"]) + b"\n" + read(settings["own_cert"])
         self.us = pyas2lib.Organization(
-            as2_name=settings["name"], sign_key=pem, decrypt_key=pem, domain="pyas2.example", mdn_url=url + "/mdn"
+            as2_name=settings["name"], sign_key=pem, decrypt_key=pem, domain="pyas2.example", mdn_url=mdn_url
         )
         self.them = pyas2lib.Partner(
             as2_name=settings["partner"],
@@ -142,7 +143,10 @@ def send(case, url, file, name):
     if wants_later:
         with lock:
             waiting[message.message_id] = (case, message)
-    status, headers, body = post(url, message.headers, message.content, None)
+    try:
+        status, headers, body = post(url, message.headers, message.content, None)
+    except http.client.RemoteDisconnected:  # no answer: the same message again
+        status, headers, body = post(url, message.headers, message.content, None)
     facts = dict(event="sent", key=case.key, http=status, message_id=message.message_id)
     if wants_later or not case.them.mdn_mode:
         say(ok=200 <= status < 300, **facts)
