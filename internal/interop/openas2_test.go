@@ -38,15 +38,20 @@ func (*openAS2Server) lacks(c cell) string {
 	_, known := openAS2Ciphers[c.encrypt]
 	receives := c.dir == out
 	switch {
-	case c.encrypted() && !known:
-		if receives && (strings.HasPrefix(c.encrypt, "rc2") || strings.HasPrefix(c.encrypt, "aes")) {
-			return "" // Bouncy Castle, on which it stands, opens what the configuration cannot name
-		}
-		return "OpenAS2 has no name for this cipher in its configuration"
+	case strings.HasSuffix(c.encrypt, "gcm"), strings.HasSuffix(c.encrypt, "ccm"):
+		return "OpenAS2 2.10.1 does not have this cipher, and takes authEnveloped-data for the document itself"
+	case c.encrypt == "idea-cbc" && receives:
+		return "OpenAS2 encrypts with IDEA, but the part of Bouncy Castle that it decrypts with does not have it"
+	case c.encrypted() && !known && !receives: // to open, Bouncy Castle needs no name
+		return "OpenAS2 has no name for this key length"
 	case c.pss && !receives:
 		return "OpenAS2 signs with PKCS#1 v1.5 only"
-	case c.transport != "rsa" && !receives:
-		return "OpenAS2 wraps content keys with PKCS#1 v1.5 only"
+	case c.transport != "rsa":
+		return "OpenAS2 knows PKCS#1 v1.5 only for content keys"
+	case c.quirk == "opaque_signature":
+		return "OpenAS2 reads multipart/signed only"
+	case c.quirk == "mic_names: rsa-sha256":
+		return "OpenAS2 does not know this spelling"
 	case strings.ContainsAny(c.id, `"\`):
 		return "OpenAS2 writes AS2 names with quotes or backslashes as they are, without the escapes of RFC 4130, 6.2"
 	case c.fault == lessProtected && receives:
@@ -75,7 +80,7 @@ func (s *openAS2Server) addresses() (messages, receipts string) { return s.recei
 // openAS2Cell is what the templates see of a cell; all text is escaped.
 type openAS2Cell struct {
 	Key, Name, Alias, Us, Defaults             string
-	Known, Sends, Receipt, Async               bool
+	Known, Sends, Receipt, Async, Whole, Keep  bool
 	Sign, Encrypt, Compress, Options, Encoding string
 }
 
@@ -146,6 +151,8 @@ func (s *openAS2Server) entry(c cell) openAS2Cell {
 		Receipt: c.receipt != "none", Async: c.async, Options: "none", Encoding: "binary",
 		Defaults: escaped("sender.as2_id=" + c.name + ", receiver.as2_id=" + ourName),
 	}
+	e.Whole = spoilerFor(c) != nil // nobody can spoil chunks without more ado
+	e.Keep = c.fault == answerLost // else it sends again under a new Message-ID
 	if c.encoding != "" {
 		e.Encoding = c.encoding
 	}
