@@ -1,10 +1,16 @@
 package agent
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,5 +132,44 @@ func TestWhatTheConfigSaysArrives(t *testing.T) {
 	}
 	if s := in.Sign(time.Now()); s == nil || s.Digest != cms.SHA256 {
 		t.Errorf("receipts of unsigned traffic: %+v", s)
+	}
+}
+
+// Receipts go where the sender says: our credentials do not.
+func TestReceiptsCarryNoCredentials(t *testing.T) {
+	w := loadEverything(t)
+	p := w.cfg.Partners[1] // with a token, and no proxy
+	var seen []string
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = append(seen, r.Header.Get("Authorization")) }))
+	t.Cleanup(s.Close)
+	empty := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }
+	for _, post := range []inbox.Poster{client(p), w.inboxPartner(p, nil).Post} {
+		if _, err := post.Post(t.Context(), s.URL, nil, 0, empty); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(seen, []string{"Bearer open sesame", ""}) {
+		t.Errorf("with the message and with the receipt: %q", seen)
+	}
+}
+
+func TestClientsAreAskedForCertificates(t *testing.T) {
+	w := loadEverything(t)
+	authority := w.cfg.Partners[0].Certificates[0].Certificates[0]
+	for _, c := range []struct {
+		listener config.Listener
+		partners []*config.Partner
+		asked    tls.ClientAuthType
+	}{
+		{config.Listener{}, w.cfg.Partners[1:], tls.NoClientCert},
+		{config.Listener{}, w.cfg.Partners, tls.RequestClientCert},
+		{config.Listener{Authorities: []*x509.Certificate{authority}}, w.cfg.Partners[1:], tls.RequestClientCert},
+	} {
+		var got tls.Config
+		w.cfg.Partners = c.partners
+		w.askForCertificates(&got, c.listener)
+		if got.ClientAuth != c.asked || (got.ClientCAs != nil) != (len(c.listener.Authorities) > 0) {
+			t.Errorf("%d partners, %d authorities: %v", len(c.partners), len(c.listener.Authorities), got.ClientAuth)
+		}
 	}
 }
