@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata" // the tests need zones that a bare machine does not have
+
+	"github.com/as2drop/as2drop/internal/keys"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -24,12 +26,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // pems are made once: us, other, old (expired), future and ec (ECDSA), each a
-// certificate and a key, and files that are wrong in one way.
+// certificate and a key, the first four as PKCS#12 too, and files that are wrong in one
+// way.
 var pems = sync.OnceValue(func() map[string][]byte {
 	files := map[string][]byte{
 		"text.pem":   []byte("no PEM at all\n"),
 		"secret":     []byte("open sesame\n"),
 		"empty":      []byte("\n"),
+		"wrong":      []byte("close sesame"),
 		"two-lines":  []byte("open\nsesame\n"),
 		"locked.key": []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
 	}
@@ -47,6 +51,13 @@ var pems = sync.OnceValue(func() map[string][]byte {
 		}
 		files[name+".pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 		files[name+".key"] = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			panic(err)
+		}
+		if files[name+".p12"], err = keys.EncodePKCS12(key, []*x509.Certificate{cert}, "open sesame", false); err != nil {
+			panic(err)
+		}
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

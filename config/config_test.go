@@ -43,7 +43,7 @@ partners:
     trust: {authorities: keys/us.pem, subject: ACME, strict: true}
     server_certificates: [keys/us.pem]
     client:
-      client_certificate: {certificate: keys/other.pem, key: keys/other.key}
+      client_certificate: {pkcs12: keys/other.p12, password_file: keys/secret}
       basic: {user: us, password_file: keys/secret}
       proxy: http://proxy.example:3128
       proxy_login: {user: p, password_file: keys/secret}
@@ -121,7 +121,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		t.Errorf("sign_from: %v", c.Stations[0].Keys[0].SignFrom)
 	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)`").FindAllStringSubmatch(Reference(), -1) {
-		if !regexp.MustCompile(`\b`+m[1]+`:`).MatchString(full) && m[1] != "pkcs12" {
+		if !regexp.MustCompile(`\b` + m[1] + `:`).MatchString(full) {
 			t.Errorf("the key %s is set nowhere in this test", m[1])
 		}
 	}

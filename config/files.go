@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/keys"
@@ -83,6 +84,10 @@ func (f *finisher) makeKeys() {
 
 // pair reads a key pair of ours, with the chain of its certificate.
 func (f *finisher) pair(path string, k *KeyPair) {
+	if k.PKCS12File != "" || k.PasswordFile != "" {
+		f.pkcs12(path, k)
+		return
+	}
 	complete := true
 	for _, half := range []struct{ name, file string }{{"certificate", k.CertificateFile}, {"key", k.KeyFile}} {
 		if half.file == "" {
@@ -108,6 +113,31 @@ func (f *finisher) pair(path string, k *KeyPair) {
 		}
 	}
 	k.Key = key
+}
+
+// pkcs12 reads a key pair from one file.
+func (f *finisher) pkcs12(path string, k *KeyPair) {
+	switch {
+	case k.PKCS12File == "":
+		f.report(path+".password_file", "name the PKCS#12 file with pkcs12", "is the password of no file")
+		return
+	case k.CertificateFile != "" || k.KeyFile != "":
+		f.report(path+".pkcs12", "keep either pkcs12 or certificate and key", "there is a certificate or key beside it")
+		return
+	}
+	password := f.secret(path+".password_file", k.PasswordFile)
+	if password == "" && k.PasswordFile != "" {
+		return // that was said
+	}
+	file := f.resolve(k.PKCS12File)
+	key, chain, err := keys.LoadPKCS12(file, password)
+	if err != nil {
+		f.fileError(path+".pkcs12", file, err)
+		return
+	}
+	f.exposed(path+".pkcs12", file)
+	f.validNow(path+".pkcs12", k.PKCS12File, chain[0])
+	k.Certificate, k.Chain, k.Key = chain[0], chain[1:], key
 }
 
 // certificates reads one file of certificates and warns of those not valid now.
@@ -154,7 +184,11 @@ func (f *finisher) fileError(path, file string, err error) {
 		f.report(path, "paths are relative to the folder of the config", "the file %s does not exist", file)
 		return
 	}
-	f.report(path, "", "%v", err)
+	hint := ""
+	if errors.Is(err, keys.ErrPKCS12) && strings.HasPrefix(path, "stations.") {
+		hint = "or name it with pkcs12 and password_file"
+	}
+	f.report(path, hint, "%v", err)
 }
 
 func missing(path string) bool {

@@ -91,6 +91,8 @@ func keyPairKeys() []key[KeyPair] {
 	return []key[KeyPair]{
 		{"certificate", "file", "required without pkcs12", "PEM, DER or .p7b; its chain behind it.", setString(func(k *KeyPair) *string { return &k.CertificateFile })},
 		{"key", "file", "required without pkcs12", "The private key in PEM, without passphrase.", setString(func(k *KeyPair) *string { return &k.KeyFile })},
+		{"pkcs12", "file", "none", "Certificate, chain and key in one file (.p12, .pfx), in place of the two.", setString(func(k *KeyPair) *string { return &k.PKCS12File })},
+		{"password_file", "file", "none", "The file with the password of the PKCS#12 file. Without it the password is empty.", setString(func(k *KeyPair) *string { return &k.PasswordFile })},
 	}
 }
 
