@@ -74,30 +74,31 @@ func paragraphs(name, text string) []paragraph {
 		}
 	}
 	heads := markdownHeads{on: strings.HasSuffix(name, ".md")}
-	broken := false // a page break lies between this line and the paragraph before it
+	// Blank lines around a page break do not end a paragraph: the break comes anywhere.
+	blank, broken := false, false
 	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\f", "\n"), "\n") {
 		line = strings.TrimRight(line, " \t\r")
 		switch {
 		case pageFoot.MatchString(line) || pageHead.MatchString(line):
 			broken = true
 			continue
-		case line == "" && broken:
-			continue
 		case line == "":
-			end()
+			blank = true
 			continue
 		}
+		if blank && !broken {
+			end()
+		}
+		blank, broken = false, false
 		if s, ok := heads.section(line); ok {
 			end()
 			section = s
-			broken = false
 			continue
 		}
 		if item.MatchString(line) {
 			end()
 			line = item.ReplaceAllString(line, "")
 		}
-		broken = false
 		block = append(block, strings.TrimSpace(line))
 	}
 	end()

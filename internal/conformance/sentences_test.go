@@ -32,7 +32,7 @@ RFC 4130                AS2 for Business Data                 July 2005
 `
 	const draft = "---\ntitle: T\n# Not counted\n--- middle\n\n# First\n\nOne MUST. Two.\n\n## Below\n\n- Three SHALL\n  follow.\n\n# Second\n\nFour MUST.\n"
 	for name, c := range map[string]struct{ file, text, want string }{
-		"text": {"rfc1.txt", rfc, "2.1 MUST A name MUST be short, i.e. Have few letters.\n2.1 SHOULD It SHOULD be plain.\n2.1 MUST An item that is REQUIRED.\n"},
+		"text":     {"rfc1.txt", rfc, "2.1 MUST A name MUST be short, i.e. Have few letters.\n2.1 SHOULD It SHOULD be plain.\n2.1 MUST An item that is REQUIRED.\n"},
 		"markdown": {"d.md", draft, "1 MUST One MUST.\n1.1 MUST Three SHALL follow.\n2 MUST Four MUST.\n"},
 	} {
 		var got strings.Builder
