@@ -40,6 +40,10 @@ race: ## The same with the race detector, which needs a C compiler.
 judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL schemas.
 	.ci/judges.sh $(JUDGED_PACKAGES)
 
+.PHONY: conformance
+conformance: ## as2/CONFORMANCE.md against the texts in ../shared/spec, or in $AS2DROP_SPEC.
+	$(GO) test -count=1 -tags spec ./internal/conformance
+
 .PHONY: test-windows
 test-windows: ## Tests of the packages that meet the system, as Windows programs under Wine.
 	.ci/wine.sh $(WINDOWS_PACKAGES)

@@ -33,7 +33,7 @@ type row struct {
 var states = map[string]bool{"yes": true, "partial": true, "no": true, "others": true}
 
 var (
-	heading = regexp.MustCompile(`^## (\S+)`)
+	heading = regexp.MustCompile(`^## ([^\s:]+)`)
 	rowID   = regexp.MustCompile(`^[0-9A-Z][0-9.]* [0-9a-f]{6}$`)
 )
 
