@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
-	"fmt"
 	"io"
 	"testing"
 	"testing/iotest"
@@ -176,30 +175,6 @@ func TestErrorsOfTheStreamBelow(t *testing.T) {
 		if _, err := unseal(r, us); !errors.Is(err, errPass) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
-	}
-}
-
-// BenchmarkOpen compares reading a sealed message with the bare cipher over as many
-// bytes, in one run: "of-primitive" is the share of the cipher's own speed.
-func BenchmarkOpen(b *testing.B) {
-	us, _, _ := identities(b)
-	data := make([]byte, 64<<20)
-	for _, c := range []Cipher{AES128CBC, AES256CBC} {
-		sealed := seal(b, c, data, us)
-		b.Run(fmt.Sprint(c), func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			for b.Loop() {
-				d, err := Decrypt(bytes.NewReader(sealed), DecryptOptions{Identities: []Identity{us}})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if n, err := io.Copy(io.Discard, d); err != nil || n != int64(len(data)) {
-					b.Fatal(n, err)
-				}
-			}
-			ours := b.Elapsed().Seconds() / float64(b.N)
-			b.ReportMetric(bareDecrypt(c, len(data))/ours, "of-primitive")
-		})
 	}
 }
 
