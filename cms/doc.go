@@ -7,12 +7,31 @@
 // lengths, constructed strings, bytes behind the end. Time is an argument, the
 // package opens no files and trusts no certificate that it was not given.
 //
-// What it writes now: EnvelopedData with AES-CBC and RSA PKCS#1 v1.5 key transport,
-// detached SignedData with RSA PKCS#1 v1.5, CompressedData with zlib. The tables in
-// algorithms.go are where further ciphers, digests and signatures belong.
+//	w, err := cms.Encrypt(out, cms.EncryptOptions{
+//		Cipher:     cms.AES256GCM,
+//		Recipients: []cms.Recipient{{Certificate: partner, Transport: cms.OAEPSHA256}},
+//		Rand:       rand.Reader,
+//	})
+//	// write the content to w, then close it
+//
+//	d, err := cms.Decrypt(in, cms.DecryptOptions{Identities: ours})
+//	// read the content from d up to io.EOF, keep it until its signature is verified
+//
+// Encryption: AES with 128, 192 and 256 bits in CBC (EnvelopedData), GCM and CCM
+// (AuthEnvelopedData, RFC 5083 and 5084), and for old partners 3DES, CAST5, IDEA and RC2
+// in CBC; keys wrapped with RSA PKCS#1 v1.5 or OAEP, for recipients by issuer and serial
+// number or by key identifier. Which ciphers may be written is for the caller to decide;
+// which are read is in DecryptOptions, without the old ones unless it says so. CCM states
+// the length of the content in front of it, so it alone needs a Spool of the caller's.
+//
+// Signatures: RSA PKCS#1 v1.5, RSA PSS and ECDSA with SHA-1 and SHA-2, with signed
+// attributes or without, detached or around the content. Compression: zlib.
 //
 // Everything that arrives from outside goes through one pull reader (ber.go) that
-// never recurses, allocates nothing by a stated length, and refuses depth and size
-// over its Limits. Decrypted bytes are not authentic until a signature over them has
-// been verified: a caller keeps them to itself until then.
+// never recurses, allocates next to nothing by a stated length, and refuses depth and
+// size over its Limits. Whatever is wrong with an encrypted message behind its header is
+// ErrDecrypt, after the same number of operations with private keys and ciphers. Decrypted
+// bytes are handed out before padding and tag have been seen, and with CBC are not
+// authentic until a signature over them has been verified: a caller keeps them to itself
+// until then.
 package cms
