@@ -105,13 +105,19 @@ func (c *Client) to(host string) *http.Client {
 		Transport: &http.Transport{
 			Proxy:                  c.proxy,
 			OnProxyConnectResponse: checkProxy,
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        tlsConfig(c.options.ServerCertificates, c.options.Identity, host),
-			TLSHandshakeTimeout:    connect,
-			ExpectContinueTimeout:  expectContinue,
-			MaxIdleConnsPerHost:    4,
-			IdleConnTimeout:        time.Minute,
-			DisableCompression:     true,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dialer.DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return &lastWords{Conn: conn}, nil
+			},
+			TLSClientConfig:       tlsConfig(c.options.ServerCertificates, c.options.Identity, host),
+			TLSHandshakeTimeout:   connect,
+			ExpectContinueTimeout: expectContinue,
+			MaxIdleConnsPerHost:   4,
+			IdleConnTimeout:       time.Minute,
+			DisableCompression:    true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -161,6 +167,7 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var connected, sent, badTLS atomic.Bool
+	var conn atomic.Pointer[net.Conn]
 	watch := time.AfterFunc(c.stall, func() {
 		if sent.Load() {
 			cancel(errNoAnswer)
@@ -169,7 +176,7 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	})
 	defer watch.Stop()
 	trace := &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true); watch.Reset(c.stall) },
+		GotConn:      func(i httptrace.GotConnInfo) { conn.Store(&i.Conn); connected.Store(true); watch.Reset(c.stall) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Store(true); watch.Reset(c.answer) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if handshakeFault(err) {
@@ -200,7 +207,7 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	c.fill(req, header, length)
 	res, err := c.to(req.URL.Hostname()).Do(req)
 	if err != nil {
-		return nil, postError(ctx, connected.Load(), badTLS.Load(), err)
+		return nil, postError(ctx, connected.Load(), badTLS.Load(), lateAlert(conn.Load(), err))
 	}
 	defer res.Body.Close() // what matters was read
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))

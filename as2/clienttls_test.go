@@ -142,6 +142,9 @@ func TestClientCertificates(t *testing.T) {
 				s := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*server}, ClientAuth: c.auth, ClientCAs: c.cas, MaxVersion: version})
 				a, err := post(NewClient(ClientOptions{ServerCertificates: []*x509.Certificate{ca.cert}, Identity: c.identity}), s.URL, []byte("hello"))
 				checkPost(t, a, err, c.says)
+				// The server hangs up while a long message is being written.
+				long, err := post(NewClient(ClientOptions{ServerCertificates: []*x509.Certificate{ca.cert}, Identity: c.identity}), s.URL, make([]byte, 4<<20))
+				checkPost(t, long, err, c.says)
 				if err == nil && string(a.Body) != c.sees {
 					t.Errorf("the server saw %q", a.Body)
 				}

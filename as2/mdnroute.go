@@ -32,17 +32,11 @@ func IsReceipt(h http.Header, start []byte) bool {
 	return false
 }
 
-// mayBeReceipt reports whether the beginning of the body decides.
+// mayBeReceipt reports whether the beginning of the body decides. smime-type is wrong
+// often enough to be no help.
 func mayBeReceipt(h http.Header) bool {
-	typ, params := mediaType(h.Get("Content-Type"))
-	switch typ {
-	case "multipart/signed":
-		return true
-	case "application/pkcs7-mime", "application/x-pkcs7-mime":
-		smime := strings.ToLower(params["smime-type"])
-		return smime == "" || smime == "signed-data"
-	}
-	return false
+	typ, _ := mediaType(h.Get("Content-Type"))
+	return typ == "multipart/signed" || typ == "application/pkcs7-mime" || typ == "application/x-pkcs7-mime"
 }
 
 // isReport decides by a MIME header. Without report-type it is a receipt too: nothing
