@@ -31,11 +31,11 @@ func TestMatrixReportsMutations(t *testing.T) {
 		from  string // a tick; what comes before is right
 		with  func(*world)
 	}{
-		"no sync of the unpacked files": {atOnce(), "", func(w *world) { w.fs = lazyFiles("/files/") }},
-		"no sync of the inbox": {atOnce(), "", func(w *world) {
+		"no sync of the unpacked files": {later(), "answer", func(w *world) { w.fs = lazyFiles("/files/") }},
+		"no sync of the inbox": {later(), "answer", func(w *world) {
 			w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == inboxDir }} }
 		}},
-		"the document first": {atOnce(), "", func(w *world) {
+		"the document first": {later(), "answer", func(w *world) {
 			w.mutate = func(in *Inbox) { in.order = []bool{true, false} }
 		}},
 		"the receipt before publishing": {atOnce(), "", func(w *world) {
@@ -43,7 +43,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 				in.deliver = func(context.Context, *Partner, *ledger.Received) error { return nil }
 			}
 		}},
-		"published before it is on record": {atOnce(), "", func(w *world) {
+		"published before it is on record": {later(), "answer", func(w *world) {
 			w.mutate = func(in *Inbox) {
 				in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
 					return errors.Join(in.moveAll(r.p, row), in.insert(ctx, r, row))
@@ -66,7 +66,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 		"the receipt is posted before the attempt is on record": {later(), "receipt", func(w *world) {
 			w.mutate = func(in *Inbox) {
 				in.attempt = func(ctx context.Context, m *ledger.OwedMDN) (ledger.Attempt, error) {
-					w.postEarly(m.Receipt)
+					in.names["acme"].Post.(*world).postEarly(m.Receipt)
 					return in.openAttempt(ctx, m)
 				}
 			}
@@ -75,7 +75,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 			w.mutate = func(in *Inbox) {
 				in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
 					err := in.insert(ctx, r, row)
-					w.postEarly(row.Receipt)
+					in.names["acme"].Post.(*world).postEarly(row.Receipt)
 					return err
 				}
 			}
