@@ -13,12 +13,15 @@ import (
 // same.
 func TestFailpoints(t *testing.T) {
 	keys := keyDir(t)
-	for _, point := range []string{
-		"after claim intent", "after claim moves", "after seal", "after attempt", "after post", "after verdict", "before filed",
-		"after stage", "after received", "after first file", "before published", "before answer",
+	for dir, points := range map[string][]string{
+		"failpoints": {"after claim intent", "after claim moves", "after seal", "after attempt", "after post", "after verdict", "before filed",
+			"after stage", "after received", "after first file", "before published", "before answer"},
+		"failpoints_later": {"after stage", "after stored", "after received", "before published", "after receipt attempt", "after receipt post"},
 	} {
-		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
-			testscript.Run(t, params(keys, "failpoints", "POINT="+point))
-		})
+		for _, point := range points {
+			t.Run(dir+"/"+strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
+				testscript.Run(t, params(keys, dir, "POINT="+point))
+			})
+		}
 	}
 }

@@ -3,6 +3,7 @@
 //
 // The places, in the order of a transfer's life: "after claim intent", "after claim
 // moves", "after seal", "after attempt", "after post", "after verdict", "before filed";
-// and of a received message: "after stage", "after received", "after first file",
-// "before published", "before answer".
+// of a received message: "after stage", "after received", "after first file", "before
+// published", "before answer"; and where its receipt is wanted later: "after stored",
+// "after receipt attempt", "after receipt post".
 package failpoint
