@@ -15,6 +15,7 @@ import (
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/crashtest"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/simdisk"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -128,7 +129,10 @@ func recordOf(l *ledger.Ledger) (rec record) {
 func standing(cw crashtest.World) (problems []string) {
 	w := cw.(*world)
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	inInbox := w.content()
+	inInbox := map[string]string{}
+	for name, content := range w.content() {
+		inInbox[strings.TrimPrefix(name, w.folder)] = content
+	}
 	for name, content := range inInbox {
 		if want, ok := batch[name]; !ok || content != want || w.refused {
 			say("I1: inbox/%s holds %q", name, content)
@@ -235,6 +239,7 @@ func TestCrashMatrix(t *testing.T) {
 		faults bool
 	}{
 		"at once":                       {newWorld(seal(zipped(batch), nil)), 1700, true},
+		"at once, a folder per batch":   {newWorld(seal(zipped(batch), nil)).with(perBatch), 0, true},
 		"later":                         {posted(200), 0, true},
 		"later, opened and posted":      {posted(200).from("answer"), 1700, false},
 		"later, refused":                {refused.from("answer"), 0, true},
@@ -247,6 +252,50 @@ func TestCrashMatrix(t *testing.T) {
 			t.Logf("%d cases", r.Cases)
 			for _, p := range r.Problems {
 				t.Error(p)
+			}
+		})
+	}
+}
+
+func perBatch(w *world) {
+	w.folder = "INV-1/"
+	w.change = func(p *Partner) { p.FolderPerBatch = true }
+}
+
+// A process is killed after the last rename and before its sync; the next one finds
+// everything in place, and its receipt may leave only when that is durable.
+func TestKilledBeforeTheLastSync(t *testing.T) {
+	for name, w := range map[string]*world{
+		"files":              newWorld(seal(zipped(batch), nil)),
+		"a folder per batch": newWorld(seal(zipped(batch), nil)).with(perBatch),
+	} {
+		t.Run(name, func(t *testing.T) {
+			straight := w.On(w.disk.Clone()).(*world)
+			must(run(straight))
+			ticks := straight.disk.Ticks()
+			last := 0
+			for i, tick := range ticks {
+				if strings.HasPrefix(tick, "before rename") && strings.Contains(tick, " to acme/inbox/") {
+					last = i + 1
+				}
+			}
+			killed := w.On(w.disk.Clone()).(*world)
+			killed.disk.StopAt(last + 1) // after the rename
+			_ = run(killed)              // it runs into the stop
+			killed = killed.On(killed.disk.Kill()).(*world)
+			again := killed.On(killed.disk.Clone()).(*world)
+			must(run(again))
+			for _, n := range again.disk.Points() {
+				cut := killed.On(killed.disk.Clone()).(*world)
+				cut.disk.StopAt(n)
+				_ = run(cut) // it runs into the stop
+				after := cut.On(cut.disk.PowerCut(simdisk.None)).(*world)
+				if problems := standing(after); len(problems) > 0 {
+					t.Fatalf("cut off at %d: %q", n, problems)
+				}
+				if err := run(after); err != nil || len(final(after)) > 0 {
+					t.Fatalf("cut off at %d: %v, %q", n, err, final(after))
+				}
 			}
 		})
 	}

@@ -1,5 +1,5 @@
 // Package inbox takes a message from the request to files in a partner's inbox and
-// gives the receipt.
+// gives the receipt, at once or later.
 //
 // A message is staged in .incoming/<id>, opened and verified there, and unpacked.
 // Then the row "received" is committed, with the final names and the receipt: it is
@@ -12,11 +12,49 @@
 //	move to final names, sync                published
 //	move the evidence to .evidence/<id>      -
 //
+// A sender who wants his receipt on a connection of its own (Receipt-Delivery-Option)
+// gets an empty 2xx as soon as header and body are durable, and Work does the rest. It
+// carries the message on as if it came now; where the receipt would be the answer it
+// is a row of its own, owed from the same commit as its cause.
+//
+//	effect                                   committed then
+//	header and body to .incoming/<id>, sync  stored; then the 2xx
+//	as above                                 received (or a refusal), the receipt owed
+//	as above                                 published
+//	-                                        an attempt to post the receipt
+//	POST                                     delivered, or the next moment, or given up
+//
+// A stored message has a table of its own: what nobody has verified never stands in the
+// way of another message of its Message-ID. A receipt is posted to the hosts agreed
+// upon and to no other; a message that asks for another one is not taken, with a 4xx
+// and no receipt. A receipt is not posted before its message is published. A crash at
+// any point leaves the message stored, received or refused, and the receipt owed once.
+//
 // A repeat of a message is opened and verified in full; if it has the same MIC it gets
-// the stored receipt, byte for byte. Faults of ours are 503 without a receipt, so that
-// the sender tries again; negative receipts are for faults of the message.
+// the stored receipt, byte for byte, posted once more where it asks for that. Faults of
+// ours are 503 without a receipt, so that the sender tries again, or leave a message
+// stored; negative receipts are for faults of the message.
+//
+// With multipart/related (RFC 6362) each part is a file and all are one batch, the root
+// its document. A single part that is a zip is unpacked; a zip among several is a file.
+//
+// # Evidence
+//
+// Of every message that was opened, accepted or refused, .evidence/<id> keeps what
+// proves again what we signed for. It stands by itself, without ledger and config; only
+// what is encrypted needs our key:
+//
+//	headers.txt     header of the request, without Authorization and cookies
+//	raw             body of the request, if it has no more than EvidenceUpTo bytes
+//	receipt.mdn     the receipt as it was given: status line, header, body
+//	message.json    the row: digests, layers, names and digests of the files, and in DER
+//	                the certificate that signed the message (signed_by) and ours that
+//	                signed the receipt (receipt_by); of a refusal the fact
+//	answer-<n>.http what the n-th POST of an asynchronous receipt was answered
+//
+// # Limits
 //
 // The package is synchronous, starts no goroutines and knows no YAML. Different
-// messages may be received at the same time; two copies of one message wait for each
-// other.
+// messages may be received at the same time, and several calls of Work may run; two
+// copies of one message wait for each other. It does not remove evidence.
 package inbox

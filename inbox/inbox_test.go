@@ -207,3 +207,46 @@ func TestSimultaneousCopies(t *testing.T) {
 		t.Errorf("%d files in the inbox", n)
 	}
 }
+
+// A folder of the batch's name appears after the name was recorded as free: both stay.
+func TestAFolderOfThatNameAppears(t *testing.T) {
+	w := newWorld(message{}).with(perBatch)
+	in := w.opened(t)
+	commit := in.commit
+	in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {
+		err := commit(ctx, r, row)
+		must(w.disk.Outside("acme").Mkdir("inbox/INV-1", 0o750))
+		return err
+	}
+	reply := post(in, seal(zipped(batch), nil))
+	files := w.content()
+	if reply.Status != 200 || len(files) != 3 || files["INV-1~2/INV-1.xml"] != batch["INV-1.xml"] {
+		t.Errorf("%d, %v", reply.Status, files)
+	}
+}
+
+// A reader takes what was published before that is on record.
+func TestTakenBeforeItIsOnRecord(t *testing.T) {
+	for name, change := range map[string]func(*world){"files": func(*world) {}, "a folder per batch": perBatch} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(message{}).with(change)
+			in := w.opened(t)
+			in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received) error {
+				must(in.moveAll(p, row))
+				out := w.disk.Outside("acme")
+				for name := range w.content() {
+					must(out.Remove("inbox/" + name))
+				}
+				if w.folder != "" {
+					must(out.Remove("inbox/INV-1"))
+				}
+				return in.publish(ctx, p, row)
+			}
+			reply := post(in, seal(zipped(batch), nil))
+			rec := recordOf(in.Ledger)
+			if reply.Status != 200 || rec.received.State != ledger.ReceivedPublished || !rec.received.Files[0].Taken {
+				t.Errorf("%d, %+v", reply.Status, rec.received)
+			}
+		})
+	}
+}

@@ -78,21 +78,36 @@ func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
 // moveFolder gives the staged files their names, then the folder its own.
 func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error {
 	staged, final := path.Join(base, batchDir), path.Join(inboxDir, row.Folder)
-	there, err := fsx.Exists(p.Folder, staged)
+	pending, err := fsx.Exists(p.Folder, staged)
+	for _, f := range row.Files {
+		if err == nil && !pending {
+			pending, err = fsx.Exists(p.Folder, path.Join(base, f.Staged))
+		}
+	}
 	if err != nil {
 		return err
 	}
-	if done, err := fsx.Exists(p.Folder, final); err != nil || done && !there {
+	done, err := fsx.Exists(p.Folder, final)
+	if err != nil {
 		return err
 	}
-	if err := fsx.MkdirAll(p.Folder, staged, dirPerm); err != nil {
-		return err
+	if !pending && !done { // it was published before a crash, and a reader took it
+		for i := range row.Files {
+			row.Files[i].Taken = true
+		}
+		return nil
 	}
-	for _, f := range row.Files {
-		if err := fsx.Move(p.Folder, path.Join(base, f.Staged), path.Join(staged, f.Final)); err != nil {
+	if pending {
+		if err := fsx.MkdirAll(p.Folder, staged, dirPerm); err != nil {
 			return err
 		}
+		for _, f := range row.Files {
+			if err := fsx.Move(p.Folder, path.Join(base, f.Staged), path.Join(staged, f.Final)); err != nil {
+				return err
+			}
+		}
 	}
+	// Also where a process moved it that was killed before it synced.
 	return fsx.Move(p.Folder, staged, final)
 }
 

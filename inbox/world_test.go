@@ -83,6 +83,7 @@ type world struct {
 	answers  []int     // what that answers, post by post; the last one goes on; 0 = the connection breaks
 	refused  bool      // the message must be
 	gaveUp   bool      // the receipt must be given up
+	folder   string    // of the batch in the inbox, with a slash
 	change   func(*Partner)
 	fs       func(fsx.FS) fsx.FS
 	mutate   func(*Inbox)
