@@ -177,20 +177,3 @@ func TestEnvelope(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkOpen(b *testing.B) {
-	o := options()
-	o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES256CBC, to(partners())
-	payload := make([]byte, 64<<20)
-	s, body := sealBytes(b, payload, o)
-	b.SetBytes(int64(len(payload)))
-	for b.Loop() {
-		e, err := ParseEnvelope(httpHeader(s.Header))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := Open(e, bytes.NewReader(body), into(io.Discard), theirs()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
