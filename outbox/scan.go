@@ -245,13 +245,14 @@ func (o *Outbox) newTransfer(key, document, source string) (*ledger.Transfer, er
 	}, nil
 }
 
-// host makes the right side of a Message-ID out of an AS2 name.
+// host makes the right side of a Message-ID out of an AS2 name. What does not fit is left
+// out, not replaced (rfc4130bis, 5.3.3).
 func host(name string) string {
 	s := strings.Map(func(r rune) rune {
 		if r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
 			return r
 		}
-		return '-'
+		return -1
 	}, name)
 	return "as2drop." + strings.Trim(s, ".-")
 }

@@ -317,3 +317,18 @@ func TestHoldsAtTheNextStart(t *testing.T) {
 	carry(t, o, id)
 	filed(t, o, id, ledger.VerdictAccepted)
 }
+
+// Message-IDs have neither blanks nor control characters, whatever our AS2 name has: what
+// does not fit is left out (rfc4130bis, 5.3.3).
+func TestRightSideOfAMessageID(t *testing.T) {
+	for name, want := range map[string]string{
+		"ACME":         "as2drop.ACME",
+		"ACME Corp, 1": "as2drop.ACMECorp1",
+		"a.b-c":        "as2drop.a.b-c",
+		`"q" <x>`:      "as2drop.qx",
+	} {
+		if got := host(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
