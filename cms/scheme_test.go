@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"runtime"
 	"testing"
 
 	testkeys "github.com/as2drop/as2drop/testdata/keys"
@@ -189,6 +190,67 @@ func TestDigestInfo(t *testing.T) {
 		if (err == nil) != c.good || err != nil && !errors.Is(err, ErrBadSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Signature algorithms go by several names; the digest algorithm decides about the
+// digest.
+func TestNamesOfSchemes(t *testing.T) {
+	for vector, names := range map[string]map[string]asn1.ObjectIdentifier{
+		"sign-openssl-ecdsa-noattr": {"ecdsa-with-SHA256": digests[SHA256].ecdsa, "id-ecPublicKey": oidECPublicKey},
+		"sign-openssl-rsa-noattr":   {"rsaEncryption": oidRSA, "sha256WithRSAEncryption": digests[SHA256].rsa, "sha1WithRSAEncryption": digests[SHA1].rsa},
+	} {
+		content := readVector(t, "..", "testdata", "vectors", vector, "content")
+		s, err := ParseSignature(bytes.NewReader(readVector(t, "..", "testdata", "vectors", vector, "signature.der")), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust := Pinned(committed("us-ecdsa").Certificate, committed("us-rsa").Certificate)
+		for name, oid := range names {
+			s.signers[0].sigAlg.Algorithm = oid
+			if v, err := s.Verify(digestOf(SHA256, content), trust, moment); err != nil || v.Scheme == NoScheme {
+				t.Errorf("%s: %+v, %v", name, v, err)
+			}
+		}
+		for name, oid := range map[string]asn1.ObjectIdentifier{"of the other kind of key": oidRSAPSS, "none": oidData} {
+			s.signers[0].sigAlg.Algorithm = oid
+			if v, err := s.Verify(digestOf(SHA256, content), trust, moment); !errors.Is(err, ErrAlgorithm) && !errors.Is(err, ErrSyntax) {
+				t.Errorf("%s: %+v, %v", name, v, err)
+			}
+		}
+	}
+}
+
+// Opaque content of any size passes in constant memory, both ways.
+func TestOpaqueIsStreamed(t *testing.T) {
+	const size = 64 << 20
+	id := committed("us-ecdsa")
+	signer := &Signer{Certificate: id.Certificate, Key: id.Key.(crypto.Signer), Digest: SHA256}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	pr, pw := io.Pipe()
+	go func() {
+		w, err := signer.Opaque(pw, moment)
+		if err == nil {
+			if _, err = io.CopyBuffer(struct{ io.Writer }{w}, io.LimitReader(zeros{}, size), make([]byte, streamBuffer)); err == nil {
+				err = w.Close()
+			}
+		}
+		pw.CloseWithError(err)
+	}()
+	s, err := OpenSigned(pr, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{s}, make([]byte, streamBuffer)); err != nil || n != size {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	runtime.ReadMemStats(&after)
+	if _, err := s.Verify(s.Sums(), Pinned(id.Certificate), moment); err != nil {
+		t.Error(err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%d bytes allocated for %d of content", used, size)
 	}
 }
 

@@ -58,8 +58,10 @@ func ParseCertificates(b []byte) (certs []*x509.Certificate, err error) {
 			break
 		}
 		switch block.Type {
-		case "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE":
+		case "CERTIFICATE", "X509 CERTIFICATE":
 			certs, err = appendCertificate(certs, block.Bytes)
+		case "TRUSTED CERTIFICATE": // openssl appends what it is trusted for
+			certs, err = appendCertificate(certs, firstElement(block.Bytes))
 		case "PKCS7", "CMS":
 			certs, err = appendBundle(certs, block.Bytes)
 		}
@@ -94,6 +96,15 @@ func appendCertificate(certs []*x509.Certificate, der []byte) ([]*x509.Certifica
 		return nil, err
 	}
 	return append(certs, cert), nil
+}
+
+// firstElement is the first encoding of several; all of it if there is none.
+func firstElement(der []byte) []byte {
+	var v asn1.RawValue
+	if _, err := asn1.Unmarshal(der, &v); err != nil {
+		return der // the next parser says why
+	}
+	return v.FullBytes
 }
 
 // refused puts the remedy behind what Go says of a certificate that it does not read.

@@ -65,6 +65,7 @@ func keyFiles() []keyFile {
 		{"openssl-p7b-pem", certs("us-ecdsa", "chain.p7b", 1), []string{"openssl", "crl2pkcs7", "-nocrl", "-certfile", ecPEM, "-out", "@OUT"}},
 		{"openssl-cer", certs("us-rsa", "us.cer", 1), []string{"openssl", "x509", "-in", rsaPEM, "-outform", "DER", "-out", "@OUT"}},
 		{"openssl-text-pem", certs("us-rsa", "us.pem", 1), []string{"openssl", "x509", "-in", rsaPEM, "-text", "-out", "@OUT"}},
+		{"openssl-trusted-pem", certs("us-rsa", "us.pem", 1), []string{"openssl", "x509", "-in", rsaPEM, "-trustout", "-setalias", "us", "-addtrust", "emailProtection", "-out", "@OUT"}},
 		{"openssl-pkcs1", private("us-rsa", "us.key"), []string{"openssl", "pkey", "-in", rsaKey, "-traditional", "-out", "@OUT"}},
 		{"openssl-pkcs1-der", private("us-rsa", "us.key"), []string{"openssl", "pkey", "-in", rsaKey, "-traditional", "-outform", "DER", "-out", "@OUT"}},
 		{"openssl-sec1", private("us-ecdsa", "us.key"), []string{"openssl", "ec", "-in", ecKey, "-out", "@OUT"}},
