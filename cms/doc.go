@@ -24,8 +24,11 @@
 // which are read is in DecryptOptions, without the old ones unless it says so. CCM states
 // the length of the content in front of it, so it alone needs a Spool of the caller's.
 //
-// Signatures: RSA PKCS#1 v1.5, RSA PSS and ECDSA with SHA-1 and SHA-2, with signed
-// attributes or without, detached or around the content. Compression: zlib.
+// Signatures are RSA PKCS#1 v1.5, RSASSA-PSS (RFC 4056) and ECDSA (RFC 5753) with SHA-1
+// for old partners, SHA-224, 256, 384 and 512; with signed attributes, protected by
+// RFC 6211, and without; detached, or around the content as a stream. A signature
+// counts by a pinned certificate, or by one that a trusted authority vouches for at a
+// given moment under a given subject. Compression is zlib.
 //
 // Everything that arrives from outside goes through one pull reader (ber.go) that
 // never recurses, allocates next to nothing by a stated length, and refuses depth and
