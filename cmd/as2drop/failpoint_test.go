@@ -25,3 +25,16 @@ func TestFailpoints(t *testing.T) {
 		}
 	}
 }
+
+// The same with receipts on connections of their own.
+func TestFailpointsOfAsynchronousReceipts(t *testing.T) {
+	keys := keyDir(t)
+	for _, point := range []string{
+		"after attempt", "after post", "after stage", "after stored", "after received", "after first file", "before published",
+		"after receipt attempt", "after receipt post", "after verdict", "before filed",
+	} {
+		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
+			testscript.Run(t, params(keys, "failpoints_async", "POINT="+point))
+		})
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 type runCmd struct {
 	configFlag
-	UntilIdle bool   `help:"End when nothing is left to do."`
+	UntilIdle bool   `help:"End when every transfer has its verdict or is held, and no receipt is owed."`
 	NoWatch   bool   `help:"Use no file events, only polling."`
 	LogJSON   bool   `name:"log-json" help:"Log as JSON."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"What to log: debug, info, warn, error."`
