@@ -60,11 +60,14 @@ func (p *peeler) requirements() error {
 	return p.object(err)
 }
 
-// unsignedDigest is the first supported one that the sender asks for (RFC 4130, 7.3.1);
-// without any, what his version makes the default: SHA-256 (rfc4130bis, 8.4.3) or
+// unsignedDigest is the first accepted one that the sender asks for (RFC 4130, 7.3.1), or
+// the first that we know: a MIC is no signature. Without any it is what his version makes the default: SHA-256 (rfc4130bis, 8.4.3) or
 // SHA-1 (RFC 4130, 7.4.3).
 func (p *peeler) unsignedDigest() cms.Digest {
+	d, ok := p.e.Receipt.digest(p.o.Digests)
 	switch {
+	case ok:
+		return d
 	case len(p.e.Receipt.Digests) > 0:
 		return p.e.Receipt.Digests[0]
 	case p.e.Version != "" && atLeast(p.e.Version, 3):

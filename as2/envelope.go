@@ -1,8 +1,10 @@
 package as2
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // Envelope is what the HTTP header of a message says about it.
@@ -37,13 +39,16 @@ func ParseEnvelope(h http.Header) (*Envelope, error) {
 	e.Filename = fileName(map[string][]string(h))
 	switch {
 	case CheckName(e.From) != nil:
-		return e, fault(AuthenticationFailed, "The AS2-From header is missing or is no AS2 name.", "AS2-From: "+CheckName(e.From).Error())
+		return e, fault(UnknownRelationship, "The AS2-From header is missing or is no AS2 name.", "AS2-From: "+CheckName(e.From).Error())
 	case CheckName(e.To) != nil:
-		return e, fault(AuthenticationFailed, "The AS2-To header is missing or is no AS2 name.", "AS2-To: "+CheckName(e.To).Error())
+		return e, fault(UnknownRelationship, "The AS2-To header is missing or is no AS2 name.", "AS2-To: "+CheckName(e.To).Error())
 	case StripID(e.MessageID) == "":
 		return e, fault(InvalidMessageID, "The message has no Message-ID.", "no Message-ID")
 	case len(e.MessageID) > maxMessageID:
 		return e, fault(InvalidMessageID, "The Message-ID is longer than 998 characters.", "Message-ID over 998 characters")
+	case strings.ContainsFunc(e.MessageID, unicode.IsControl):
+		// Blanks are as wrong (rfc4130bis, 5.3.3), but products make it of AS2 names.
+		return e, fault(InvalidMessageID, "The Message-ID has a control character.", fmt.Sprintf("Message-ID %q", e.MessageID))
 	}
 	return e, nil
 }

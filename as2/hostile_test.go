@@ -139,6 +139,18 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// What is written down of a message is bounded too.
+func TestNotesAreLimited(t *testing.T) {
+	var body strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&body, "--b\r\nContent-Transfer-Encoding: x-%d%s\r\n\r\nx\r\n", i, strings.Repeat("y", 10_000))
+	}
+	opened, _, err := openBytes(plainly("multipart/related; boundary=b"), strings.NewReader(body.String()+"--b--"), theirs())
+	if err != nil || len(opened.Notes) != maxNotes || len(opened.Notes[0]) > maxNote+3 {
+		t.Errorf("%+v, %v", opened, err)
+	}
+}
+
 func pieces(n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -163,12 +163,33 @@ func TestEnvelope(t *testing.T) {
 	if err != nil || e.From != `my "own" name` || !e.Receipt.Signed || !slices.Equal(e.Receipt.Digests, []cms.Digest{cms.SHA1, cms.SHA256}) {
 		t.Errorf("%+v, %v", e, err)
 	}
-	for _, drop := range []string{"As2-From", "As2-To", "Message-Id"} {
+	for name, c := range map[string]struct{ field, value, modifier, older string }{
+		"no AS2-From":                   {"As2-From", "", UnknownRelationship, AuthenticationFailed},
+		"AS2-From too long":             {"As2-From", strings.Repeat("x", 129), UnknownRelationship, AuthenticationFailed},
+		"no AS2-To":                     {"As2-To", "", UnknownRelationship, AuthenticationFailed},
+		"AS2-To not ASCII":              {"As2-To", "Müller", UnknownRelationship, AuthenticationFailed},
+		"no Message-ID":                 {"Message-Id", "", InvalidMessageID, UnexpectedProcessing},
+		"Message-ID of brackets":        {"Message-Id", "<>", InvalidMessageID, UnexpectedProcessing},
+		"Message-ID too long":           {"Message-Id", strings.Repeat("x", 999), InvalidMessageID, UnexpectedProcessing},
+		"Message-ID with a tab":         {"Message-Id", "<a\tb@c>", InvalidMessageID, UnexpectedProcessing},
+		"Message-ID with a blank":       {"Message-Id", "<a b@c>", "", ""},
+		"Message-ID without brackets":   {"Message-Id", "abc", "", ""},
+		"Message-ID of 998 characters":  {"Message-Id", strings.Repeat("x", 998), "", ""},
+		"AS2-From of 128 characters":    {"As2-From", strings.Repeat("x", 128), "", ""},
+		"AS2-From with all that is odd": {"As2-From", `"a b,c;d#e!f[g<h\\i\"j"`, "", ""},
+	} {
 		h := good.Clone()
-		h.Del(drop)
+		h.Set(c.field, c.value)
+		e, err := ParseEnvelope(h)
+		if modifierOf(err) != c.modifier || e == nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		var f *Fault
-		if _, err := ParseEnvelope(h); !errors.As(err, &f) {
-			t.Errorf("without %s: %v", drop, err)
+		if errors.As(err, &f) && f.Disposition.For("1.2").Modifier != c.older {
+			t.Errorf("%s: %v", name, f.Disposition.For("1.2"))
+		}
+		if err == nil && (e.From == "" || e.MessageID != h.Get("Message-Id")) {
+			t.Errorf("%s: %+v", name, e)
 		}
 	}
 	for _, name := range []string{"plain", "with blank", `q"uote`, `back\slash`, "a,b;c#[!<", ""} {

@@ -29,8 +29,18 @@ type peeler struct {
 	exam   *examiner // nil = the message is opened, not examined
 }
 
+// maxNotes and maxNote bound what a message can make us write down, in notes and bytes.
+const (
+	maxNotes = 20
+	maxNote  = 300
+)
+
 func (p *peeler) note(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(p.opened.Notes, text) {
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxNote {
+		text = strings.ToValidUTF8(text[:maxNote], "") + "..."
+	}
+	if len(p.opened.Notes) < maxNotes && !slices.Contains(p.opened.Notes, text) {
 		p.opened.Notes = append(p.opened.Notes, text)
 	}
 }
