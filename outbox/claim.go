@@ -132,7 +132,7 @@ func (o *Outbox) reopen(ctx context.Context, t *ledger.Transfer) error {
 	dir := o.work(t)
 	err := fsx.Move(o.p.Folder, t.FilePath, dir)
 	if errors.Is(err, fsx.ErrGone) {
-		return o.hold(ctx, t, obstacle{fact: "its files are not in " + t.FilePath + " any more", next: "put the folder back, then: as2drop release " + t.ID})
+		return o.hold(ctx, t, obstacle{fact: "its files are not in " + t.FilePath + " any more", next: "put the folder back, then: as2drop release ID"})
 	}
 	if err != nil {
 		return err

@@ -181,7 +181,7 @@ func why(t *ledger.Transfer) string {
 	}
 	b.WriteString("\nWhat to do:\n")
 	if t.Next != "" {
-		fmt.Fprintf(&b, "  - %s\n", strings.NewReplacer(" ID", " "+t.ID, " PARTNER", " "+t.Partner).Replace(t.Next))
+		fmt.Fprintf(&b, "  - %s\n", t.Next)
 	}
 	fmt.Fprintf(&b, "  - then send it again:     as2drop retry %s\n", t.ID)
 	fmt.Fprintf(&b, "  - see everything of it:   as2drop show %s\n", t.ID)

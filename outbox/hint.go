@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/ledger"
 )
 
 // hints say what an operator can do about a negative receipt, by its modifier.
@@ -38,4 +39,10 @@ func hintFor(d as2.Disposition) string {
 		return hints[as2.DuplicateDocument]
 	}
 	return "ask the partner what is wrong, mend it, and drop the files again or: as2drop retry ID"
+}
+
+// commands puts the names into the commands of a hint.
+func commands(t *ledger.Transfer, hint string) string {
+	return strings.NewReplacer("as2drop retry ID", "as2drop retry "+t.ID, "as2drop release ID", "as2drop release "+t.ID,
+		"as2drop release PARTNER", "as2drop release "+t.Partner).Replace(hint)
 }

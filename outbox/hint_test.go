@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/ledger"
 )
 
 // Whatever modifier the RFCs name, the operator learns what he can do about it, and
@@ -28,5 +29,24 @@ func TestEveryModifierHasAHint(t *testing.T) {
 	}
 	if got := hintFor(as2.Failed(as2.DuplicateFilename)); !strings.Contains(got, "new key") {
 		t.Errorf("a duplicate file name: %q", got)
+	}
+}
+
+// The commands in a hint name the transfer; other words stay as they are.
+func TestHintsNameTheTransfer(t *testing.T) {
+	tr := &ledger.Transfer{ID: "01m8", Partner: "acme"}
+	for hint, want := range map[string]string{
+		"our AS2 ID: as2drop retry ID": "our AS2 ID: as2drop retry 01m8",
+		"then: as2drop release ID":     "then: as2drop release 01m8",
+		"as2drop release PARTNER":      "as2drop release acme",
+	} {
+		if got := commands(tr, hint); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	_, o, waiting := beginAsync(t, withhold)
+	receive(t, o, waiting, func(m *as2.MDNOptions) { m.Disposition = as2.Failed(as2.UnexpectedProcessing) })
+	if got := row(t, o, waiting.ID).Next; !strings.HasSuffix(got, "as2drop retry "+waiting.ID) {
+		t.Errorf("%q", got)
 	}
 }

@@ -20,6 +20,7 @@ type obstacle struct{ code, fact, next string }
 
 // hold commits that a transfer waits for somebody.
 func (o *Outbox) hold(ctx context.Context, t *ledger.Transfer, h obstacle) error {
+	h.next = commands(t, h.next)
 	t.Hold, t.HoldBy, t.HoldCode, t.Next = h.fact, "agent", h.code, h.next
 	return o.save(ctx, t, o.event(t, ledger.Alarm, cmp.Or(h.code, "held"), h.next, "%s: held: %s", t.Document, h.fact))
 }
@@ -35,7 +36,7 @@ func (o *Outbox) obstacle(t *ledger.Transfer) obstacle {
 		}
 	}
 	if o.p.URL == "" {
-		return obstacle{holdURL, "the partner has no url", "set url and restart, or: as2drop release " + t.ID}
+		return obstacle{holdURL, "the partner has no url", "set url and restart, or: as2drop release ID"}
 	}
 	return obstacle{}
 }

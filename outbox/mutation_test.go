@@ -28,14 +28,15 @@ func TestMatrixReportsMutations(t *testing.T) {
 	for name, c := range map[string]struct {
 		mutate   mutation
 		answers  []answer
-		unsynced bool // the program that dropped the files did not sync their data
+		after    string // nothing is noticed before that moment
+		unsynced bool   // the program that dropped the files did not sync their data
 	}{
 		"no sync of the folders that members are moved into": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(workDir)} }}},
 		"no sync of the members' data":                       {unsynced: true, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, File: under(outboxDir)} }}},
 		"no sync of the sealed message": {mutate: mutation{fs: func(f fsx.FS) fsx.FS {
 			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "message.part") }}
 		}}},
-		"no sync of the folder that transfers are filed in": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(sentDir)} }}},
+		"no sync of the folder that transfers are filed in": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(sentDir)} }}},
 		"in sent before the verdict is committed": {mutate: mutation{steps: func(o *Outbox) {
 			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
 				if err := o.seal(ctx, t); err != nil {
@@ -46,7 +47,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 					fsx.Move(o.p.Folder, o.work(t), early), fsx.Move(o.p.Folder, early, o.work(t)))
 			}
 		}}},
-		"a new Message-ID for every attempt": {answers: []answer{lose, accept}, mutate: mutation{steps: func(o *Outbox) {
+		"a new Message-ID for every attempt": {after: "mark post", answers: []answer{lose, accept}, mutate: mutation{steps: func(o *Outbox) {
 			o.steps[ledger.StateSealed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
 				t.MessageID = fmt.Sprintf("<%s-%d@x>", t.ID, t.Posts)
 				if err := o.seal(ctx, t); err != nil {
@@ -70,11 +71,11 @@ func TestMatrixReportsMutations(t *testing.T) {
 			_ = fsx.Move(o.p.Folder, path.Join(early, name), path.Join(outboxDir, name))
 			_ = fsx.RemoveAll(o.p.Folder, early)
 		}}},
-		"no sync of the folder of the evidence": {answers: []answer{later}, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(evidenceDir)} }}},
-		"no sync of a receipt": {answers: []answer{later}, mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+		"no sync of the folder of the evidence": {after: "mark post", answers: []answer{later}, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(evidenceDir)} }}},
+		"no sync of a receipt": {after: "mark receipt", answers: []answer{later}, mutate: mutation{fs: func(f fsx.FS) fsx.FS {
 			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.Contains(n, receiptPrefix) }}
 		}}},
-		"200 before the verdict of a receipt is committed": {answers: []answer{later}, mutate: mutation{steps: func(o *Outbox) {
+		"200 before the verdict of a receipt is committed": {after: "mark receipt", answers: []answer{later}, mutate: mutation{steps: func(o *Outbox) {
 			o.take = func(o *Outbox, ctx context.Context, a arrival) (as2.Reply, error) {
 				if original, err := as2.ReceiptFor(a.header, a.body); err == nil {
 					o.Post.(*world).partner.taken[as2.StripID(original)] = true
@@ -82,12 +83,12 @@ func TestMatrixReportsMutations(t *testing.T) {
 				return o.receive(ctx, a)
 			}
 		}}},
-		"the outcome of the POST overwrites an early receipt": {answers: []answer{early}, mutate: mutation{steps: func(o *Outbox) { o.Post = overwriting{o.Post.(*world), o} }}},
-		"refiled before the verdict of a late receipt is committed": {answers: []answer{withhold}, mutate: mutation{steps: func(o *Outbox) {
+		"the outcome of the POST overwrites an early receipt": {after: "mark post", answers: []answer{early}, mutate: mutation{steps: func(o *Outbox) { o.Post = overwriting{o.Post.(*world), o} }}},
+		"refiled before the verdict of a late receipt is committed": {after: "mark receipt", answers: []answer{withhold}, mutate: mutation{steps: func(o *Outbox) {
 			o.take = func(o *Outbox, ctx context.Context, a arrival) (as2.Reply, error) {
 				t := ledger.Transfer{ID: a.transfer}
-				if err := o.reread(ctx, &t); err != nil {
-					return as2.Reply{}, err
+				if err := o.reread(ctx, &t); err != nil || t.Verdict != ledger.VerdictGaveUp {
+					return o.receive(ctx, a)
 				}
 				early := path.Join(sentDir, path.Base(t.FilePath))
 				if err := errors.Join(fsx.Move(o.p.Folder, t.FilePath, early), fsx.Move(o.p.Folder, early, t.FilePath)); err != nil {
@@ -96,7 +97,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 				return o.receive(ctx, a)
 			}
 		}}},
-		"the verdict of a late receipt without the intent to refile": {answers: []answer{withhold}, mutate: mutation{steps: func(o *Outbox) {
+		"the verdict of a late receipt without the intent to refile": {after: "mark post", answers: []answer{withhold}, mutate: mutation{steps: func(o *Outbox) {
 			o.steps[ledger.StateSettled] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
 				t.RefileFrom = ""
 				return o.file(ctx, t)
@@ -113,7 +114,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 			if w.async = answers[0] >= later; answers[0] == withhold {
 				w.attempts = 2
 			}
-			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Enough: 1}
+			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Enough: 1, After: c.after}
 			if c.unsynced {
 				scan := path.Join(outboxDir, "INV-1_scan.pdf")
 				must(w.disk.Outside("acme").Remove(scan))

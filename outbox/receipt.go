@@ -157,6 +157,7 @@ func (o *Outbox) stranger(ctx context.Context, t *ledger.Transfer, raw []byte, r
 
 // apply commits what a receipt does.
 func (o *Outbox) apply(ctx context.Context, t *ledger.Transfer, does effect, e event) error {
+	e.hint = commands(t, e.hint)
 	more := o.notes(t, e)
 	switch does {
 	case settles:

@@ -179,6 +179,7 @@ func (o *Outbox) reread(ctx context.Context, t *ledger.Transfer) error {
 // closeOvertaken closes an attempt whose transfer was settled, or held, by a receipt
 // that came before the answer. Nothing else of the transfer changes.
 func (o *Outbox) closeOvertaken(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+	e.hint = commands(t, e.hint)
 	a.Closed, a.Text = o.Now().UTC(), e.reason+"; the receipt had come before"
 	more := o.effects(t, a, e)
 	if e.receipt != nil {
@@ -211,6 +212,7 @@ func (o *Outbox) effects(t *ledger.Transfer, a ledger.Attempt, e event) []func(*
 
 // record commits what came of an attempt, unless the transfer was changed meanwhile.
 func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
+	e.hint = commands(t, e.hint)
 	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
 	t.Unknown = t.Unknown || e.unknown
 	if d.counted {

@@ -10,6 +10,7 @@ package crashtest
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/as2drop/as2drop/internal/simdisk"
@@ -37,6 +38,9 @@ type Scenario struct {
 	Every int
 	// Faults says whether EIO and ENOSPC are tried at every point too.
 	Faults bool
+	// After is part of the label of a moment; the program is stopped from that moment on
+	// only. Empty = from the beginning. For scenarios that begin like another one.
+	After string
 	// Enough problems end the matrix; 0 = 10. A mutation is noticed with the first one.
 	Enough int
 }
@@ -63,7 +67,11 @@ func Matrix(w World, s Scenario) Report {
 	err := s.Run(straight)
 	r.Cases++
 	r.add("uninterrupted", append(failure(err), s.Final(straight)...))
-	points, labels := every(straight.Disk().Points(), stride), straight.Disk().Ticks()
+	labels := straight.Disk().Ticks()
+	points := every(after(straight.Disk().Points(), labels, s.After), stride)
+	if len(points) == 0 {
+		r.add("uninterrupted", []string{"there is no moment " + s.After})
+	}
 	for _, n := range points {
 		if r.full() {
 			break
@@ -80,6 +88,16 @@ func Matrix(w World, s Scenario) Report {
 		}
 	}
 	return r
+}
+
+// after leaves out the points before a moment.
+func after(points []int, labels []string, moment string) []int {
+	for i, p := range points {
+		if strings.Contains(labels[p-1], moment) {
+			return points[i:]
+		}
+	}
+	return nil
 }
 
 // every takes one of n points, the last one always.
