@@ -197,6 +197,7 @@ func TestSpoolsThatFail(t *testing.T) {
 	s := byHand(t, AES256CCM, true, us, RSAPKCS1)
 	for name, m := range map[string]*memory{
 		"writing":      {failWrite: errFull},
+		"writing less": {failWrite: io.ErrUnexpectedEOF},
 		"rewinding":    {failEnd: errFull},
 		"losing bytes": {lose: 3},
 		"losing all":   {lose: len(s.content)},
@@ -205,7 +206,7 @@ func TestSpoolsThatFail(t *testing.T) {
 		if err == nil || errors.Is(err, ErrDecrypt) || !strings.HasPrefix(err.Error(), "cms: spool: ") || m.closed != 1 {
 			t.Errorf("reading, %s: %v, closed %d times", name, err, m.closed)
 		}
-		if m.lose == 0 && !errors.Is(err, errFull) {
+		if m.failWrite != nil && !errors.Is(err, m.failWrite) || m.failEnd != nil && !errors.Is(err, m.failEnd) {
 			t.Errorf("reading, %s: %v", name, err)
 		}
 		m.closed, m.lose = 0, min(m.lose, 3)

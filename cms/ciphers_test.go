@@ -226,8 +226,20 @@ func TestCiphersThatAreNotAccepted(t *testing.T) {
 	}
 }
 
-// Keys for 3DES have odd parity; AES has no such thing.
+// Keys for 3DES have odd parity.
 func TestParityOfTripleDES(t *testing.T) {
+	us, _, _ := identities(t)
+	_, err := decrypt(bytes.NewReader(seal(t, DESEDE3CBC, nil, us)), allCiphers(us), func(a contentAlgorithm, key []byte) (cipher.Block, error) {
+		for _, b := range key {
+			if bits.OnesCount8(b)%2 != 1 {
+				t.Errorf("a key with %08b", b)
+			}
+		}
+		return a.block(key)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	key := make([]byte, 24)
 	for range 100 {
 		rand.Read(key)

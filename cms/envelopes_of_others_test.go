@@ -11,10 +11,6 @@ import (
 	"testing/iotest"
 )
 
-// envelopeContent is what the vectors cms-* hold.
-const envelopeContent = "Content-Type: application/edifact\r\nContent-Disposition: attachment; filename=\"ORD-77120.edi\"\r\n\r\n" +
-	"UNA:+.? 'UNB+UNOC:3+PARTNER:14+US:14+261123:1200+77120'UNZ+0+77120'\r\n"
-
 // envelopeVector is expect.json of a vector cms-PRODUCT-CASE. TestJudgeCaptures makes
 // them.
 type envelopeVector struct {

@@ -99,6 +99,22 @@ func TestEmptySegments(t *testing.T) {
 	}
 }
 
+// Something else than a segment among the segments, behind all of the content: what came
+// before is whole, and the answer is that of damaged content all the same.
+func TestSomethingElseAmongTheSegments(t *testing.T) {
+	us, _, _ := identities(t)
+	for _, c := range []Cipher{AES128CBC, AES128GCM, AES128CCM} {
+		s := byHand(t, c, false, us, RSAPKCS1)
+		m := append(indefinite(s), 0xa0, 0x80)
+		m = append(m, encode(header{tag: tagOctetString}, s.content)...)
+		m = append(m, tagInteger, 1, 0)
+		m = append(m, make([]byte, 10)...)
+		if _, err := unseal(bytes.NewReader(m), us); err != ErrDecrypt {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+}
+
 // Wherever a message is cut, it does not pass for a whole one; what is behind its end
 // does not count. One message for each shape.
 func TestEnvelopesCutShortAnywhere(t *testing.T) {

@@ -19,6 +19,10 @@ import (
 
 const keysFolder = "../testdata/keys/"
 
+// envelopeContent is what the vectors cms-* hold.
+const envelopeContent = "Content-Type: application/edifact\r\nContent-Disposition: attachment; filename=\"ORD-77120.edi\"\r\n\r\n" +
+	"UNA:+.? 'UNB+UNOC:3+PARTNER:14+US:14+261123:1200+77120'UNZ+0+77120'\r\n"
+
 // judged is one message of ours for the judges.
 type judged struct {
 	name, file string

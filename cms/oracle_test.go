@@ -5,9 +5,11 @@ import (
 	"crypto"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"io"
+	"math/big"
 	"testing"
 )
 
@@ -38,8 +40,12 @@ type countingKey struct {
 	w *work
 }
 
+// Decrypt counts what is work: a number that is too long, or not below the modulus, is
+// refused without any.
 func (c countingKey) Decrypt(r io.Reader, wrapped []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	c.w.private++
+	if pub := c.Public().(*rsa.PublicKey); len(wrapped) == pub.Size() && new(big.Int).SetBytes(wrapped).Cmp(pub.N) < 0 {
+		c.w.private++
+	}
 	return c.decrypter.Decrypt(r, wrapped, opts)
 }
 
@@ -225,6 +231,13 @@ func TestContentOfAWrongLength(t *testing.T) {
 			if _, d, w, err := decryptCounted(s.bytes(), us); err != ErrDecrypt || w != (work{1, size / 16}) || d.Detail() != "" {
 				t.Errorf("%d bytes in segments of %d: %v, %+v", size, segments, err, w)
 			}
+		}
+	}
+	for extra := 1; extra < 16; extra++ {
+		s := good
+		s.content = append(bytes.Clone(s.content), make([]byte, extra)...)
+		if _, _, w, err := decryptCounted(s.bytes(), us); err != ErrDecrypt || w != (work{1, len(good.content) / 16}) {
+			t.Errorf("%d bytes behind the padding: %v, %+v", extra, err, w)
 		}
 	}
 	// Cut off in the middle: what came is worked on, and the answer is the same.

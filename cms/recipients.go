@@ -84,9 +84,10 @@ func keyIdentifier(id asn1.RawValue) ([]byte, bool) {
 	if id.Class != classContext || id.Tag != 0 {
 		return nil, false
 	}
-	var inner []byte
-	if id.IsCompound && whole(id.Bytes, &inner) {
-		return inner, true
+	if id.IsCompound {
+		if inner, err := JoinOctets(id.Bytes); err == nil {
+			return inner, true
+		}
 	}
 	return id.Bytes, true
 }

@@ -52,6 +52,32 @@ func TestEveryKeyTransport(t *testing.T) {
 	}
 }
 
+// Versions say how recipients are named, and nothing else (RFC 5652, 6.1 and 6.2.1; RFC
+// 5083, 2.1).
+func TestVersionsAsWritten(t *testing.T) {
+	us, _, _ := identities(t)
+	for _, c := range []Cipher{AES128CBC, AES128GCM} {
+		for _, byKeyID := range []bool{false, true} {
+			var out bytes.Buffer
+			if _, err := Encrypt(&out, EncryptOptions{Cipher: c, Recipients: []Recipient{{us.Certificate, RSAPKCS1, byKeyID}}, Rand: rand.Reader}); err != nil {
+				t.Fatal(err)
+			}
+			version, recipient := byte(0), byte(0)
+			if byKeyID {
+				recipient = 2
+				if c == AES128CBC {
+					version = 2
+				}
+			}
+			_, head, _ := bytes.Cut(out.Bytes(), []byte{0xa0, 0x80, 0x30, 0x80})
+			_, set, _ := bytes.Cut(head[4:], []byte{0x30, 0x82})
+			if head[2] != version || !bytes.Equal(set[2:5], []byte{tagInteger, 1, recipient}) {
+				t.Errorf("%v, by key identifier %v: version %d, recipient %x", c, byKeyID, head[2], set[2:5])
+			}
+		}
+	}
+}
+
 // As written, byte for byte: what is the default in OAEP must not be there in DER.
 func TestKeyTransportsAsWritten(t *testing.T) {
 	for k, want := range map[KeyTransport]string{
@@ -155,23 +181,24 @@ func TestWhereAmongTheRecipients(t *testing.T) {
 	ours, theirs := good.recipients[0], wrapped(t, good.key, partner, OAEPSHA256)
 	agreement := sequence(header{class: classContext, tag: 1}, []byte{2, 1, 3})
 	password := sequence(header{class: classContext, tag: 3}, []byte{2, 1, 0})
-	broken := wrapped(t, good.key[1:], us, RSAPKCS1)
+	broken, another := wrapped(t, good.key[1:], us, RSAPKCS1), wrapped(t, make([]byte, 16), us, RSAPKCS1)
 	for name, c := range map[string]struct {
 		recipients [][]byte
 		opens      bool
 		described  int
 		private    int
 	}{
-		"first":                  {[][]byte{ours, theirs}, true, 2, 1},
-		"last":                   {[][]byte{theirs, agreement, password, theirs, ours}, true, 5, 1},
-		"twice":                  {[][]byte{ours, theirs, ours}, true, 3, 2},
-		"twice, the first wrong": {[][]byte{broken, ours}, true, 2, 2},
-		"twice, the last wrong":  {[][]byte{ours, broken}, true, 2, 2},
-		"not at all":             {[][]byte{theirs, agreement}, false, 2, 1},
-		"other kinds alone":      {[][]byte{agreement, password}, false, 2, 1},
-		"eight times":            {slices.Repeat([][]byte{ours}, 8), true, 8, 8},
-		"a hundred times":        {slices.Repeat([][]byte{ours}, 100), true, 100, 8},
-		"behind eight wrong":     {append(slices.Repeat([][]byte{broken}, 8), ours), false, 9, 8},
+		"first":                   {[][]byte{ours, theirs}, true, 2, 1},
+		"last":                    {[][]byte{theirs, agreement, password, theirs, ours}, true, 5, 1},
+		"twice":                   {[][]byte{ours, theirs, ours}, true, 3, 2},
+		"twice, the first wrong":  {[][]byte{broken, ours}, true, 2, 2},
+		"twice, the last wrong":   {[][]byte{ours, broken}, true, 2, 2},
+		"twice, the last another": {[][]byte{ours, another}, true, 2, 2},
+		"not at all":              {[][]byte{theirs, agreement}, false, 2, 1},
+		"other kinds alone":       {[][]byte{agreement, password}, false, 2, 1},
+		"eight times":             {slices.Repeat([][]byte{ours}, 8), true, 8, 8},
+		"a hundred times":         {slices.Repeat([][]byte{ours}, 100), true, 100, 8},
+		"behind eight wrong":      {append(slices.Repeat([][]byte{broken}, 8), ours), false, 9, 8},
 	} {
 		data, d, w, err := decryptCounted(good.rewrapped(c.recipients...).bytes(), stranger, us)
 		if c.opens && (err != nil || !bytes.Equal(data, good.plain)) || !c.opens && err == nil && bytes.Equal(data, good.plain) {
@@ -295,8 +322,8 @@ func TestWrappedKeyWithoutLeadingZeros(t *testing.T) {
 			continue
 		}
 		info.Key = bytes.TrimLeft(info.Key, "\x00")
-		if got, err := unseal(bytes.NewReader(s.rewrapped(mustMarshal(info)).bytes()), us); err != nil || !bytes.Equal(got, s.plain) {
-			t.Errorf("%d bytes, %v", len(got), err)
+		if got, _, w, err := decryptCounted(s.rewrapped(mustMarshal(info)).bytes(), us); err != nil || !bytes.Equal(got, s.plain) || w.private != 1 {
+			t.Errorf("%d bytes, %v, %+v", len(got), err, w)
 		}
 		return
 	}
