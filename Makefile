@@ -44,6 +44,14 @@ judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the 
 conformance: ## as2/CONFORMANCE.md against the texts in ../shared/spec, or in $AS2DROP_SPEC.
 	$(GO) test -count=1 -tags spec ./internal/conformance
 
+.PHONY: interop
+interop: build ## The program against OpenAS2 and pyas2-lib as live peers, compared with docs/interop.md.
+	.ci/interop.sh
+
+.PHONY: interop-capture
+interop-capture: build ## The same, and what the peers send becomes testdata/vectors; docs/interop.md is written anew.
+	.ci/interop.sh -capture
+
 .PHONY: test-windows
 test-windows: ## Tests of the packages that meet the system, as Windows programs under Wine.
 	.ci/wine.sh $(WINDOWS_PACKAGES)

@@ -21,56 +21,22 @@ if [ -n "$missing" ]; then
     exit 1
 fi
 
-# Up to three tries for what comes over the network.
-fetch() {
-    local try
-    for try in 1 2 3; do
-        "$@" && return 0
-        echo "judges.sh: try $try: exit code $?: $1" >&2
-    done
-    return 1
-}
+# shellcheck source=.ci/fetch.sh
+. .ci/fetch.sh
 
 cache="$PWD/.cache/judges"
 mkdir -p "$cache"
 
-# The Python environment is named after what is in it, so a changed pin makes a new one.
-pins=testdata/judges/requirements.txt
-venv="$cache/python-$(cat "$pins" <(python3 --version) | sha256sum | cut -c 1-16)"
-if [ ! -f "$venv/.complete" ]; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    fetch "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$pins"
-    touch "$venv/.complete"
-fi
-export AS2DROP_JUDGE_PYTHON="$venv/bin/python"
+AS2DROP_JUDGE_PYTHON=$(python_with testdata/judges/requirements.txt)
+export AS2DROP_JUDGE_PYTHON
 
-# Maven wants to write beside the file that it reads, so it reads a copy.
-schemas="$cache/ubl-$(sha256sum testdata/judges/ubl-pom.xml | cut -c 1-16)"
-if [ ! -f "$schemas/.complete" ]; then
-    rm -rf "$schemas"
-    mkdir -p "$schemas"
-    cp testdata/judges/ubl-pom.xml "$schemas/pom.xml"
-    fetch mvn --quiet --batch-mode -Dstyle.color=never --file "$schemas/pom.xml" \
-        org.apache.maven.plugins:maven-dependency-plugin:3.6.1:unpack-dependencies \
-        -DoutputDirectory="$schemas/xsd" -Dmdep.unpack.includes='**/*.xsd' \
-        -DincludeGroupIds=com.helger.ubl,com.helger.xsd </dev/null
-    touch "$schemas/.complete"
-fi
-java testdata/judges/UblSchema.java "$schemas/xsd" testdata/ubl/*.xml
+schemas=$(from_maven testdata/judges/ubl-pom.xml unpack-dependencies -Dmdep.unpack.includes='**/*.xsd' \
+    -DincludeGroupIds=com.helger.ubl,com.helger.xsd)
+java testdata/judges/UblSchema.java "$schemas" testdata/ubl/*.xml
 
 # The class path of Bouncy Castle.
-castle="$cache/bc-$(sha256sum testdata/judges/bc-pom.xml | cut -c 1-16)"
-if [ ! -f "$castle/.complete" ]; then
-    rm -rf "$castle"
-    mkdir -p "$castle"
-    cp testdata/judges/bc-pom.xml "$castle/pom.xml"
-    fetch mvn --quiet --batch-mode -Dstyle.color=never --file "$castle/pom.xml" \
-        org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-        -DoutputDirectory="$castle/jars" </dev/null
-    touch "$castle/.complete"
-fi
-AS2DROP_JUDGE_BC=$(printf '%s:' "$castle"/jars/*.jar)
+castle=$(jars_of testdata/judges/bc-pom.xml)
+AS2DROP_JUDGE_BC=$(printf '%s:' "$castle"/*.jar)
 export AS2DROP_JUDGE_BC="${AS2DROP_JUDGE_BC%:}"
 
 # judges.sh -- COMMAND runs the command with the judges at hand: to capture vectors, or one test alone.

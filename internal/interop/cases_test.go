@@ -48,8 +48,8 @@ const (
 )
 
 const (
-	sha256 = "sha-256"
-	aes256 = "aes-256-cbc"
+	ourDigest = "sha-256"
+	aes256    = "aes-256-cbc"
 )
 
 func (r row) signed() bool    { return r.sign != "none" }
@@ -62,7 +62,7 @@ func (r row) fill() row {
 			*s = d
 		}
 	}
-	or(&r.sign, sha256)
+	or(&r.sign, ourDigest)
 	or(&r.encrypt, aes256)
 	or(&r.transport, "rsa")
 	or(&r.compress, "none")
@@ -124,7 +124,7 @@ func matrix() []row {
 func permutations() []row {
 	var rows []row
 	for _, p := range []struct{ name, sign, encrypt string }{
-		{"plain", "none", "none"}, {"signed", sha256, "none"}, {"encrypted", "none", aes256}, {"signed, encrypted", sha256, aes256},
+		{"plain", "none", "none"}, {"signed", ourDigest, "none"}, {"encrypted", "none", aes256}, {"signed, encrypted", ourDigest, aes256},
 	} {
 		for _, c := range []string{"none", "before-sign", "after-sign"} {
 			if c == "after-sign" && p.sign == "none" {

@@ -73,7 +73,7 @@ func TestInterop(t *testing.T) {
 	if *only != "" {
 		t.Fatalf("only %q was run", *only)
 	}
-	table.compare(t)
+	table.compare(t, *capture)
 }
 
 func filter(cs []cell, keep func(cell) bool) []cell {
@@ -110,6 +110,9 @@ func play(t *testing.T, p peer, all []cell, table *table) {
 	}
 	for _, c := range cs {
 		note, err := s.judge(t, c)
+		if *capture && worthKeeping(c) {
+			s.save(t, c)
+		}
 		if err != nil && table.blamed(c) {
 			t.Logf("%s (%s, %s): the peer is blamed for: %v", c.row.name, c.column, c.key, err)
 			continue

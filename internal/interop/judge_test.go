@@ -166,7 +166,7 @@ func (s *stage) receiptOf(t *testing.T, c cell, post exchange) (*as2.MDN, error)
 		}
 		m = posts[0].Request
 	}
-	return as2.ParseMDN(m.Header, m.Body, cms.Pinned(certificate(t, "us")), time.Now())
+	return as2.ParseMDN(m.Header, m.Body, cms.Pinned(certificate("us")), time.Now())
 }
 
 // asDescribed opens a recorded message by the receiver's key: the case must be what it
@@ -180,25 +180,13 @@ func (c cell) asDescribed(t *testing.T, m message, receiver, sender string) erro
 		return err
 	}
 	opened, err := as2.Open(e, bytes.NewReader(m.Body), func(as2.Part) (io.WriteCloser, error) { return discard{io.Discard}, nil }, as2.OpenOptions{
-		Identities: []cms.Identity{identity(t, receiver)}, Trust: cms.Pinned(certificate(t, sender)),
+		Identities: []cms.Identity{identity(receiver)}, Trust: cms.Pinned(certificate(sender)),
 		At: time.Now(), Ciphers: everyCipher(t), Digests: []cms.Digest{cms.SHA1, cms.SHA224, cms.SHA256, cms.SHA384, cms.SHA512}, Spool: memorySpool,
 	})
 	if err != nil {
 		return fmt.Errorf("the recorded message: %w", err)
 	}
-	var want []string
-	if c.encrypted() {
-		want = append(want, "encrypted "+c.encrypt)
-	}
-	if c.compress == "after-sign" {
-		want = append(want, "compressed")
-	}
-	if c.signed() {
-		want = append(want, "signed "+c.sign)
-	}
-	if c.compress == "before-sign" {
-		want = append(want, "compressed")
-	}
+	want := c.layers()
 	if got := as2.LayerNames(opened.Layers); !slices.Equal(got, want) {
 		return fmt.Errorf("the message has the layers %q, not %q", got, want)
 	}

@@ -4,14 +4,13 @@ package interop
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"os"
 	"testing"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/testdata/keys"
 )
 
 // spoilerFor is what does the harm of a cell on the way, or nil.
@@ -48,37 +47,16 @@ func change(m *message, i int) {
 	}
 }
 
-// certificate reads one of the committed certificates.
-func certificate(t *testing.T, name string) *x509.Certificate {
-	t.Helper()
-	c, err := x509.ParseCertificate(pemFile(t, keyPath(t, name)+".pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+// certificate is one of the committed certificates.
+func certificate(name string) *x509.Certificate {
+	c, _ := keys.Load(name + "-rsa")
 	return c
 }
 
-// identity reads a certificate with its key.
-func identity(t *testing.T, name string) cms.Identity {
-	t.Helper()
-	key, err := x509.ParsePKCS8PrivateKey(pemFile(t, keyPath(t, name)+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cms.Identity{Certificate: certificate(t, name), Key: key.(crypto.PrivateKey)}
-}
-
-func pemFile(t *testing.T, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		t.Fatalf("%s is no PEM", path)
-	}
-	return block.Bytes
+// identity is a committed certificate with its key.
+func identity(name string) cms.Identity {
+	c, key := keys.Load(name + "-rsa")
+	return cms.Identity{Certificate: c, Key: key}
 }
 
 // everyCipher is all that cms knows, the legacy ones too.
