@@ -45,6 +45,7 @@ func ranks() map[string]int {
 		"internal/archtest":          firstTestRank + 2,
 		"internal/judges":            firstTestRank + 2,
 		"internal/conformance":       firstTestRank + 2,
+		"internal/vectors":           firstTestRank + 2,
 		"internal/interop":           firstTestRank + 2,
 		"internal/ci/samples":        firstTestRank + 2,
 		"internal/ci/keys":           firstTestRank + 2,

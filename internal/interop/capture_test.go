@@ -51,7 +51,7 @@ func worthKeeping(c cell) bool {
 	case c.section == "Permutations" && c.dir == in:
 		return c.receipt == "signed" && !c.async || c.protection() == "signed, encrypted"
 	case c.section == "Permutations":
-		return c.protection() == "signed, encrypted" || c.protection() == "plain"
+		return c.receipt != "none" && (c.protection() == "signed, encrypted" || c.protection() == "plain")
 	case c.dir == out:
 		return c.section == "Signatures" || c.section == "What must be refused" && refusalOf(c) != ""
 	}
@@ -91,8 +91,11 @@ func (s *stage) save(t *testing.T, c cell) {
 		return
 	}
 	e.Origin = versions[c.peer] + ": make interop-capture"
-	body, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(e); err != nil {
 		t.Fatal(err)
 	}
 	_, fields, _ := bytes.Cut(m.Head, []byte("\r\n")) // without request or status line
@@ -103,7 +106,7 @@ func (s *stage) save(t *testing.T, c cell) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"headers": fields, "body": m.Body, "expect.json": append(body, '\n')} {
+	for name, content := range map[string][]byte{"headers": fields, "body": m.Body, "expect.json": text.Bytes()} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -130,6 +133,9 @@ func (s *stage) messageVector(t *testing.T, c cell) (message, expectation, error
 		}
 		if m.MIC != nil {
 			e.MIC = m.MIC.String()
+		}
+		if !m.Disposition.Accepted() { // the peer is to blame: see blame.json
+			e.Disposition = m.Disposition.Modifier
 		}
 	}
 	return posts[0].Request, e, nil
@@ -163,6 +169,9 @@ func (s *stage) receiptVector(t *testing.T, c cell) (message, expectation, error
 	}
 	if o.Verdict == "accepted" && e.Disposition == "" {
 		e.MIC = sealed.MICs[0].String()
+	}
+	if e.Disposition == "" {
+		e.Disposition = "processed"
 	}
 	return m, e, nil
 }

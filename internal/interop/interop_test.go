@@ -109,11 +109,11 @@ func play(t *testing.T, p peer, all []cell, table *table) {
 		until(ctx, func() bool { return s.settled(t, c) })
 	}
 	for _, c := range cs {
-		note, err := s.judge(t, c)
+		said, err := s.judge(t, c)
 		if *capture && worthKeeping(c) {
 			s.save(t, c)
 		}
-		if err != nil && table.blamed(c) {
+		if err != nil && table.blamed(c, err) {
 			t.Logf("%s (%s, %s): the peer is blamed for: %v", c.row.name, c.column, c.key, err)
 			continue
 		}
@@ -121,10 +121,7 @@ func play(t *testing.T, p peer, all []cell, table *table) {
 			t.Errorf("%s (%s, %s): %v", c.row.name, c.column, c.key, err)
 			s.keep(t, c)
 		}
-		if why := p.nameless(c); why != "" && note == "" {
-			note = why
-		}
-		table.enter(c, note, err)
+		table.enter(c, said, p.nameless(c), err)
 	}
 	s.agent.end(t)
 	for _, x := range []*proxy{s.toPeer, s.toUs, s.later} {

@@ -64,7 +64,7 @@ func (*openAS2Server) lacks(c cell) string {
 // neither puts nor looks for it.
 func (*openAS2Server) nameless(c cell) string {
 	if !c.signed() && !c.encrypted() && c.compress == "none" {
-		return "without its name, which OpenAS2 neither writes into the HTTP header nor reads there"
+		return "without its name: OpenAS2 neither writes it into the HTTP header nor reads it there"
 	}
 	return ""
 }
