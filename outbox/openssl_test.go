@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestOpenSSLVerifiesTheEvidence(t *testing.T) {
 	_, o, tr := beginAsync(t, withhold)
 	receive(t, o, tr, nil)
 	carry(t, o, tr.ID)
-	e, err := OpenEvidence(o.p.Folder, tr.ID)
+	e, err := OpenEvidence(o.p.Folder, path.Join(evidenceDir, tr.ID))
 	if err != nil {
 		t.Fatal(err)
 	}

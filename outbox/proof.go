@@ -45,11 +45,12 @@ type Answered struct {
 // maxEvidence bounds each file but the message, in bytes.
 const maxEvidence = 16 << 20
 
-// OpenEvidence reads the evidence of a transfer out of a partner's folder.
-func OpenEvidence(folder fsx.FS, id string) (*Evidence, error) {
-	e := &Evidence{folder: folder, dir: path.Join(evidenceDir, id)}
+// OpenEvidence reads the evidence of a transfer: dir is .evidence/<id> in a partner's
+// folder, or wherever it was copied to.
+func OpenEvidence(folder fsx.FS, dir string) (*Evidence, error) {
+	e := &Evidence{folder: folder, dir: dir}
 	if err := e.read(); err != nil {
-		return nil, fmt.Errorf("outbox: evidence of transfer %s: %w", id, err)
+		return nil, fmt.Errorf("outbox: evidence %s: %w", dir, err)
 	}
 	return e, nil
 }
@@ -156,7 +157,9 @@ type Statement struct {
 	File    string `json:"file"`
 	Accepts bool   `json:"accepts"` // signed by the partner, for this message, with its MIC, and positive
 	Signer  string `json:"signer,omitempty"`
-	Fact    string `json:"fact"`
+	// Certificate is the signer's, as the SHA-256 of its DER.
+	Certificate string `json:"certificate,omitempty"`
+	Fact        string `json:"fact"`
 }
 
 // Verify proves again, from the evidence alone, that the partner received what was sent:
@@ -216,7 +219,7 @@ func (e *Evidence) state(s as2.Sealed, a Answered, open as2.OpenOptions) Stateme
 		return st
 	}
 	if m.Signer != nil {
-		st.Signer = m.Signer.Subject.String()
+		st.Signer, st.Certificate = m.Signer.Subject.String(), fingerprint(m.Signer)
 	}
 	f := answerFacts{mdn: m}
 	judged := judgeReceipt(s, e.Transfer.MessageID, false, f, Policy{})

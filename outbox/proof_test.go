@@ -62,7 +62,7 @@ func TestEvidenceProves(t *testing.T) {
 		if got := names(t, f, tr.ID); got != "answer-2.http certificates.pem message request.http transfer.json" {
 			t.Errorf("the evidence is %s", got)
 		}
-		e, err := OpenEvidence(f, tr.ID)
+		e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestEvidenceProves(t *testing.T) {
 		if got := names(t, f, tr.ID); got != "answer-1.http answer-2.http answer-3.http certificates.pem message receipt-*.http receipt-*.http request.http transfer.json" {
 			t.Errorf("the evidence is %s", got)
 		}
-		e, err := OpenEvidence(f, tr.ID)
+		e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestEvidenceThatDoesNotProve(t *testing.T) {
 			if c.change != nil {
 				c.change(t, f, path.Join(evidenceDir, tr.ID))
 			}
-			e, err := OpenEvidence(f, tr.ID)
+			e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func TestEvidenceThatCannotBeRead(t *testing.T) {
 		for what, content := range map[string]string{"empty": "", "garbage": "\x00\x01", "cut off": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"} {
 			f := proven(t, o, tr.ID)
 			must(fsx.Rewrite(f, path.Join(evidenceDir, tr.ID, name), filePerm, []byte(content)))
-			if e, err := OpenEvidence(f, tr.ID); err == nil && (name != certificatesFile || len(e.Partner) > 0) {
+			if e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID)); err == nil && (name != certificatesFile || len(e.Partner) > 0) {
 				t.Errorf("%s, %s: no error", name, what)
 			}
 		}

@@ -240,7 +240,7 @@ func TestRolloverWithoutDowntime(t *testing.T) {
 	}
 	carry(t, o, tr.ID)
 	tr = filed(t, o, tr.ID, ledger.VerdictAccepted)
-	e, err := OpenEvidence(o.p.Folder, tr.ID)
+	e, err := OpenEvidence(o.p.Folder, path.Join(evidenceDir, tr.ID))
 	if err != nil {
 		t.Fatal(err)
 	}

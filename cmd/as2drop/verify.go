@@ -13,6 +13,7 @@ import (
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/evidence"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -46,7 +47,12 @@ func (c *verifyCmd) Run(g *globals) error {
 	}
 	defer remove()
 	k.At, k.Spool = g.now(), func() (cms.Spool, error) { return temp.next() }
-	proof, err := evidence.Prove(os.DirFS(folder), k, func() (evidence.TempFile, error) { return temp.next() })
+	dir, err := fsx.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // nothing was written
+	proof, err := evidence.Prove(dir, ".", k, func() (evidence.TempFile, error) { return temp.next() })
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, evidence.ErrNone) {
 		return fmt.Errorf("%s: %w; evidence is complete once a transfer is filed or a message published", folder, err)
 	}

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -10,8 +9,6 @@ import (
 	"github.com/as2drop/as2drop/internal/bundle"
 	"github.com/as2drop/as2drop/internal/inspection"
 )
-
-func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
 
 // contents are the files inside of a message, unpacked where it is a zip.
 type contents struct {

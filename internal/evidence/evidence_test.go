@@ -20,9 +20,11 @@ import (
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/inbox"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
 	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/outbox"
 )
 
 // world is a station that is its own partner and has sent one batch to itself.
@@ -104,7 +106,7 @@ func (w *world) load(dir fs.FS) error {
 			return err
 		}
 		into := &w.sent
-		if _, err := fs.Stat(dir, id+"/"+receivedRecord); err == nil {
+		if _, err := fs.Stat(dir, id+"/"+inbox.EvidenceRecord); err == nil {
 			into = &w.received
 		}
 		if *into == nil {
@@ -115,8 +117,19 @@ func (w *world) load(dir fs.FS) error {
 	})
 }
 
-func prove(t *testing.T, dir fs.FS, k inspection.Keys) *Proof {
+func prove(t *testing.T, files fstest.MapFS, k inspection.Keys) *Proof {
 	t.Helper()
+	path := t.TempDir()
+	for name, f := range files {
+		if err := os.WriteFile(filepath.Join(path, name), f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := fsx.OpenRoot(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close() // nothing is written
 	spools, err := fsx.OpenRoot(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +140,7 @@ func prove(t *testing.T, dir fs.FS, k inspection.Keys) *Proof {
 		}
 	})
 	n := 0
-	p, err := Prove(dir, k, func() (TempFile, error) {
+	p, err := Prove(dir, ".", k, func() (TempFile, error) {
 		n++
 		return fsx.NewSpool(spools, fmt.Sprint(n), 0o600)
 	})
@@ -191,16 +204,18 @@ func TestProof(t *testing.T) {
 		proven bool
 		says   string
 	}{
-		"sent":                       {w.sent, none, w.keys, true, "exactly these 2 files"},
-		"sent, message changed":      {w.sent, flip("message"), w.keys, false, "contradicts itself"},
-		"sent, message cut":          {w.sent, func(m fstest.MapFS) { m["message"].Data = m["message"].Data[:900] }, w.keys, false, "could not be opened"},
-		"sent, message gone":         {w.sent, remove("message"), w.keys, false, "the message itself was not kept"},
-		"sent, no key":               {w.sent, none, inspection.Keys{At: w.keys.At}, false, "could not be opened"},
-		"sent, receipt gone":         {w.sent, remove("answer-1.http"), w.keys, false, "no receipt here"},
-		"sent, receipt changed":      {w.sent, replace("answer-1.http", "; processed", "; Processed"), w.keys, false, "no signature that counts"},
-		"sent, other Message-ID":     {w.sent, replace("request.http", "Message-ID: <", "Message-ID: <x"), w.keys, false, "FAILED"},
-		"sent, certificate gone":     {w.sent, func(m fstest.MapFS) { m["certificates.pem"].Data = nil }, w.keys, false, "does not verify with the certificates"},
-		"sent, record of other file": {w.sent, func(m fstest.MapFS) { edit(t, m[sentRecord], func(x *ledger.Transfer) { x.Members[0].SHA256 = "00" }) }, w.keys, false, "is not in the message"},
+		"sent":                   {w.sent, none, w.keys, true, "exactly these 2 files"},
+		"sent, message changed":  {w.sent, flip("message"), w.keys, false, "contradicts itself"},
+		"sent, message cut":      {w.sent, func(m fstest.MapFS) { m["message"].Data = m["message"].Data[:900] }, w.keys, false, "was changed"},
+		"sent, message gone":     {w.sent, remove("message"), w.keys, false, "message itself was not kept"},
+		"sent, no key":           {w.sent, none, inspection.Keys{At: w.keys.At}, false, "cannot be opened again"},
+		"sent, receipt gone":     {w.sent, remove("answer-1.http"), w.keys, false, "no receipt here"},
+		"sent, receipt changed":  {w.sent, replace("answer-1.http", "; processed", "; Processed"), w.keys, false, "does not count"},
+		"sent, other Message-ID": {w.sent, replace("request.http", "Message-ID: <", "Message-ID: <x"), w.keys, false, "FAILED"},
+		"sent, certificate gone": {w.sent, func(m fstest.MapFS) { m["certificates.pem"].Data = nil }, w.keys, false, "does not verify with the certificates"},
+		"sent, record of other file": {w.sent, func(m fstest.MapFS) {
+			edit(t, m[outbox.EvidenceTransfer], func(x *ledger.Transfer) { x.Members[0].SHA256 = "00" })
+		}, w.keys, false, "is not in the message"},
 		"sent, an error page more": {w.sent, func(m fstest.MapFS) {
 			m["answer-2.http"] = &fstest.MapFile{Data: []byte("HTTP/1.1 200\r\nContent-Type: text/html\r\n\r\n<html>")}
 		}, w.keys, true, "text/html"},
@@ -210,9 +225,9 @@ func TestProof(t *testing.T) {
 		"received, message gone":    {w.received, remove("raw"), w.keys, false, "no signature of the sender"},
 		"received, receipt gone":    {w.received, remove("receipt.mdn"), w.keys, true, "none was asked for"},
 		"received, receipt changed": {w.received, replace("receipt.mdn", "; processed", "; Processed"), w.keys, false, "signature does not verify"},
-		"received, sender unknown":  {w.received, func(m fstest.MapFS) { edit(t, m[receivedRecord], func(x *ledger.Received) { x.SignedBy = nil }) }, w.keys, false, "does not verify"},
+		"received, sender unknown":  {w.received, func(m fstest.MapFS) { edit(t, m[inbox.EvidenceRecord], func(x *ledger.Received) { x.SignedBy = nil }) }, w.keys, false, "does not verify"},
 		"received, record of other file": {w.received, func(m fstest.MapFS) {
-			edit(t, m[receivedRecord], func(x *ledger.Received) { x.Files[0].SHA256 = "00" })
+			edit(t, m[inbox.EvidenceRecord], func(x *ledger.Received) { x.Files[0].SHA256 = "00" })
 		}, w.keys, false, "is not in the message"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -235,7 +250,12 @@ func TestProof(t *testing.T) {
 
 // A folder of something else is no evidence.
 func TestNoEvidence(t *testing.T) {
-	if _, err := Prove(fstest.MapFS{"x": {}}, inspection.Keys{}, nil); !errors.Is(err, ErrNone) {
+	dir, err := fsx.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close() // nothing is written
+	if _, err := Prove(dir, ".", inspection.Keys{}, nil); !errors.Is(err, ErrNone) {
 		t.Error(err)
 	}
 }

@@ -1,14 +1,18 @@
 package evidence
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"path"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/inbox"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
+	"github.com/as2drop/as2drop/outbox"
 )
 
 // Outcome is what a step came to.
@@ -63,25 +67,24 @@ func (p *Proof) failed() bool {
 // ErrNone means that a folder is no evidence of ours.
 var ErrNone = errors.New("no evidence of a transfer or received message is here")
 
-// Prove looks at the folder of one transfer or received message. keys are ours, to open
-// what is encrypted; Trust of them is not used, the certificates come from the folder.
-// temp makes room for the files inside of the message.
+// Prove looks at the folder of one transfer or received message: dir is its path in
+// folder. keys are ours, to open what is encrypted; Trust of them is not used, the
+// certificates come from the folder. temp makes room for the files inside of the message.
 //
 // The error says that the folder could not be read; what it shows, or does not, is in
 // the Proof.
-func Prove(dir fs.FS, keys inspection.Keys, temp Temp) (*Proof, error) {
+func Prove(folder fsx.FS, dir string, keys inspection.Keys, temp Temp) (*Proof, error) {
 	for _, kind := range []struct {
 		record string
-		prove  func(fs.FS, []byte, inspection.Keys, Temp) (*Proof, error)
-	}{{sentRecord, proveSent}, {receivedRecord, proveReceived}} {
-		record, err := fs.ReadFile(dir, kind.record)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		prove  func(fsx.FS, string, inspection.Keys, Temp) (*Proof, error)
+	}{{outbox.EvidenceTransfer, proveSent}, {inbox.EvidenceRecord, proveReceived}} {
+		there, err := fsx.Exists(folder, path.Join(dir, kind.record))
 		if err != nil {
 			return nil, err
 		}
-		return kind.prove(dir, record, keys, temp)
+		if there {
+			return kind.prove(folder, dir, keys, temp)
+		}
 	}
 	return nil, ErrNone
 }
@@ -97,16 +100,18 @@ type TempFile interface {
 	io.Closer
 }
 
+// maxRecord bounds each file but the message, in bytes.
+const maxRecord = 16 << 20
+
 // open takes the kept message apart.
-func open(dir fs.FS, header []byte, body string, k inspection.Keys, c *contents) (*inspection.Message, error) {
-	f, err := dir.Open(body)
+func open(folder fsx.FS, dir, header string, body io.Reader, k inspection.Keys, c *contents) (*inspection.Message, error) {
+	h, err := fsx.ReadFile(folder, path.Join(dir, header), maxRecord)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // opened for reading: nothing can be lost
-	raw, err := inspection.Read(newReader(header), f)
+	raw, err := inspection.Read(bytes.NewReader(h), body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", header, err)
 	}
 	return inspection.OpenMessage(raw, k, c.sink)
 }

@@ -6,23 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/inbox"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
 	"github.com/as2drop/as2drop/ledger"
 )
 
-const receivedRecord = inbox.EvidenceRecord
-
-func proveReceived(dir fs.FS, record []byte, k inspection.Keys, temp Temp) (p *Proof, err error) {
+func proveReceived(folder fsx.FS, dir string, k inspection.Keys, temp Temp) (p *Proof, err error) {
 	var row ledger.Received
-	if err := json.Unmarshal(record, &row); err != nil {
-		return nil, fmt.Errorf("%s: %w", receivedRecord, err)
+	record, err := fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceRecord), maxRecord)
+	if err == nil {
+		err = json.Unmarshal(record, &row)
 	}
-	p = &Proof{ID: row.ID, Direction: "received", MessageID: row.MessageID}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", inbox.EvidenceRecord, err)
+	}
+	p = &Proof{ID: row.ID, Direction: "received", MessageID: row.MessageID, Files: []File{}}
 	if row.State == "" {
 		p.Conclusion = "not proven: the message was refused"
 		p.step("record", Shown, "the message was refused; as2drop inspect takes it apart")
@@ -30,18 +34,18 @@ func proveReceived(dir fs.FS, record []byte, k inspection.Keys, temp Temp) (p *P
 	}
 	sender, err := trusted(row.SignedBy)
 	if err != nil {
-		return nil, fmt.Errorf("%s: signed_by: %w", receivedRecord, err)
+		return nil, fmt.Errorf("%s: signed_by: %w", inbox.EvidenceRecord, err)
 	}
 	ours, err := trusted(row.ReceiptBy)
 	if err != nil {
-		return nil, fmt.Errorf("%s: receipt_by: %w", receivedRecord, err)
+		return nil, fmt.Errorf("%s: receipt_by: %w", inbox.EvidenceRecord, err)
 	}
-	m, signed, err := p.receivedMessage(dir, &row, trustOnly(k, sender), temp)
+	m, signed, err := p.receivedMessage(folder, dir, &row, trustOnly(k, sender), temp)
 	if err != nil {
 		return nil, err
 	}
 	if m != nil {
-		if err := p.ourReceipt(dir, m, trustOnly(k, ours)); err != nil {
+		if err := p.ourReceipt(folder, dir, m, trustOnly(k, ours)); err != nil {
 			return nil, err
 		}
 	}
@@ -66,18 +70,19 @@ func trusted(der []byte) (cms.Trust, error) {
 }
 
 // receivedMessage opens what came. It returns nil if it was not kept or cannot be opened.
-func (p *Proof) receivedMessage(dir fs.FS, row *ledger.Received, k inspection.Keys, temp Temp) (m *inspection.Message, signed bool, err error) {
-	header, err := fs.ReadFile(dir, inbox.EvidenceHeader)
-	if err != nil {
-		return nil, false, err
-	}
-	if _, err := fs.Stat(dir, inbox.EvidenceBody); err != nil {
+func (p *Proof) receivedMessage(folder fsx.FS, dir string, row *ledger.Received, k inspection.Keys, temp Temp) (m *inspection.Message, signed bool, err error) {
+	body, err := folder.OpenFile(path.Join(dir, inbox.EvidenceBody), fsx.ReadOnly, 0)
+	if errors.Is(err, fs.ErrNotExist) {
 		p.step("message", Missing, "it was larger than evidence_up_to and not kept")
 		return nil, false, nil
 	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer body.Close() // opened for reading: nothing can be lost
 	c := &contents{temp: temp}
 	defer func() { err = errors.Join(err, c.close()) }()
-	m, err = open(dir, header, inbox.EvidenceBody, k, c)
+	m, err = open(folder, dir, inbox.EvidenceHeader, body, k, c)
 	if err != nil {
 		return nil, false, err
 	}
@@ -99,8 +104,8 @@ func (p *Proof) receivedMessage(dir fs.FS, row *ledger.Received, k inspection.Ke
 }
 
 // ourReceipt shows what we have signed for.
-func (p *Proof) ourReceipt(dir fs.FS, m *inspection.Message, k inspection.Keys) error {
-	f, err := dir.Open(inbox.EvidenceReceipt)
+func (p *Proof) ourReceipt(folder fsx.FS, dir string, m *inspection.Message, k inspection.Keys) error {
+	f, err := folder.OpenFile(path.Join(dir, inbox.EvidenceReceipt), fsx.ReadOnly, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		p.step("receipt", Shown, "none was asked for")
 		return nil
