@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,16 +16,15 @@ import (
 )
 
 type inspectCmd struct {
-	File        string   `arg:"" help:"The captured HTTP request or answer, or its header alone."`
-	Body        string   `arg:"" optional:"" help:"The body, if it is in a file of its own."`
-	Config      string   `short:"c" env:"AS2DROP_CONFIG" placeholder:"FILE" help:"Take keys and certificates from this config. Also: $$AS2DROP_CONFIG."`
-	Key         []string `placeholder:"FILE" help:"A private key that opens the message; with --certificate."`
-	Certificate []string `placeholder:"FILE" help:"The certificate of each --key, in the same order."`
-	Trust       []string `placeholder:"FILE" help:"Certificates that the signer may have."`
-	Receipt     string   `placeholder:"FILE" help:"A receipt for this message, header and body: compare the MICs."`
-	All         bool     `help:"Show every known way to compute the MIC."`
-	Out         string   `placeholder:"FOLDER" help:"Write the files of the message into this folder."`
-	JSON        bool     `help:"As JSON."`
+	keyFlags
+	File    string   `arg:"" help:"The captured HTTP request or answer, or its header alone."`
+	Body    string   `arg:"" optional:"" help:"The body, if it is in a file of its own."`
+	Config  string   `short:"c" env:"AS2DROP_CONFIG" placeholder:"FILE" help:"Take keys and certificates from this config. Also: $$AS2DROP_CONFIG."`
+	Trust   []string `placeholder:"FILE" help:"Certificates that the signer may have."`
+	Receipt string   `placeholder:"FILE" help:"A receipt for this message, header and body: compare the MICs."`
+	All     bool     `help:"Show every known way to compute the MIC."`
+	Out     string   `placeholder:"FOLDER" help:"Write the files of the message into this folder."`
+	JSON    bool     `help:"As JSON."`
 }
 
 func (c *inspectCmd) Help() string {
@@ -39,6 +37,7 @@ Exit codes: 0 a station would accept it; 1 it could not be read; 2 the command l
 Examples:
   as2drop inspect -c config.yaml var/partners/acme/.evidence/06fn2z/request.http var/partners/acme/.evidence/06fn2z/message
   as2drop inspect capture.http --key our.key --certificate our.pem --trust theirs.pem
+  as2drop inspect headers.txt body --key our.p12 --password-file our.password
   as2drop inspect capture.http -c config.yaml --receipt answer.http --json`
 }
 
@@ -146,16 +145,11 @@ func (c *inspectCmd) sink() (as2.Sink, error) {
 // keys gathers what the command line names.
 func (c *inspectCmd) keys(g *globals) (inspection.Keys, error) {
 	var k inspection.Keys
-	if len(c.Key) != len(c.Certificate) {
-		return k, fmt.Errorf("--key is given %d times and --certificate %d times; each key needs its certificate", len(c.Key), len(c.Certificate))
+	ids, err := c.identities(g)
+	if err != nil {
+		return k, err
 	}
-	for i, file := range c.Key {
-		id, err := identity(c.Certificate[i], file)
-		if err != nil {
-			return k, err
-		}
-		k.Identities = append(k.Identities, id)
-	}
+	k.Identities = ids
 	var named cms.Trust
 	for _, file := range c.Trust {
 		certs, err := keys.Certificates(file)
@@ -178,21 +172,6 @@ func (c *inspectCmd) keys(g *globals) (inspection.Keys, error) {
 		k.Trust = configured.Trust
 	}
 	return k, nil
-}
-
-func identity(certificate, key string) (cms.Identity, error) {
-	certs, err := keys.Certificates(certificate)
-	if err != nil {
-		return cms.Identity{}, err
-	}
-	if len(certs) == 0 {
-		return cms.Identity{}, errors.New(certificate + ": no certificate in it")
-	}
-	private, err := keys.Private(key)
-	if err == nil {
-		err = keys.Match(certs[0], private)
-	}
-	return cms.Identity{Certificate: certs[0], Key: private}, err
 }
 
 // configKeys are the keys of all stations, and whose signatures count for an AS2 name:

@@ -20,10 +20,9 @@ import (
 
 type verifyCmd struct {
 	configFlag
-	What        string `arg:"" help:"A transfer or received message: its identifier or the beginning of one, a key such as INV-1001, a Message-ID, or the path of an evidence folder."`
-	Key         string `placeholder:"FILE" help:"Our private key that opens the message, where no config has it any more; with --certificate."`
-	Certificate string `placeholder:"FILE" help:"Its certificate."`
-	JSON        bool   `help:"As JSON."`
+	keyFlags
+	What string `arg:"" help:"A transfer or received message: its identifier or the beginning of one, a key such as INV-1001, a Message-ID, or the path of an evidence folder."`
+	JSON bool   `help:"As JSON."`
 }
 
 func (c *verifyCmd) Help() string {
@@ -72,18 +71,11 @@ func (c *verifyCmd) Run(g *globals) error {
 
 // find says where the evidence is and what opens it.
 func (c *verifyCmd) find(g *globals) (k inspection.Keys, folder string, err error) {
-	if (c.Key == "") != (c.Certificate == "") {
-		return k, "", exit{exitUsage, errors.New("--key and --certificate belong together")}
-	}
-	if c.Key != "" {
-		id, err := identity(c.Certificate, c.Key)
-		if err != nil {
-			return k, "", exit{exitUsage, err}
-		}
-		k.Identities = append(k.Identities, id)
+	if k.Identities, err = c.identities(g); err != nil {
+		return k, "", exit{exitUsage, err}
 	}
 	isFolder := strings.ContainsRune(c.What, filepath.Separator)
-	if isFolder && c.Key != "" {
+	if isFolder && len(c.Key) > 0 {
 		return k, c.What, nil // for evidence that outlived its config
 	}
 	cfg, err := c.load(g)
