@@ -14,7 +14,7 @@ fetch() {
 # python_with REQUIREMENTS prints the interpreter of an environment with these packages.
 python_with() {
     local venv
-    venv="$PWD/.cache/judges/python-$(cat "$1" <(python3 --version) | sha256sum | cut -c 1-16)"
+    venv="$PWD/.cache/fetched/python-$(cat "$1" <(python3 --version) | sha256sum | cut -c 1-16)"
     if [ ! -f "$venv/.complete" ]; then
         rm -rf "$venv"
         python3 -m venv "$venv" >&2
@@ -28,7 +28,7 @@ python_with() {
 from_maven() {
     local pom=$1 goal=$2 dir
     shift 2
-    dir="$PWD/.cache/judges/$(basename "$pom" -pom.xml)-$(sha256sum "$pom" | cut -c 1-16)"
+    dir="$PWD/.cache/fetched/$(basename "$pom" -pom.xml)-$(sha256sum "$pom" | cut -c 1-16)"
     if [ ! -f "$dir/.complete" ]; then
         rm -rf "$dir"
         mkdir -p "$dir"
