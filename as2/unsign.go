@@ -14,19 +14,18 @@ import (
 	"github.com/as2drop/as2drop/cms"
 )
 
-// sign adds a layer that is signed. The outermost signature makes the MIC.
-func (p *peeler) sign(l Layer) (at int, outermost bool) {
-	outermost = !p.opened.Signed
+// sign adds a layer that is signed.
+func (p *peeler) sign(l Layer) (at int) {
 	p.opened.Signed = true
 	l.Kind = Signed
-	return p.layer(l), outermost
+	return p.layer(l)
 }
 
 // signed reads a multipart/signed (RFC 1847, 2.1): the first part passes through the
 // digests as it is, then its signature is verified. What is wrong inside of the part
 // counts only if the signature is good.
 func (p *peeler) signed(body io.Reader, params map[string]string) error {
-	at, outermost := p.sign(Layer{})
+	at := p.sign(Layer{})
 	ps, err := newParts(body, params["boundary"])
 	if err == nil {
 		err = firstPart(ps)
@@ -48,7 +47,7 @@ func (p *peeler) signed(body io.Reader, params map[string]string) error {
 	if sums.canonical != nil {
 		content.canonical = sums.canonical.mics()
 	}
-	v, verr := p.verify(s, content, outermost, at)
+	v, verr := p.verify(s, content, at)
 	if verr != nil {
 		return verr
 	}
@@ -63,7 +62,7 @@ func (p *peeler) signed(body io.Reader, params map[string]string) error {
 
 // opaque reads a SignedData that holds what it signs (RFC 5751, 3.4.2).
 func (p *peeler) opaque(body io.Reader) error {
-	at, outermost := p.sign(Layer{Opaque: true})
+	at := p.sign(Layer{Opaque: true})
 	s, err := cms.OpenSigned(body, p.o.Limits)
 	switch {
 	case err != nil:
@@ -75,7 +74,7 @@ func (p *peeler) opaque(body io.Reader) error {
 	if end != nil || p.failed() {
 		return p.brokenSignature(cmp.Or(end, err))
 	}
-	if _, verr := p.verify(s, digested{exact: sorted(s.Sums())}, outermost, at); verr != nil {
+	if _, verr := p.verify(s, digested{exact: sorted(s.Sums())}, at); verr != nil {
 		return verr
 	}
 	if err != nil {
@@ -176,9 +175,9 @@ type digested struct {
 	head      []byte // its first bytes; nil = package cms has looked at them
 }
 
-// verify decides about a signature. The outermost one makes the MIC. In an examination
-// nil is the answer to what Open would refuse.
-func (p *peeler) verify(s *cms.Signature, c digested, outermost bool, at int) (*cms.Verified, error) {
+// verify decides about a signature. The outermost one makes the MIC: it is verified
+// last. In an examination nil is the answer to what Open would refuse.
+func (p *peeler) verify(s *cms.Signature, c digested, at int) (*cms.Verified, error) {
 	l := &p.opened.Layers[at]
 	if signers := s.Signers(); len(signers) > 0 {
 		l.Digest, l.Scheme = signers[0].Digest, signers[0].Scheme // as claimed, until it is verified
@@ -211,10 +210,7 @@ func (p *peeler) verify(s *cms.Signature, c digested, outermost bool, at int) (*
 	l.Digest, l.Scheme, l.Attributes, l.ByAuthority = v.Digest, v.Scheme, v.Attributes, v.ByAuthority
 	l.Signer, l.Legacy = v.Certificate.Subject.String(), v.Digest == cms.SHA1
 	p.noteSigner(v)
-	if outermost {
-		p.opened.Signer = v.Certificate
-		p.opened.MICs = firstOf(mics, v.Digest)
-	}
+	p.opened.Signer, p.opened.MICs = v.Certificate, firstOf(mics, v.Digest)
 	return v, nil
 }
 
