@@ -562,3 +562,55 @@ func TestCredentials(t *testing.T) {
 		})
 	}
 }
+
+// The first copy asked for no receipt, the next one does, at once or later.
+func TestARepeatAsksForTheReceipt(t *testing.T) {
+	plain := seal(zipped(batch), nil)
+	silent := message{plain.header.Clone(), plain.body}
+	silent.header.Del("Disposition-Notification-To")
+	w := newWorld(message{})
+	in := w.opened(t)
+	if r := post(in, silent); r.Status != 200 || len(r.Body) > 0 {
+		t.Fatalf("%d %q", r.Status, r.Body)
+	}
+	w.got(post(in, plain).Body)
+	post(in, asLater(plain))
+	must(w.work(in))
+	if !bytes.Contains(w.receipt, []byte("Original-Message-ID: <1@acme>")) || w.differs || w.posts != 1 || len(w.content()) != 3 {
+		t.Errorf("%q, differ: %v, %d posts, %v", w.receipt, w.differs, w.posts, w.content())
+	}
+}
+
+// A moment that lies beyond every wait was set by a clock that was wrong.
+func TestAClockThatWasWrong(t *testing.T) {
+	w := newWorld(message{})
+	in := w.opened(t)
+	w.now = moment.AddDate(5, 0, 0)
+	post(in, asLater(seal(zipped(batch), nil)))
+	w.now = moment
+	must(w.work(in))
+	if w.posts != 1 || len(w.content()) != 3 || w.now.After(moment) {
+		t.Errorf("%d posts, %v, at %v", w.posts, w.content(), w.now)
+	}
+}
+
+// What could not be published at once is published by Work, if no repeat comes before.
+func TestPublishedByWork(t *testing.T) {
+	w := newWorld(message{})
+	in := w.opened(t)
+	deliver := in.deliver
+	in.deliver = func(context.Context, *Partner, *ledger.Received) error { return errors.New("the disk is gone") }
+	if r := post(in, seal(zipped(batch), nil)); r.Status != 503 {
+		t.Fatal(r.Status)
+	}
+	post(in, asLater(seal([]byte("x"), func(o *as2.SealOptions) { o.MessageID, o.ContentType, o.Filename = "<2@acme>", "text/plain", "n.txt" })))
+	_ = in.openStored(context.Background(), in.names["acme"]) // it says that the disk is gone
+	if len(w.content()) > 0 {
+		t.Fatal(w.content())
+	}
+	in.deliver = deliver
+	must(w.work(in))
+	if len(w.content()) != 4 || w.posts != 1 {
+		t.Errorf("%v, %d posts", w.content(), w.posts)
+	}
+}
