@@ -47,6 +47,7 @@ func TestSeveralParts(t *testing.T) {
 		"a document and its scan":    {nil, []message{related("<1@x>", "<doc>", scan, invoice)}, "INV-1.xml", []string{"INV-1.xml", "INV-1_scan.pdf"}},
 		"a zip among them":           {nil, []message{related("<1@x>", "<doc>", invoice, zip)}, "INV-1.xml", []string{"INV-1.xml", "INV-1_all.zip"}},
 		"the root has another name":  {nil, []message{related("<1@x>", "<doc>", scan, "Content-Type: application/pdf; name=cover.pdf\nContent-ID: <doc>\n\n%PDF 2")}, "cover.pdf", []string{"INV-1_scan.pdf", "cover.pdf"}},
+		"names speak for another":    {nil, []message{related("<1@x>", "<doc>", "Content-Type: application/pdf; name=cover.pdf\nContent-ID: <doc>\n\n%PDF 2", strings.ReplaceAll(invoice, "<doc>", "<x>"))}, "cover.pdf", []string{"INV-1.xml", "cover.pdf"}},
 		"no root is named":           {nil, []message{related("<1@x>", "", invoice, scan)}, "INV-1.xml", []string{"INV-1.xml", "INV-1_scan.pdf"}},
 		"twice the same name":        {nil, []message{related("<1@x>", "<doc>", invoice, scan, scan)}, "INV-1.xml", []string{"INV-1.xml", "INV-1_scan.pdf", "INV-1_scan~2.pdf"}},
 		"names that climb":           {nil, []message{related("<1@x>", "<doc>", invoice, strings.ReplaceAll(scan, "INV-1_scan", "../../INV-1_scan"))}, "INV-1.xml", []string{"INV-1.xml", "_.._INV-1_scan.pdf"}},
