@@ -616,3 +616,87 @@ func TestPublishedByWork(t *testing.T) {
 		t.Errorf("%v, %d posts", w.content(), w.posts)
 	}
 }
+
+// Below the reserve nothing is opened and nothing posted; then both go on.
+func TestBelowTheReserve(t *testing.T) {
+	w := newWorld(message{})
+	in := w.opened(t)
+	p := in.names["acme"]
+	post(in, asLater(seal(zipped(batch), nil)))
+	for _, step := range []string{"open", "post"} {
+		p.Reserve = 1 << 50
+		if next, err := in.Work(context.Background(), "acme"); err == nil || !next.After(w.now) || w.posts > 0 || step == "open" && len(w.content()) > 0 {
+			t.Errorf("%s: %v, %v, %d posts, %v", step, next, err, w.posts, w.content())
+		}
+		p.Reserve, w.now = 0, w.now.Add(time.Hour)
+		must(in.openStored(context.Background(), p))
+	}
+	must(w.work(in))
+	if w.posts != 1 || len(w.content()) != 3 {
+		t.Errorf("%d posts, %v", w.posts, w.content())
+	}
+}
+
+// The disk fails when all is committed and only the staging folder is left to be moved
+// or removed: that is made up for, and no receipt waits for a restart.
+func TestFaultsAfterTheCommit(t *testing.T) {
+	ids := testKeys()
+	good := asLater(seal(zipped(batch), nil))
+	bad := asLater(seal([]byte("x"), func(o *as2.SealOptions) { o.Sign = signerOf(ids[2])(moment) }))
+	for name, c := range map[string]struct {
+		messages []message
+		fails    int
+		posts    int
+	}{
+		"accepted": {[]message{good}, 2, 1},
+		"refused":  {[]message{bad}, 2, 1},
+		"a repeat": {[]message{good, good}, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(message{})
+			fails := 0
+			w.fs = func(f fsx.FS) fsx.FS { return &failing{f, &fails} }
+			in := w.opened(t)
+			for i, m := range c.messages {
+				if i == len(c.messages)-1 {
+					fails = c.fails
+				}
+				post(in, m)
+				must(w.work(in))
+			}
+			if fails > 0 || w.posts != c.posts {
+				t.Errorf("%d times more to fail, %d posts", fails, w.posts)
+			}
+			for name := range w.disk.Tree() {
+				if strings.HasPrefix(name, "acme/.incoming/") {
+					t.Errorf("left over: %s", name)
+				}
+			}
+			if f, err := in.Check(context.Background()); err != nil || len(f) > 0 {
+				t.Error(f, err)
+			}
+		})
+	}
+}
+
+// failing fails some times when a staging folder is to leave .incoming.
+type failing struct {
+	fsx.FS
+	times *int
+}
+
+func (f *failing) RenameNoReplace(from, to string) error {
+	if *f.times > 0 && path.Dir(from) == incomingDir {
+		*f.times--
+		return syscall.EIO
+	}
+	return f.FS.RenameNoReplace(from, to)
+}
+
+func (f *failing) Remove(name string) error {
+	if *f.times > 0 && path.Dir(path.Dir(name)) == incomingDir && path.Base(name) == headerFile {
+		*f.times--
+		return syscall.EIO
+	}
+	return f.FS.Remove(name)
+}
