@@ -198,6 +198,7 @@ func TestFileNamesOfOthers(t *testing.T) {
 		`Content-Disposition: attachment; filename*=utf-8''M%C3%A4rz%20%E2%82%AC.xml`:                  "März €.xml",
 		`Content-Disposition: attachment; filename="M_rz.xml"; filename*=UTF-8'de'M%C3%A4rz.xml`:       "März.xml",
 		`Content-Disposition: attachment; filename*=iso-8859-1'de'M%E4rz.xml; filename=x`:              "März.xml",
+		`Content-Disposition: attachment; filename*=iso-8859-1''%C3%A4.xml`:                            "Ã¤.xml",
 		`Content-Disposition: attachment; filename*0="Rech"; filename*1="nung.xml"`:                    "Rechnung.xml",
 		`Content-Disposition: attachment; filename*0*=utf-8''M%C3; filename*1*=%A4; filename*2="rz.x"`: "März.x",
 		`Content-Disposition: attachment; filename="=?utf-8?B?TcOkcnoueG1s?="`:                         "März.xml",
@@ -214,6 +215,16 @@ func TestFileNamesOfOthers(t *testing.T) {
 	}
 	if opened, _, err := openEntity(t, "Content-Type: application/xml; Name=\"INV-1.xml\"\r\n\r\n<a/>", nil); err != nil || opened.Parts[0].Filename != "INV-1.xml" {
 		t.Errorf("%+v, %v", opened, err)
+	}
+}
+
+// Of two forms of one name the same one counts each time.
+func TestParametersInTwoForms(t *testing.T) {
+	for range 50 {
+		_, params := mediaType(`x/y; filename*0=piece; filename*=utf-8''whole; filename=plain; boundary=first; Boundary=second`)
+		if params["filename"] != "whole" || params["boundary"] != "first" {
+			t.Fatalf("%q", params)
+		}
 	}
 }
 

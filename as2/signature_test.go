@@ -3,11 +3,14 @@ package as2
 import (
 	"bytes"
 	"crypto"
+	"encoding/asn1"
 	"encoding/base64"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"go.mozilla.org/pkcs7"
 
 	"github.com/as2drop/as2drop/cms"
 )
@@ -139,6 +142,35 @@ func TestSignatureWithoutASigner(t *testing.T) {
 		h := http.Header{"As2-From": {"A"}, "As2-To": {"B"}, "Message-Id": {"x"}, "Content-Type": {"multipart/signed; boundary=b"}}
 		if _, _, err := openBytes(h, bytes.NewReader(append([]byte("--b\r\nContent-Type: a/b\r\n\r\nx"), part...)), theirs()); modifierOf(err) != AuthenticationFailed || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Of two signers only the one whose signature we believe is asked for his digest.
+func TestDigestOfTheSignerThatCounts(t *testing.T) {
+	sd, err := pkcs7.NewSignedData([]byte("Content-Type: a/b\r\n\r\nx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for oid, id := range map[*asn1.ObjectIdentifier]cms.Identity{&pkcs7.OIDDigestAlgorithmSHA1: ours(), &pkcs7.OIDDigestAlgorithmSHA256: stranger()} {
+		sd.SetDigestAlgorithm(*oid)
+		if err := sd.AddSigner(id.Certificate, id.Key, pkcs7.SignerInfoConfig{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	der, err := sd.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		signer   cms.Identity
+		modifier string
+	}{"sha1": {ours(), InsufficientSecurity}, "sha-256": {stranger(), ""}, "neither": {partners(), AuthenticationFailed}} {
+		o := theirs()
+		o.Trust = trust(c.signer)
+		opened, _, err := openBytes(plainly("application/pkcs7-mime; smime-type=signed-data"), bytes.NewReader(der), o)
+		if modifierOf(err) != c.modifier || err == nil && opened.MICs[0].Digest != cms.SHA256 {
+			t.Errorf("%s: %+v, %v", name, opened, err)
 		}
 	}
 }
