@@ -79,6 +79,18 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// The moment decides, not the clock.
+func TestClientCertificatesAtAMoment(t *testing.T) {
+	ca := newAuthority(t)
+	client := issue(t, ca, nil).Leaf
+	want, m := Credentials{Client: []*x509.Certificate{ca.cert}}, &Message{Header: http.Header{}, Certificates: []*x509.Certificate{client}}
+	for at, ok := range map[time.Time]bool{client.NotAfter: true, client.NotAfter.Add(time.Second): false, client.NotBefore.Add(-time.Second): false} {
+		if reply, err := want.Check(m, at); (err == nil) != ok {
+			t.Errorf("at %v: %+v, %v", at, reply, err)
+		}
+	}
+}
+
 // issueUnder makes an unrelated certificate with the subject of another one.
 func issueUnder(t *testing.T, like *x509.Certificate) *x509.Certificate {
 	return issue(t, authority{}, func(c *x509.Certificate) { c.Subject = like.Issuer }).Leaf

@@ -103,7 +103,7 @@ func TestFormsOfReceipts(t *testing.T) {
 			if m.OriginalMessageID != c.id || m.Disposition != c.d || m.Text != c.text || m.Signed || m.Claim != "" {
 				t.Errorf("%+v", m)
 			}
-			if (c.mic == nil) != (m.MIC == nil) || c.mic != nil && !m.MIC.Equal(*c.mic) {
+			if (c.mic == nil) != (m.MIC == nil) || (c.mic == nil) != (len(m.MICs) == 0) || c.mic != nil && !m.MIC.Equal(*c.mic) {
 				t.Errorf("MIC %v of %q", m.MIC, m.MICText)
 			}
 			if notes := strings.Join(m.Notes, "; "); (c.note == "") != (notes == "") || !strings.Contains(notes, c.note) {

@@ -58,6 +58,16 @@ func TestReceiptOnTheWire(t *testing.T) {
 	}
 }
 
+// A Message-ID that is not ASCII comes back byte for byte, and the part says so.
+func TestForeignMessageIDIsRepeated(t *testing.T) {
+	o := mdnOptions()
+	o.OriginalMessageID = "<\xe4 1@ours>"
+	h, body := build(t, o)
+	if m, err := ParseMDN(h, body, cms.Trust{}, moment); err != nil || m.OriginalMessageID != o.OriginalMessageID || !bytes.Contains(body, []byte("notification\r\nContent-Transfer-Encoding: 8bit\r\n")) {
+		t.Errorf("%+v, %v\n%s", m, err, body)
+	}
+}
+
 // The signature is over the first part with its header, and the names of digests follow
 // the partner.
 func TestSignedReceiptOnTheWire(t *testing.T) {
