@@ -4,7 +4,14 @@
 // Sending: Seal turns a payload into the message that goes over the wire and the
 // digests (MIC) that a receipt must repeat; Client.Post posts it. Receiving: Handler
 // gives each POST to a Backend; Open peels the layers off a message, checks them and
-// hands out the payload. BuildMDN and ParseMDN write and read receipts.
+// hands out the payload.
+//
+// Receipts: ParseEnvelope reads what a message asks for. ReceiptRequest.Fault says
+// whether it can be given and Signer signs it, BuildMDN writes it, with a Disposition
+// that Disposition.For has in the words the partner knows. ParseMDN reads receipts of
+// others and says in Claim why a signature does not count. Handler tells receipts that
+// come on a connection of their own from messages, ReceiptFor says whose they claim to
+// be, and a client made by NewReceiptClient posts ours without any credentials.
 //
 // Messages of any size pass in constant memory and in one pass. Signatures and
 // digests are taken over the exact bytes on the wire; nothing is parsed and written
