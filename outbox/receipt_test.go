@@ -269,3 +269,24 @@ func TestClockThatWasWrongWhileWaiting(t *testing.T) {
 		t.Errorf("due %v", got.Due)
 	}
 }
+
+// Somebody took the folder of a given-up transfer away, and asks for a retry: it is held
+// until the folder is back.
+func TestRetryOfFilesThatWereTaken(t *testing.T) {
+	w, o, tr := beginAsync(t, withhold)
+	gaveUp := giveUp(t, w, o, tr)
+	outside := w.disk.Outside("acme")
+	must(outside.RenameNoReplace(gaveUp.FilePath, "taken"))
+	grantWish(t, o, ledger.WishRetry, tr.ID)
+	if tr = carry(t, o, tr.ID); tr.State != ledger.StateReopening || !strings.Contains(tr.Hold, gaveUp.FilePath) || tr.Posts != 3 {
+		t.Fatalf("%s, held %q", tr.State, tr.Hold)
+	}
+	must(outside.RenameNoReplace("taken", gaveUp.FilePath))
+	grantWish(t, o, ledger.WishRelease, tr.ID)
+	if tr = carry(t, o, tr.ID); tr.State != ledger.StateWaiting || tr.Posts != 4 {
+		t.Errorf("%s, %d posts", tr.State, tr.Posts)
+	}
+	receive(t, o, tr, nil)
+	carry(t, o, tr.ID)
+	filed(t, o, tr.ID, ledger.VerdictAccepted)
+}

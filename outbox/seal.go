@@ -215,10 +215,7 @@ func (o *Outbox) sealOptions(t *ledger.Transfer) (s as2.SealOptions, blocked str
 		if signer == nil || signer.Certificate == nil {
 			return s, "the station has no certificate to sign with now"
 		}
-		own := *signer
-		own.NoAttributes = own.NoAttributes || o.p.Quirks.NoSignedAttributes
-		own.NoProtection = own.NoProtection || o.p.Quirks.NoAlgorithmProtection
-		s.Sign = &own
+		s.Sign = signer
 	}
 	if o.p.Cipher == cms.NoCipher {
 		return s, ""

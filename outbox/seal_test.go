@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path"
@@ -329,6 +330,28 @@ func TestRightSideOfAMessageID(t *testing.T) {
 	} {
 		if got := host(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// An error that sealing itself answers a write with is none of the files: it would come
+// again.
+func TestErrorsOfThePayload(t *testing.T) {
+	broken := errors.New("the message is too long for this cipher")
+	for name, c := range map[string]struct {
+		write, read error
+		passes      bool
+	}{"the cipher refuses": {broken, nil, false}, "the file cannot be read": {nil, syscall.EIO, true}} {
+		p := &passing{}
+		err := p.payload(func(w io.Writer) error {
+			if c.read != nil {
+				return c.read
+			}
+			_, err := w.Write([]byte("x"))
+			return err
+		})(writerFunc(func(b []byte) (int, error) { return 0, c.write }))
+		if err == nil || (p.err != nil) != c.passes {
+			t.Errorf("%s: %v, noted %v", name, err, p.err)
 		}
 	}
 }
