@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -114,6 +115,9 @@ func TestJudgeOpenSSLEnvelopes(t *testing.T) {
 				for _, form := range [][]string{nil, {"-stream"}, {"-keyid"}} {
 					if size == 1<<30 && form == nil {
 						continue // it holds everything in memory without -stream
+					}
+					if size == 0 && c.Authenticated() && slices.Equal(form, []string{"-stream"}) {
+						continue // openssl 3.0 refuses to write that: "Error writing CMS output"
 					}
 					args := append([]string{"cms", "-encrypt", "-" + c.String(), "-in", plain, "-binary", "-outform", "DER", "-out", theirs}, form...)
 					openssl(t, append(args, cert)...)
