@@ -163,10 +163,15 @@ func (o *SealOptions) notes() (notes []string) {
 
 // reserved are the header fields that Seal writes, or that belong to the connection.
 var reserved = []string{
-	"as2-version", "as2-product", "as2-from", "as2-to", "message-id", "date", "mime-version", "subject", "user-agent", "ediint-features",
+	"as2-version", "as2-product", "as2-from", "as2-to", "message-id", "original-message-id", "date", "mime-version", "subject", "user-agent", "ediint-features",
 	"disposition-notification-to", "disposition-notification-options", "receipt-delivery-option",
-	"content-type", "content-transfer-encoding", "content-disposition", "content-length", "transfer-encoding", "host", "connection", "expect", "authorization",
+	"content-type", "content-transfer-encoding", "content-disposition", "content-encoding", "content-length", "transfer-encoding", "te", "trailer",
+	"host", "connection", "keep-alive", "proxy-connection", "upgrade", "expect", "authorization", "proxy-authorization",
 }
+
+// Reserved reports whether a header field, in any case, is written from the settings and
+// cannot be an extra one.
+func Reserved(name string) bool { return slices.Contains(reserved, strings.ToLower(name)) }
 
 // CheckExtra reports a further header field that is not one line, or that would
 // contradict one which a message has anyway.
@@ -175,7 +180,7 @@ func CheckExtra(fields []Field) error {
 		if !isToken(f.Name) {
 			return fmt.Errorf("as2: %q is no name of a header field", f.Name)
 		}
-		if slices.Contains(reserved, strings.ToLower(f.Name)) {
+		if Reserved(f.Name) {
 			return fmt.Errorf("as2: the header field %s is written from the settings and cannot be an extra one", f.Name)
 		}
 	}

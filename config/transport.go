@@ -104,13 +104,6 @@ func (f *finisher) client(p *Partner, path string) {
 	f.report(path+".receive.credentials.client_certificates", "listen on an address with a certificate", "no client certificate is seen behind a proxy that ends TLS")
 }
 
-// ownHeaders are set by AS2 and HTTP themselves.
-var ownHeaders = []string{
-	"as2-from", "as2-to", "as2-version", "as2-product", "ediint-features", "message-id", "date", "subject", "user-agent", "mime-version", "content-type",
-	"content-length", "content-transfer-encoding", "content-disposition", "content-encoding", "disposition-notification-to", "disposition-notification-options",
-	"receipt-delivery-option", "original-message-id", "host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "expect",
-}
-
 // badHeader says why the name of a header field cannot be had, and what to do.
 func badHeader(name string) (fact, hint string) {
 	lower := strings.ToLower(name)
@@ -124,10 +117,8 @@ func badHeader(name string) (fact, hint string) {
 	case "transfer-encoding", "expect", "content-transfer-encoding":
 		return "is set otherwise", "see quirks"
 	}
-	for _, own := range ownHeaders {
-		if lower == own {
-			return "is a header field that AS2 or HTTP sets itself", "remove it"
-		}
+	if as2.Reserved(name) {
+		return "is a header field that AS2 or HTTP sets itself", "remove it"
 	}
 	return "", ""
 }
