@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/as2drop/as2drop/as2"
 )
 
 // receipts checks what is said about receipts, and fills in where ours are awaited and
