@@ -30,4 +30,4 @@ AS2DROP_INTEROP_OPENAS2=$(jars_of testdata/interop/openas2-pom.xml)
 AS2DROP_INTEROP_AS2LIB=$(jars_of testdata/interop/as2-lib-pom.xml)
 export AS2DROP_INTEROP_PYTHON AS2DROP_INTEROP_OPENAS2 AS2DROP_INTEROP_AS2LIB
 
-go test -tags interop -count=1 -timeout 15m ./internal/interop -args "$@" 2>&1 | tee "$cache/log"
+go test -tags interop -count=1 -v -timeout 15m ./internal/interop -args "$@" 2>&1 | tee "$cache/log"

@@ -15,7 +15,7 @@ import (
 var only = flag.String("only", "", "run only the cases whose key, column or name matches; the table is not compared then, and the test fails")
 
 // patience is how long all cells of a peer may take together.
-const patience = 1 * time.Minute
+const patience = 4 * time.Minute
 
 // peer is a product that plays the other side.
 type peer interface {

@@ -107,7 +107,7 @@ func until(ctx context.Context, come func() bool) bool {
 // listens waits until the program listens on an address.
 func (p *process) listens(t *testing.T, address string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	there := false
 	until(ctx, func() bool {
