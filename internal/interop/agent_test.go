@@ -54,6 +54,7 @@ func newAgent(t *testing.T, cs []cell, listen, ourURL, peerURL string) *agent {
 		"listen":   []yamlMap{{"address": listen, "behind_proxy": true, "public_url": ourURL}},
 		"stations": yamlMap{
 			"us":       yamlMap{"as2_id": ourName, "keys": []yamlMap{{"certificate": us + ".pem", "key": us + ".key"}}},
+			"ecdsa":    yamlMap{"as2_id": ecdsaName, "keys": []yamlMap{{"certificate": strings.Replace(us, "rsa", "ecdsa", 1) + ".pem", "key": strings.Replace(us, "rsa", "ecdsa", 1) + ".key"}}},
 			"stranger": yamlMap{"as2_id": strangersName, "keys": []yamlMap{{"certificate": keyPath(t, "stranger") + ".pem", "key": keyPath(t, "stranger") + ".key"}}},
 		},
 		"partners": partners,
@@ -67,6 +68,9 @@ func newAgent(t *testing.T, cs []cell, listen, ourURL, peerURL string) *agent {
 	return a
 }
 
+// ecdsaName is a station of ours that signs with an ECDSA key.
+const ecdsaName = "AS2DROP-EC"
+
 // strangersName is a station of ours that signs with a key that nobody expects.
 const strangersName = "STRANGER"
 
@@ -79,9 +83,15 @@ func partnerConfig(t *testing.T, c cell, url string) yamlMap {
 	if c.dir == out && c.fault == strangerSigns {
 		station = "stranger"
 	}
+	if c.dir == out && c.ecdsa {
+		station = "ecdsa"
+	}
 	send := yamlMap{"sign": c.sign, "encrypt": c.encrypt, "compress": c.compress, "receipt": c.receipt}
 	if c.transport != "rsa" {
 		send["key_transport"] = c.transport
+	}
+	if c.keyID {
+		send["recipient_id"] = "key-id"
 	}
 	if c.pss {
 		send["signature"] = "pss"

@@ -17,8 +17,10 @@ type row struct {
 	name      string
 	sign      string // digest of the signature, or "none"
 	pss       bool
+	ecdsa     bool
 	encrypt   string // cipher, or "none"
 	transport string // of the content key
+	keyID     bool   // the recipient is named by key identifier
 	compress  string // none, before-sign, after-sign
 	receipt   string // signed, unsigned, none
 	async     bool
@@ -92,6 +94,10 @@ func matrix() []row {
 	for _, d := range []string{"sha1", "sha-256", "sha-512"} {
 		add("Signatures", row{name: "RSA PSS, " + d, sign: d, pss: true})
 	}
+	for _, d := range []string{"sha-256", "sha-512"} {
+		add("Signatures", row{name: "ECDSA P-256, " + d, sign: d, ecdsa: true})
+	}
+	add("Key transport", row{name: "RSA PKCS#1 v1.5, recipient by key identifier", keyID: true})
 	for _, k := range []string{"oaep-sha1", "oaep-sha-256", "oaep-sha-384", "oaep-sha-512"} {
 		add("Key transport", row{name: "RSA " + k, transport: k})
 	}

@@ -180,7 +180,7 @@ func (c cell) asDescribed(t *testing.T, m message, receiver, sender string) erro
 		return err
 	}
 	opened, err := as2.Open(e, bytes.NewReader(m.Body), func(as2.Part) (io.WriteCloser, error) { return discard{io.Discard}, nil }, as2.OpenOptions{
-		Identities: []cms.Identity{identity(receiver)}, Trust: cms.Pinned(certificate(sender)),
+		Identities: []cms.Identity{identity(receiver)}, Trust: cms.Pinned(certificate(sender), elliptic(sender)),
 		At: time.Now(), Ciphers: everyCipher(t), Digests: []cms.Digest{cms.SHA1, cms.SHA224, cms.SHA256, cms.SHA384, cms.SHA512}, Spool: memorySpool,
 	})
 	if err != nil {
@@ -194,7 +194,7 @@ func (c cell) asDescribed(t *testing.T, m message, receiver, sender string) erro
 		if l.Kind == as2.Encrypted && l.Transport.String() != strings.Replace(c.transport, "sha-", "sha", 1) {
 			return fmt.Errorf("the content key is transported by %s, not %s", l.Transport, c.transport)
 		}
-		if l.Kind == as2.Signed && (l.Scheme == cms.SchemePSS) != c.pss {
+		if l.Kind == as2.Signed && ((l.Scheme == cms.SchemePSS) != c.pss || (l.Scheme == cms.SchemeECDSA) != c.ecdsa) {
 			return fmt.Errorf("the signature is %s", l.Scheme)
 		}
 	}

@@ -44,6 +44,10 @@ func (*openAS2Server) lacks(c cell) string {
 		return "OpenAS2 encrypts with IDEA, but the part of Bouncy Castle that it decrypts with does not have it"
 	case c.encrypted() && !known && !receives: // to open, Bouncy Castle needs no name
 		return "OpenAS2 has no name for this key length"
+	case c.ecdsa && !receives:
+		return "OpenAS2 asks Bouncy Castle for SHA256WITHEC, which is not what ECDSA is called there"
+	case c.keyID:
+		return "OpenAS2 names recipients, and finds itself, by issuer and serial number only"
 	case c.pss && !receives:
 		return "OpenAS2 signs with PKCS#1 v1.5 only"
 	case c.transport != "rsa":
@@ -182,6 +186,8 @@ func (s *openAS2Server) entry(c cell) openAS2Cell {
 		e.Us = "us for strangers"
 	case c.dir == out && c.fault == strangerSigns:
 		e.Us = "stranger"
+	case c.dir == out && c.ecdsa:
+		e.Us = "us by ECDSA"
 	case c.dir == out && c.fault == unknownSender:
 		e.Known = false
 	}
@@ -212,7 +218,10 @@ func (s *openAS2Server) keys(t *testing.T) []byte {
 		run(t, "keytool", old, "-importkeystore", "-noprompt", "-srckeystore", filepath.Join(dir, name+".p12"), "-srcstorepass", keyStorePassword,
 			"-destkeystore", target, "-deststoretype", "PKCS12", "-deststorepass", keyStorePassword, "-alias", name)
 	}
-	run(t, "keytool", old, "-importcert", "-noprompt", "-keystore", target, "-storetype", "PKCS12", "-storepass", keyStorePassword, "-alias", "us", "-file", keyPath(t, "us")+".pem")
+	for alias, file := range map[string]string{"us": "us-rsa.pem", "us-ecdsa": "us-ecdsa.pem"} {
+		run(t, "keytool", old, "-importcert", "-noprompt", "-keystore", target, "-storetype", "PKCS12", "-storepass", keyStorePassword, "-alias", alias,
+			"-file", filepath.Join(absolute(t, "testdata/keys"), file))
+	}
 	b, err := os.ReadFile(target)
 	if err != nil {
 		t.Fatal(err)
@@ -232,6 +241,8 @@ func (s *openAS2Server) received(c cell) []string {
 	from := ourName
 	if c.fault == strangerSigns {
 		from = strangersName
+	} else if c.ecdsa {
+		from = ecdsaName
 	}
 	return list(filepath.Join(s.dir, "data", "received", from+"-"+c.name))
 }

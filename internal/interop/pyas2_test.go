@@ -58,6 +58,10 @@ func (*pyas2Peer) lacks(c cell) string {
 		return "pyas2-lib does not have this cipher"
 	case c.compress == "after-sign" && !receives:
 		return "pyas2-lib compresses before it signs"
+	case c.ecdsa:
+		return "pyas2-lib knows RSA signatures only"
+	case c.keyID && !receives:
+		return "pyas2-lib names recipients by issuer and serial number only"
 	case c.transport != "rsa" && !receives:
 		return "pyas2-lib has a setting for OAEP and encrypts with PKCS#1 v1.5 all the same"
 	case c.transport != "rsa" && c.transport != "oaep-sha1":

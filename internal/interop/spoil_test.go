@@ -53,6 +53,12 @@ func certificate(name string) *x509.Certificate {
 	return c
 }
 
+// elliptic is the certificate of the same side with an ECDSA key.
+func elliptic(name string) *x509.Certificate {
+	c, _ := keys.Load(name + "-ecdsa")
+	return c
+}
+
 // identity is a committed certificate with its key.
 func identity(name string) cms.Identity {
 	c, key := keys.Load(name + "-rsa")
