@@ -200,7 +200,7 @@ func TestIsReceipt(t *testing.T) {
 		"opaque, with more behind":      {v.header, long[:peekReceipt], true},
 		"encrypted":                     {readVector(t, "encrypted").header, readVector(t, "encrypted").body, false},
 		"multipart/report without type": {http.Header{"Content-Type": {"multipart/report; boundary=b"}}, nil, true},
-		"a delivery report":             {http.Header{"Content-Type": {"multipart/report; report-type=delivery-status; boundary=b"}}, nil, false},
+		"a delivery report":             {http.Header{"Content-Type": {"multipart/report; report-type=delivery-status; boundary=b"}}, nil, true},
 		"a document":                    {http.Header{"Content-Type": {"application/xml"}}, []byte("<x/>"), false},
 		"nothing":                       {http.Header{}, nil, false},
 		"signed without boundary":       {http.Header{"Content-Type": {"multipart/signed"}}, body, false},

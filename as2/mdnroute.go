@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
-	"strings"
 
 	"github.com/as2drop/as2drop/cms"
 )
@@ -39,13 +38,12 @@ func mayBeReceipt(h http.Header) bool {
 	return typ == "multipart/signed" || typ == "application/pkcs7-mime" || typ == "application/x-pkcs7-mime"
 }
 
-// isReport decides by a MIME header. Without report-type it is a receipt too: nothing
-// else is reported over AS2.
+// isReport decides by a MIME header. report-type, which some products leave out, is not
+// looked at: nothing but receipts is reported over AS2, and ParseMDN names what else it
+// may be.
 func isReport(h textproto.MIMEHeader) bool {
-	typ, params := mediaType(h.Get("Content-Type"))
-	report := params["report-type"]
-	return typ == "message/disposition-notification" ||
-		typ == "multipart/report" && (report == "" || strings.EqualFold(report, "disposition-notification"))
+	typ, _ := mediaType(h.Get("Content-Type"))
+	return typ == "message/disposition-notification" || typ == "multipart/report"
 }
 
 // firstHeader is the header of the first part of a multipart body that may be cut off.
