@@ -30,7 +30,7 @@ build: ## The program as it is released: bin/as2drop, static, without build path
 
 .PHONY: test
 test: ## All tests that need nothing but Go.
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 .PHONY: race
 race: ## The same with the race detector, which needs a C compiler.
