@@ -45,7 +45,13 @@ if [ "${1-}" = -- ]; then
     exec "$@"
 fi
 
-packages=$(grep -rlx --include='*_test.go' '//go:build judges' . | xargs -n 1 dirname | sort -u)
+files=$(grep -rlx --include='*_test.go' '//go:build judges' .)
+# shellcheck disable=SC2086 # one word per file
+if grep -nE '^func Test' $files | grep -v 'func TestJudge'; then
+    echo 'judges.sh: a judge test is called TestJudge..., or it would never run' >&2
+    exit 1
+fi
+packages=$(xargs -n 1 dirname <<<"$files" | sort -u)
 for must in "$@"; do
     if ! grep -qx "$must" <<<"$packages"; then
         echo "judges.sh: no judge test in $must" >&2

@@ -18,7 +18,7 @@ import (
 
 // openssl verifies each signed receipt as it goes over the wire, boundary and transfer
 // encoding included, and gives back the report byte for byte.
-func TestOpenSSLVerifiesReceipts(t *testing.T) {
+func TestJudgeOpenSSLVerifiesReceipts(t *testing.T) {
 	curve := issue(t, authority{}, nil)
 	rsa := partners()
 	for name, s := range map[string]*cms.Signer{

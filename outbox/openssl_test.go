@@ -18,7 +18,7 @@ import (
 // Somebody with OpenSSL and the folder of the evidence gets as far as we do: the
 // certificates are read (the lines between them are for people), and the receipt's
 // signature verifies with the partner's, which are all that is trusted.
-func TestOpenSSLVerifiesTheEvidence(t *testing.T) {
+func TestJudgeOpenSSLVerifiesTheEvidence(t *testing.T) {
 	_, o, tr := beginAsync(t, withhold)
 	receive(t, o, tr, nil)
 	carry(t, o, tr.ID)
