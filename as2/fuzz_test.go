@@ -219,7 +219,7 @@ func FuzzMIMEHeader(f *testing.F) {
 		if !utf8.ValidString(fileName(h)) {
 			t.Errorf("%q", fileName(h))
 		}
-		if !utf8.ValidString(value) {
+		if !utf8.ValidString(value) || strings.Contains(name, "*") { // RFC 2231, 7: the asterisk means something
 			return
 		}
 		written := mime.FormatMediaType("a/b", map[string]string{name: value})

@@ -306,3 +306,10 @@ func TestBinaryIsNeverCanonical(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An asterisk alone extends no parameter (found by FuzzMIMEHeader).
+func TestAsteriskExtendsNothing(t *testing.T) {
+	if _, params := mediaType("a/b; *=0; *0*=x; name=a"); len(params) != 1 || params["name"] != "a" {
+		t.Errorf("%q", params)
+	}
+}

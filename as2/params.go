@@ -85,7 +85,7 @@ func decodeParams(raw map[string]string) map[string]string {
 	for name, v := range raw {
 		base, piece, extended := strings.Cut(name, "*")
 		switch {
-		case !extended:
+		case !extended || base == "": // "*=x" extends nothing
 		case piece == "":
 			charset, text := cutCharset(v)
 			params[base] = decodeText(charset, unescape(text))
