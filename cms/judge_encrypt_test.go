@@ -144,8 +144,9 @@ func captures() (openssl, castle []capture) {
 		}
 	}
 	for k := OAEPSHA1; k <= OAEPSHA512; k++ {
-		ossl(k.String(), AES256CBC, k, us, "-aes-256-cbc")
-		openssl[len(openssl)-1].keys = oaepOptions("rsa_oaep_md:" + strings.TrimPrefix(k.String(), "oaep-"))
+		digest := strings.ReplaceAll(transports[k].digest.String(), "-", "") // as OpenSSL spells it
+		ossl("oaep-"+digest, AES256CBC, k, us, "-aes-256-cbc")
+		openssl[len(openssl)-1].keys = oaepOptions("rsa_oaep_md:" + digest)
 	}
 	ossl("oaep-sha256-mgf1-sha1", AES128GCM, OAEPSHA256, us, "-aes-128-gcm")
 	openssl[len(openssl)-1].keys = oaepOptions("rsa_oaep_md:sha256", "rsa_mgf1_md:sha1")
@@ -153,8 +154,12 @@ func captures() (openssl, castle []capture) {
 	ossl("three-recipients", AES256GCM, RSAPKCS1, three, "-aes-256-gcm")
 
 	bc := func(name string, c Cipher, transport string, to []string, forms string) {
-		k, _, _ := strings.Cut(transport, "-mgf1-")
-		castle = append(castle, capture{name: name, want: envelopeVector{Cipher: c.String(), Transport: k}, args: []string{c.String(), transport}, forms: forms, to: to})
+		oaep, _, _ := strings.Cut(transport, "-mgf1-")
+		k, err := ParseKeyTransport(oaep)
+		if err != nil {
+			panic(err) // the list below is wrong
+		}
+		castle = append(castle, capture{name: name, want: envelopeVector{Cipher: c.String(), Transport: k.String()}, args: []string{c.String(), transport}, forms: forms, to: to})
 	}
 	for _, c := range every() {
 		bc(c.String(), c, "rsa", us, "whole")

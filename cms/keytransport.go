@@ -29,9 +29,9 @@ var transports = [...]struct {
 }{
 	RSAPKCS1:   {"rsa", NoDigest},
 	OAEPSHA1:   {"oaep-sha1", SHA1},
-	OAEPSHA256: {"oaep-sha256", SHA256},
-	OAEPSHA384: {"oaep-sha384", SHA384},
-	OAEPSHA512: {"oaep-sha512", SHA512},
+	OAEPSHA256: {"oaep-sha-256", SHA256},
+	OAEPSHA384: {"oaep-sha-384", SHA384},
+	OAEPSHA512: {"oaep-sha-512", SHA512},
 }
 
 func (k KeyTransport) String() string {
@@ -49,10 +49,12 @@ func KeyTransports() (names []string) {
 	return names
 }
 
-// ParseKeyTransport reads a name such as "rsa" or "oaep-sha256", in any case.
+// ParseKeyTransport reads a name such as "rsa" or "oaep-sha-256", in any case, with or
+// without hyphens.
 func ParseKeyTransport(name string) (KeyTransport, error) {
+	bare := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
 	for k, t := range transports {
-		if strings.EqualFold(t.name, name) {
+		if bare(t.name) == bare(name) {
 			return KeyTransport(k), nil
 		}
 	}

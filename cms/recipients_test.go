@@ -304,7 +304,7 @@ func TestOtherKeys(t *testing.T) {
 	// SHA-512 leaves no room in a key of 1024 bits.
 	small := *us.Certificate
 	small.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(3), 1022), E: 65537}
-	if _, err := (Recipient{Certificate: &small, Transport: OAEPSHA512}).wrap(make([]byte, 32), rand.Reader); err == nil || !strings.Contains(err.Error(), "oaep-sha512") {
+	if _, err := (Recipient{Certificate: &small, Transport: OAEPSHA512}).wrap(make([]byte, 32), rand.Reader); err == nil || !strings.Contains(err.Error(), "oaep-sha-512") {
 		t.Errorf("1024 bits: %v", err)
 	}
 }

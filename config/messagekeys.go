@@ -14,9 +14,6 @@ import (
 // digestNames are the digests that the file may name, the old one first.
 var digestNames = []string{cms.SHA1.String(), cms.SHA224.String(), cms.SHA256.String(), cms.SHA384.String(), cms.SHA512.String()}
 
-// transports are the names of the key transports.
-var transports = map[string]cms.KeyTransport{"rsa": cms.RSAPKCS1, "oaep-sha1": cms.OAEPSHA1, "oaep-sha-256": cms.OAEPSHA256, "oaep-sha-384": cms.OAEPSHA384, "oaep-sha-512": cms.OAEPSHA512}
-
 // setDigest reads a digest, or "none" where others allow for it.
 func setDigest[T any](field func(*T) *cms.Digest, others ...string) func(*decoder, *T, *yaml.Node, string) {
 	return func(d *decoder, v *T, n *yaml.Node, path string) {
@@ -51,10 +48,10 @@ func sendKeys() []key[Send] {
 		{"sign", strings.Join(digestNames, ", ") + " or none", "sha-256", "The digest of our signature. SHA-1 is for old partners only.", setDigest(func(s *Send) *cms.Digest { return &s.Sign }, "none")},
 		{"signature", "pkcs1 or pss", "pkcs1", "RSA signatures: PKCS#1 v1.5, which everybody reads, or RSASSA-PSS. With an ECDSA key the signature is ECDSA.", setEither(func(s *Send) *bool { return &s.PSS }, "pkcs1", "pss")},
 		{"encrypt", strings.Join(cms.Ciphers(), ", ") + " or none", "aes-256-cbc", "The content cipher. " + strings.Join(legacyNames(), ", ") + " are for old partners only.", setCipher},
-		{"key_transport", "rsa, oaep-sha1, oaep-sha-256, oaep-sha-384 or oaep-sha-512", "rsa", "How the content key is encrypted: RSA PKCS#1 v1.5, which everybody reads, or OAEP.", func(d *decoder, s *Send, n *yaml.Node, path string) {
+		{"key_transport", "one of " + strings.Join(cms.KeyTransports(), ", "), "rsa", "How the content key is encrypted: RSA PKCS#1 v1.5, which everybody reads, or OAEP.", func(d *decoder, s *Send, n *yaml.Node, path string) {
 			name := "rsa"
-			setChoice(func(v *string) *string { return v }, "rsa", "oaep-sha1", "oaep-sha-256", "oaep-sha-384", "oaep-sha-512")(d, &name, n, path)
-			s.Transport = transports[name]
+			setChoice(func(v *string) *string { return v }, cms.KeyTransports()...)(d, &name, n, path)
+			s.Transport, _ = cms.ParseKeyTransport(name) // others were refused above
 		}},
 		{"recipient_id", "issuer or key-id", "issuer", "How the partner's certificate is named in the message: by issuer and serial number, or by its subject key identifier.", setEither(func(s *Send) *bool { return &s.ByKeyID }, "issuer", "key-id")},
 		{"compress", "none, before-sign or after-sign", "none", "AS2 compression. The zip is compressed already.", setChoice(func(s *Send) *string { return &s.Compress }, "none", "before-sign", "after-sign")},

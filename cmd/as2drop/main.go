@@ -3,7 +3,7 @@
 // send is unpacked into their inboxes.
 //
 // Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong;
-// 3 check found something.
+// 3 check found something, or inspect or verify did not find what was hoped for.
 package main
 
 import (
@@ -96,7 +96,7 @@ func run(args []string, g *globals) int {
 	code := -1
 	parser, err := kong.New(&c, kong.Name("as2drop"), kong.Description(
 		"An AS2 agent that watches folders. Drop a document with its attachments into a partner's outbox; it is sent, and filed under sent or failed by the partner's receipt.\n\n"+
-			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something."),
+			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something, or what inspect or verify looked at would be refused or proves nothing."),
 		kong.Writers(g.out, g.err), kong.Exit(func(c int) { code = c }), kong.Bind(g), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		panic(err) // the structs above are wrong
