@@ -36,7 +36,7 @@ func Read(header, body io.Reader) (*Raw, error) {
 	}
 	h, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(block, "\r\n\r\n"...)))).ReadMIMEHeader()
 	if err != nil {
-		return nil, fmt.Errorf("the header cannot be read: %w", err)
+		return nil, fmt.Errorf("it does not begin with an HTTP header, as a capture does: %w", err)
 	}
 	if len(h) == 0 {
 		return nil, errors.New("it does not begin with a header; give the HTTP header and the body, in one file or in two")
