@@ -35,9 +35,6 @@ func OpenReceipt(raw *Raw, k Keys) (*Receipt, error) {
 	return r, nil
 }
 
-// MICs are those that the receipt states and that could be read.
-func (r *Receipt) MICs() []as2.MIC { return r.mics }
-
 // Compare inspects a message and a receipt for it, and says whether the receipt proves
 // that this message arrived.
 func Compare(message, receipt *Raw, k Keys, save as2.Sink) (*Report, error) {
