@@ -42,6 +42,7 @@ func ranks() map[string]int {
 		// From here on nothing is part of the program. The ranks above cannot point to these.
 		"internal/simdisk":           firstTestRank,
 		"internal/crashtest":         firstTestRank + 1,
+		"internal/testpartner":       firstTestRank + 1,
 		"internal/archtest":          firstTestRank + 2,
 		"internal/judges":            firstTestRank + 2,
 		"internal/conformance":       firstTestRank + 2,
