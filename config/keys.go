@@ -32,7 +32,7 @@ func defaultPartner() *Partner {
 
 func rootKeys() []key[Config] {
 	return []key[Config]{
-		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setString(func(c *Config) *string { return &c.DataDir })},
+		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setPath(func(c *Config) *string { return &c.DataDir })},
 		{"time_zone", "name", "that of the machine", "The zone of all schedules, such as Europe/Vienna.", setString(func(c *Config) *string { return &c.ZoneName })},
 		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(0, func(c *Config) *int64 { return &c.Reserve })},
 		{"create_keys", "true or false", "false", "Make keys and self-signed certificates of ours that are missing when the file is read; a warning names them. For trying things out.", setBool(func(c *Config) *bool { return &c.CreateKeys })},
@@ -66,11 +66,11 @@ func listenKeys() []key[Listener] {
 	return []key[Listener]{
 		{"address", "host:port", "required", "Where to listen.", setString(func(l *Listener) *string { return &l.Address })},
 		{"path", "path", "/as2", "The path of the URL that partners post to.", setString(func(l *Listener) *string { return &l.Path })},
-		{"certificate", "file", "required without behind_proxy", "The certificate for TLS, its chain behind it.", setString(func(l *Listener) *string { return &l.CertificateFile })},
-		{"key", "file", "required without behind_proxy", "Its private key.", setString(func(l *Listener) *string { return &l.KeyFile })},
+		{"certificate", "file", "required without behind_proxy", "The certificate for TLS, its chain behind it.", setPath(func(l *Listener) *string { return &l.CertificateFile })},
+		{"key", "file", "required without behind_proxy", "Its private key.", setPath(func(l *Listener) *string { return &l.KeyFile })},
 		{"behind_proxy", "true or false", "false", "Plain HTTP on this address, because a proxy in front of it ends TLS.", setBool(func(l *Listener) *bool { return &l.BehindProxy })},
 		{"public_url", "URL", "none", "The URL by which partners reach this address. Asynchronous receipts are asked for at the first one, where receipt_url does not say otherwise.", setString(func(l *Listener) *string { return &l.PublicURL })},
-		{"client_authorities", "list of files", "none", "Authorities that are named to a client when it is asked for a certificate. It is asked for one where this is set or where a partner has receive.credentials.client_certificates; only such a partner must show one.", setStrings(func(l *Listener) *[]string { return &l.AuthorityFiles })},
+		{"client_authorities", "list of files", "none", "Authorities that are named to a client when it is asked for a certificate. It is asked for one where this is set or where a partner has receive.credentials.client_certificates; only such a partner must show one.", setPaths(func(l *Listener) *[]string { return &l.AuthorityFiles })},
 	}
 }
 
@@ -89,10 +89,10 @@ func stationKeys() []key[Station] {
 
 func keyPairKeys() []key[KeyPair] {
 	return []key[KeyPair]{
-		{"certificate", "file", "required without pkcs12", "PEM, DER or .p7b; its chain behind it.", setString(func(k *KeyPair) *string { return &k.CertificateFile })},
-		{"key", "file", "required without pkcs12", "The private key in PEM, without passphrase.", setString(func(k *KeyPair) *string { return &k.KeyFile })},
-		{"pkcs12", "file", "none", "Certificate, chain and key in one file (.p12, .pfx), in place of the two.", setString(func(k *KeyPair) *string { return &k.PKCS12File })},
-		{"password_file", "file", "none", "The file with the password of the PKCS#12 file. Without it the password is empty.", setString(func(k *KeyPair) *string { return &k.PasswordFile })},
+		{"certificate", "file", "required without pkcs12", "PEM, DER or .p7b; its chain behind it.", setPath(func(k *KeyPair) *string { return &k.CertificateFile })},
+		{"key", "file", "required without pkcs12", "The private key in PEM, without passphrase.", setPath(func(k *KeyPair) *string { return &k.KeyFile })},
+		{"pkcs12", "file", "none", "Certificate, chain and key in one file (.p12, .pfx), in place of the two.", setPath(func(k *KeyPair) *string { return &k.PKCS12File })},
+		{"password_file", "file", "none", "The file with the password of the PKCS#12 file. Without it the password is empty.", setPath(func(k *KeyPair) *string { return &k.PasswordFile })},
 	}
 }
 

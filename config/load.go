@@ -94,5 +94,9 @@ func (d *decoder) yamlError(err error, text []byte) {
 		before, _, _ := bytes.Cut(text, []byte("*"+strings.TrimSuffix(anchor, "'")))
 		line = 1 + bytes.Count(before, []byte("\n"))
 	}
-	d.fail(line, "", "indent with blanks, not tabs; put text with : # * or @ in quotes", "this is no YAML: %s", fact)
+	hint := "indent with blanks, not tabs; put text with : # * or @ in quotes"
+	if strings.Contains(fact, "escape") || strings.Contains(fact, "hexdecimal") { // "C:\as2drop", "C:\Users"
+		hint = "a backslash between double quotes begins an escape; " + slashes
+	}
+	d.fail(line, "", hint, "this is no YAML: %s", fact)
 }

@@ -164,9 +164,9 @@ func legacyNames() (names []string) {
 func credentialKeys() []key[Credentials] {
 	return []key[Credentials]{
 		{"user", "text", "none", "The user of basic authentication.", setString(func(c *Credentials) *string { return &c.Login.User })},
-		{"password_file", "file", "none", "The file with his password.", setString(func(c *Credentials) *string { return &c.Login.PasswordFile })},
-		{"bearer_file", "file", "none", "The file with the token of bearer authentication.", setString(func(c *Credentials) *string { return &c.BearerFile })},
-		{"client_certificates", "list of files", "none", "Client certificates, or authorities of them, one of which the connection must show.", setStrings(func(c *Credentials) *[]string { return &c.ClientFiles })},
+		{"password_file", "file", "none", "The file with his password.", setPath(func(c *Credentials) *string { return &c.Login.PasswordFile })},
+		{"bearer_file", "file", "none", "The file with the token of bearer authentication.", setPath(func(c *Credentials) *string { return &c.BearerFile })},
+		{"client_certificates", "list of files", "none", "Client certificates, or authorities of them, one of which the connection must show.", setPaths(func(c *Credentials) *[]string { return &c.ClientFiles })},
 	}
 }
 

@@ -17,12 +17,12 @@ func partnerKeys() []key[Partner] {
 		{"as2_id", "AS2 name", "required", "The partner's AS2 identifier. Case matters.", setString(func(p *Partner) *string { return &p.AS2ID })},
 		{"as2_version", "1.0, 1.1, 1.2 or 1.3", "1.2", "The AS2-Version of what we send. 1.3 is the revision of RFC 4130: old ciphers and SHA-1 are refused with it. 1.0 knows no compression.", setChoice(func(p *Partner) *string { return &p.Version }, "1.0", "1.1", "1.2", "1.3")},
 		{"station", "name", "required", "Which of our stations talks to it.", setString(func(p *Partner) *string { return &p.StationName })},
-		{"folder", "path", "data_dir/partners/NAME", "The partner's folder with outbox, sent, failed and inbox. One volume.", setString(func(p *Partner) *string { return &p.Folder })},
+		{"folder", "path", "data_dir/partners/NAME", "The partner's folder with outbox, sent, failed and inbox. One volume.", setPath(func(p *Partner) *string { return &p.Folder })},
 		{"url", "URL", "none", "Where to post to. Without it nothing is sent to this partner.", setString(func(p *Partner) *string { return &p.URL })},
 		{"allow_http", "true or false", "false", "Post over plain HTTP.", setBool(func(p *Partner) *bool { return &p.AllowHTTP })},
 		{"certificates", "list of files or mappings", "required", "The partner's certificates. Any of them may sign, and messages are encrypted to one: of those whose encrypt_from has passed the latest, of equals the first. An expired one is used only if no other is left. The change to the next one needs no restart.", setCertificates},
 		section("trust", "How far signatures are believed, and authorities whose certificates may sign too: for partners that change certificates without telling. Messages are still encrypted to certificates.", func(p *Partner) *Trust { return &p.Trust }, trustKeys),
-		{"server_certificates", "list of files", "authorities of the system", "Certificates, or authorities, that the partner's web server must show.", setStrings(func(p *Partner) *[]string { return &p.ServerFiles })},
+		{"server_certificates", "list of files", "authorities of the system", "Certificates, or authorities, that the partner's web server must show.", setPaths(func(p *Partner) *[]string { return &p.ServerFiles })},
 		section("client", "How we show who we are to the partner's web server, and the way there.", func(p *Partner) *Client { return &p.Client }, clientKeys),
 		section("send", "How messages to the partner are made.", func(p *Partner) *Send { return &p.Send }, sendKeys),
 		section("receive", "What messages from the partner must be.", func(p *Partner) *Receive { return &p.Receive }, receiveKeys),
@@ -43,7 +43,7 @@ func setCertificates(d *decoder, p *Partner, n *yaml.Node, path string) {
 		c := &Certificate{Sign: true, Encrypt: true}
 		if resolve(item).Kind == yaml.MappingNode {
 			mapping(d, c, item, at, certificateKeys())
-		} else if file, ok := d.scalar(item, at, "a file or a mapping"); ok {
+		} else if file, ok := d.pathOf(item, at, "a file or a mapping"); ok {
 			c.File = file
 		}
 		p.Certificates = append(p.Certificates, c)
@@ -52,7 +52,7 @@ func setCertificates(d *decoder, p *Partner, n *yaml.Node, path string) {
 
 func certificateKeys() []key[Certificate] {
 	return []key[Certificate]{
-		{"file", "file", "required", "PEM, DER or .p7b.", setString(func(c *Certificate) *string { return &c.File })},
+		{"file", "file", "required", "PEM, DER or .p7b.", setPath(func(c *Certificate) *string { return &c.File })},
 		{"encrypt_from", "moment", "from the beginning", "From when on messages are encrypted to it: a date (2027-01-31), or a date with a time (2027-01-31 06:00) in time_zone.", setString(func(c *Certificate) *string { return &c.encryptFrom })},
 		{"until", "moment", "without end", "From when on messages are not encrypted to it any more.", setString(func(c *Certificate) *string { return &c.until })},
 		{"use", "list of sign, encrypt", "[sign, encrypt]", "What the partner uses it for.", func(d *decoder, c *Certificate, n *yaml.Node, path string) {
@@ -68,7 +68,7 @@ func certificateKeys() []key[Certificate] {
 
 func trustKeys() []key[Trust] {
 	return []key[Trust]{
-		{"authorities", "list of files", "none", "Certificates of authorities.", setStrings(func(t *Trust) *[]string { return &t.AuthorityFiles })},
+		{"authorities", "list of files", "none", "Certificates of authorities.", setPaths(func(t *Trust) *[]string { return &t.AuthorityFiles })},
 		{"strict", "true or false", "false", "Refuse signatures by a certificate that is not valid at the moment. Otherwise they are accepted with an event, if the certificate is listed itself.", setBool(func(t *Trust) *bool { return &t.Strict })},
 		{"subject", "text", "required with authorities", "The common name, or the whole subject, that the signer's certificate must have.", setString(func(t *Trust) *string { return &t.Subject })},
 	}
@@ -81,7 +81,7 @@ func clientKeys() []key[Client] {
 			mapping(d, c.Identity, n, path, keyPairKeys())
 		}},
 		section("basic", "User and password_file of basic authentication.", func(c *Client) *Login { return &c.Login }, loginKeys),
-		{"bearer_file", "file", "none", "The file with the token of bearer authentication.", setString(func(c *Client) *string { return &c.BearerFile })},
+		{"bearer_file", "file", "none", "The file with the token of bearer authentication.", setPath(func(c *Client) *string { return &c.BearerFile })},
 		{"proxy", "URL or none", "what HTTPS_PROXY and NO_PROXY say", "The proxy to the partner; none means never.", setString(func(c *Client) *string { return &c.Proxy })},
 		section("proxy_login", "User and password_file for the proxy.", func(c *Client) *Login { return &c.ProxyLogin }, loginKeys),
 	}
@@ -90,7 +90,7 @@ func clientKeys() []key[Client] {
 func loginKeys() []key[Login] {
 	return []key[Login]{
 		{"user", "text", "none", "The user.", setString(func(l *Login) *string { return &l.User })},
-		{"password_file", "file", "none", "The file with the password: its first line, and there is no other.", setString(func(l *Login) *string { return &l.PasswordFile })},
+		{"password_file", "file", "none", "The file with the password: its first line, and there is no other.", setPath(func(l *Login) *string { return &l.PasswordFile })},
 	}
 }
 
@@ -100,7 +100,7 @@ func namingKeys() []key[Partner] {
 		{"attachments", "list of patterns", "{key}_{name}.{ext} and {key}.{ext}", "Names of attachments.", setStrings(func(p *Partner) *[]string { return &p.Naming.Attachments })},
 		{"document_regexp", "RE2 with a group key", "none", "In place of documents.", setString(func(p *Partner) *string { return &p.Naming.DocumentExpr })},
 		{"attachment_regexp", "RE2 with a group key", "none", "In place of attachments.", setString(func(p *Partner) *string { return &p.Naming.AttachmentExpr })},
-		{"ignore", "list of shell patterns", "none", "Names that are never ready, besides .*, ~$*, *.tmp, *.part, *.filepart, *.crdownload.", setStrings(func(p *Partner) *[]string { return &p.Naming.Ignore })},
+		{"ignore", "list of shell patterns", "none", "Names that are never ready, besides .*, ~$*, *.tmp, *.part, *.filepart, *.crdownload, desktop.ini, Thumbs.db.", setStrings(func(p *Partner) *[]string { return &p.Naming.Ignore })},
 		{"complete", "quiet, marker or count", "quiet", "When a batch is complete.", func(d *decoder, p *Partner, n *yaml.Node, path string) {
 			setChoice(func(p *Partner) *string { return (*string)(&p.Naming.Complete) }, "quiet", "marker", "count")(d, p, n, path)
 		}},

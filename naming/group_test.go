@@ -104,9 +104,9 @@ func TestGroup(t *testing.T) {
 			files: quietFiles("README"),
 			want:  []string{"README ? document"}},
 		"names of unfinished files": {
-			files: quietFiles(".hidden.xml", "~$INV-1.xml", "INV-1.xml.tmp", "INV-2.xml.PART", "a.filepart", "b.crdownload"),
-			want: []string{".hidden.xml ? ignored", "INV-1.xml.tmp ? ignored", "INV-2.xml.PART ? ignored", "a.filepart ? ignored",
-				"b.crdownload ? ignored", "~$INV-1.xml ? ignored"}},
+			files: quietFiles(".hidden.xml", "~$INV-1.xml", "INV-1.xml.tmp", "INV-2.xml.PART", "a.filepart", "b.crdownload", "Thumbs.db", "desktop.ini"),
+			want: []string{".hidden.xml ? ignored", "INV-1.xml.tmp ? ignored", "INV-2.xml.PART ? ignored", "Thumbs.db ? ignored", "a.filepart ? ignored",
+				"b.crdownload ? ignored", "desktop.ini ? ignored", "~$INV-1.xml ? ignored"}},
 		"an empty file": {
 			files: []File{{Name: "INV-1.xml", Unchanged: minute}},
 			want:  []string{"INV-1.xml ? empty"}},

@@ -183,8 +183,9 @@ func lowerASCII(s string) bool {
 	return true
 }
 
-// neverReady are the names under which programs write files that are not finished.
-var neverReady = []string{".*", "~$*", "*.tmp", "*.part", "*.filepart", "*.crdownload"}
+// neverReady are the names under which programs write files that are not finished, and
+// those of what the Windows Explorer leaves in folders that somebody looked at.
+var neverReady = []string{".*", "~$*", "*.tmp", "*.part", "*.filepart", "*.crdownload", "desktop.ini", "thumbs.db"}
 
 func (r *Rules) ignored(name string) bool {
 	lower := strings.ToLower(name)

@@ -3,9 +3,11 @@ package naming
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -85,6 +87,26 @@ func shorten(s, original string) string {
 	}
 	return norm.NFC.String(stem) + tail
 }
+
+// NotOnWindows says why a program on Windows cannot have a file of this name, and is
+// empty where it can. Files of such names exist all the same: on shares, and made by
+// programs that go around the rules. Most others cannot open them, or open another one.
+func NotOnWindows(name string) string {
+	switch last := name[len(name)-min(len(name), 1):]; {
+	case reservedOnWindows(name):
+		return fmt.Sprintf("%q is a device on Windows, whatever its extension", name)
+	case last == "." || last == " ":
+		return fmt.Sprintf("%q ends with a dot or a blank, which Windows leaves out", name)
+	case strings.ContainsAny(name, `<>:"|?*\/`) || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 }):
+		return fmt.Sprintf("%q has a character that Windows does not allow in names", name)
+	case len(utf16.Encode([]rune(name))) > maxUnits:
+		return fmt.Sprintf("%q is longer than %d characters", name, maxUnits)
+	}
+	return ""
+}
+
+// maxUnits is the longest name on Windows, in units of UTF-16.
+const maxUnits = 255
 
 // reservedOnWindows reports whether Windows takes the name for a device, whatever
 // its extension.

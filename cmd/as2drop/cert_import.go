@@ -53,7 +53,7 @@ func (c *certImportCmd) Run(g *globals) error {
 		keyLines(g, base)
 		return nil
 	}
-	fmt.Fprintf(g.out, "\nFor a partner in config.yaml:\n  certificates: [%q]\n", base+".pem")
+	fmt.Fprintf(g.out, "\nFor a partner in config.yaml:\n  certificates: [%s]\n", yamlPath(base+".pem"))
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (c *certNewCmd) Run(g *globals) error {
 	}
 	fmt.Fprintf(g.out, "%s.pem   send this certificate to your partners\n%s.key   never send this one\n\n", base, base)
 	if len(c.Host) > 0 {
-		fmt.Fprintf(g.out, "For the web server, under listen in config.yaml:\n  certificate: %q\n  key: %q\n", base+".pem", base+".key")
+		fmt.Fprintf(g.out, "For the web server, under listen in config.yaml:\n  certificate: %s\n  key: %s\n", yamlPath(base+".pem"), yamlPath(base+".key"))
 		return nil
 	}
 	keyLines(g, base)
@@ -56,5 +56,5 @@ func (c *certNewCmd) Run(g *globals) error {
 
 // keyLines prints what makes a key pair one of a station's.
 func keyLines(g *globals, base string) {
-	fmt.Fprintf(g.out, "For a station in config.yaml:\n  keys:\n    - certificate: %q\n      key: %q\n", base+".pem", base+".key")
+	fmt.Fprintf(g.out, "For a station in config.yaml:\n  keys:\n    - certificate: %s\n      key: %s\n", yamlPath(base+".pem"), yamlPath(base+".key"))
 }

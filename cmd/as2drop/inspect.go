@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,7 +140,14 @@ func (c *inspectCmd) sink() (as2.Sink, error) {
 		if p.Filename == "" {
 			name = fmt.Sprintf("file-%d", p.Index+1)
 		}
-		return os.OpenFile(filepath.Join(c.Out, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(filepath.Join(c.Out, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("%s is there already and nothing is overwritten; name another folder with --out", filepath.Join(c.Out, name))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
 	}, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 	"time"
 )
@@ -15,6 +17,10 @@ func printJSON(w io.Writer, v any) error {
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
+
+// yamlPath is a path as one writes it in a config: with slashes, which Windows takes
+// too, because in YAML a backslash between double quotes begins an escape.
+func yamlPath(path string) string { return strconv.Quote(filepath.ToSlash(path)) }
 
 // table prints rows in columns.
 func table(w io.Writer, rows [][]string) error {

@@ -46,7 +46,9 @@ func params(keys, dir string, env ...string) testscript.Params {
 			if err != nil {
 				return err
 			}
-			e.Vars = append(e.Vars, "KEYS="+keys, "VECTORS="+vectors)
+			// With slashes, which every system takes: in a double-quoted text of YAML a backslash
+			// would begin an escape.
+			e.Vars = append(e.Vars, "KEYS="+filepath.ToSlash(keys), "VECTORS="+filepath.ToSlash(vectors))
 			e.Vars = append(e.Vars, env...)
 			for _, name := range []string{"PORT", "PORT2"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
