@@ -13,8 +13,10 @@
 //
 // The package knows states and verdicts by name and enforces uniqueness; which state
 // follows which is decided by outbox and inbox. It does not know AS2: headers,
-// digests and receipts are bytes to it. Nothing here is ever deleted except names
-// reserved for publishing and pauses that ended.
+// digests and receipts are bytes to it. Deleted are names reserved for publishing, pauses
+// that ended, and by retention: events, attempts, wishes that were dealt with and stored
+// messages that were opened. Transfers, received messages and refusals never are, and so
+// neither are Message-IDs, MICs and receipts.
 //
 // Several processes may open one ledger, on a local disk. On a network file system
 // SQLite's locks cannot be relied upon, and Open refuses it.

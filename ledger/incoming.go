@@ -17,8 +17,8 @@ func (tx *Tx) InsertReceived(r *Received, fold func(string) string) error {
 		return err
 	}
 	err = tx.insert("message "+r.MessageID,
-		`INSERT INTO received (id, partner, as2_from, as2_to, message_id, state, open, at, version, body) VALUES (?,?,?,?,?,?,?,?,1,?)`,
-		r.ID, r.Partner, r.From, r.To, r.MessageID, r.State, r.State != ReceivedPublished, nanos(r.At), string(body))
+		`INSERT INTO received (id, partner, as2_from, as2_to, message_id, state, open, at, version, kept, body) VALUES (?,?,?,?,?,?,?,?,1,?,?)`,
+		r.ID, r.Partner, r.From, r.To, r.MessageID, r.State, r.State != ReceivedPublished, nanos(r.At), r.kept(), string(body))
 	if err != nil {
 		return err
 	}
@@ -34,8 +34,8 @@ func (tx *Tx) SaveReceived(r *Received, fold func(string) string) error {
 	if err != nil {
 		return err
 	}
-	err = tx.replace("message "+r.MessageID, `UPDATE received SET state=?, open=?, version=?, body=? WHERE id=? AND version=?`,
-		r.State, r.State != ReceivedPublished, r.Version, string(body), r.ID, old)
+	err = tx.replace("message "+r.MessageID, `UPDATE received SET state=?, open=?, version=?, kept=?, body=? WHERE id=? AND version=?`,
+		r.State, r.State != ReceivedPublished, r.Version, r.kept(), string(body), r.ID, old)
 	if err == nil {
 		err = tx.exec("names", `DELETE FROM names WHERE received=?`, r.ID)
 	}
@@ -114,7 +114,7 @@ func (tx *Tx) AddRefusal(r Refusal) error {
 	if err != nil {
 		return err
 	}
-	return tx.insert("refusal "+r.ID, `INSERT INTO refusals (id, partner, at, body) VALUES (?,?,?,?)`, r.ID, r.Partner, nanos(r.At), string(body))
+	return tx.insert("refusal "+r.ID, `INSERT INTO refusals (id, partner, at, kept, body) VALUES (?,?,?,?,?)`, r.ID, r.Partner, nanos(r.At), r.kept(), string(body))
 }
 
 // Refusal reads one refusal.

@@ -189,19 +189,26 @@ func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
 	return f(&Tx{tx, ctx})
 }
 
-// NewID makes an identifier of 18 letters and digits that sorts by time and is safe
-// in file names of every system. 40 of its bits come from rand.
-func NewID(now time.Time, rand io.Reader) (string, error) {
-	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32
-	var r [5]byte
-	if _, err := io.ReadFull(rand, r[:]); err != nil {
-		return "", fmt.Errorf("random bytes for an identifier: %w", err)
-	}
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32
+
+// firstID is what identifiers of a moment begin with: all earlier ones are less.
+func firstID(now time.Time) string {
 	id := make([]byte, 0, 18)
 	ms := uint64(now.UnixMilli())
 	for shift := 45; shift >= 0; shift -= 5 {
 		id = append(id, alphabet[ms>>shift&31])
 	}
+	return string(id)
+}
+
+// NewID makes an identifier of 18 letters and digits that sorts by time and is safe
+// in file names of every system. 40 of its bits come from rand.
+func NewID(now time.Time, rand io.Reader) (string, error) {
+	var r [5]byte
+	if _, err := io.ReadFull(rand, r[:]); err != nil {
+		return "", fmt.Errorf("random bytes for an identifier: %w", err)
+	}
+	id := []byte(firstID(now))
 	bits := uint64(r[0])<<32 | uint64(r[1])<<24 | uint64(r[2])<<16 | uint64(r[3])<<8 | uint64(r[4])
 	for shift := 35; shift >= 0; shift -= 5 {
 		id = append(id, alphabet[bits>>shift&31])

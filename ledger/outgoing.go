@@ -20,8 +20,8 @@ func (tx *Tx) InsertTransfer(t *Transfer) error {
 		return err
 	}
 	return tx.insert("transfer "+t.ID,
-		`INSERT INTO transfers (id, partner, key, state, open, held, due, created, version, message_id, body) VALUES (?,?,?,?,?,?,?,?,1,?,?)`,
-		t.ID, t.Partner, t.Key, t.State, t.State.Open(), t.Hold != "", nanos(t.Due), nanos(t.Created), t.MessageID, string(body))
+		`INSERT INTO transfers (id, partner, key, state, open, held, due, created, version, message_id, filed, kept, line, content, body) VALUES (?,?,?,?,?,?,?,?,1,?,?,?,?,?,?)`,
+		t.ID, t.Partner, t.Key, t.State, t.State.Open(), t.Rests(), nanos(t.Due), nanos(t.Created), t.MessageID, nanos(t.Filed), t.kept(), t.line(), t.content(), string(body))
 }
 
 // SaveTransfer replaces a transfer if nobody did since it was read, and counts its
@@ -34,8 +34,8 @@ func (tx *Tx) SaveTransfer(t *Transfer) error {
 		return err
 	}
 	err = tx.replace("transfer "+t.ID,
-		`UPDATE transfers SET state=?, open=?, held=?, due=?, version=?, message_id=?, body=? WHERE id=? AND version=?`,
-		t.State, t.State.Open(), t.Hold != "", nanos(t.Due), t.Version, t.MessageID, string(body), t.ID, old)
+		`UPDATE transfers SET state=?, open=?, held=?, due=?, version=?, message_id=?, filed=?, kept=?, line=?, content=?, body=? WHERE id=? AND version=?`,
+		t.State, t.State.Open(), t.Rests(), nanos(t.Due), t.Version, t.MessageID, nanos(t.Filed), t.kept(), t.line(), t.content(), string(body), t.ID, old)
 	if err != nil {
 		t.Version = old
 	}
@@ -56,7 +56,7 @@ func (tx *Tx) TransferByMessageID(messageID string) (Transfer, error) {
 }
 
 // DueTransfers are those of a partner that something is to be done for at the moment,
-// held ones not among them, oldest due first.
+// held ones and those that wait for their turn not among them, oldest due first.
 func (tx *Tx) DueTransfers(partner string, at time.Time, limit int) ([]Transfer, error) {
 	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND open=1 AND held=0 AND due<=? ORDER BY due LIMIT ?`, partner, nanos(at), limit)
 }

@@ -101,6 +101,12 @@ type Transfer struct {
 	RefileFrom  string    `json:"refile_from,omitempty"` // a late receipt superseded "gave up"
 	Settled     time.Time `json:"settled,omitzero"`
 	Filed       time.Time `json:"filed,omitzero"`
+
+	Turn      int64     `json:"turn,omitempty"`       // place among those of a partner that go in order; 0 = it goes by itself
+	Behind    bool      `json:"behind,omitempty"`     // rests until an earlier one is settled
+	Blocks    bool      `json:"blocks,omitempty"`     // failed, and those behind it wait for an operator
+	RetriedAs string    `json:"retried_as,omitempty"` // the transfer that a retry made of its files
+	Removed   []Removal `json:"removed,omitempty"`    // by retention
 }
 
 // Size is that of all files to be sent, in bytes.
@@ -184,6 +190,7 @@ type Received struct {
 	Notes     []string          `json:"notes,omitempty"`
 	Config    string            `json:"config"`
 	Repeats   int               `json:"repeats,omitempty"`
+	Removed   []Removal         `json:"removed,omitempty"` // by retention
 }
 
 // Refusal is a message that was not accepted. It never stands in the way of a repeat.
@@ -200,6 +207,7 @@ type Refusal struct {
 	// Receipt is the answer as it was given, where the message is kept as evidence.
 	Receipt   json.RawMessage `json:"receipt,omitempty"`
 	ReceiptBy []byte          `json:"receipt_by,omitempty"` // ours that signed it, DER
+	Removed   []Removal       `json:"removed,omitempty"`    // by retention
 }
 
 // Stored is a message whose sender wants the receipt later: header and body lie in
@@ -271,6 +279,8 @@ const (
 	WishRetry   WishKind = "retry"
 	WishHold    WishKind = "hold"
 	WishRelease WishKind = "release"
+	WishDismiss WishKind = "dismiss" // give a transfer up for good
+	WishRetain  WishKind = "retain"  // remove now what retention would remove next
 )
 
 // Wish is a request to the agent. Partner alone means all of the partner.
