@@ -42,7 +42,7 @@ func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
 	if j.err == nil {
 		l.updates.Add(1)
 	}
-	return j.err
+	return l.examine(j.err)
 }
 
 // commitGroup commits what is queued, the caller's own job among it, and hands the
@@ -104,6 +104,7 @@ func (l *Ledger) runGroup(group []*job) {
 		return
 	}
 	l.commits.Add(1)
+	l.works()
 }
 
 // inSavepoint runs one job. Its own error is j.err; the one returned means that the

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite"
 )
 
 //go:embed schema/*.sql
@@ -46,51 +47,84 @@ type Ledger struct {
 	leading bool
 
 	updates, commits atomic.Int64
+
+	file     string
+	trouble  atomic.Pointer[Fault]
+	lost     chan struct{}
+	lostOnce sync.Once
 }
 
 // busyTimeout is how long one process waits for another one's commit.
 const busyTimeout = 10 * time.Second
 
 // Open opens the ledger in a file, makes it if it is not there, and brings its schema
-// up to date. It refuses network file systems and schemas newer than this program.
+// up to date. An error that is a *Fault says what is wrong with the file and what to do.
 func Open(file string, o Options) (*Ledger, error) {
+	bare := false
 	if o.VFS == "" {
 		if err := refuseNetwork(filepath.Dir(file)); err != nil {
-			return nil, fmt.Errorf("ledger: %s: %w", file, err)
+			return nil, &Fault{File: file, Kind: FaultNetwork, Fact: err.Error()}
+		}
+		var err error
+		if bare, err = look(file); err != nil {
+			return nil, err
 		}
 	}
-	l := &Ledger{}
-	var err error
-	if l.write, err = open(file, o, "_txlock=immediate"); err != nil {
+	l := &Ledger{file: file, lost: make(chan struct{})}
+	l.write = open(file, o, "_txlock=immediate")
+	// The schema, and that what is read is durable.
+	if err := l.migrate(bare); err != nil {
+		l.write.Close() // the error that matters is the first one
+		if err = blame(file, err); FaultOf(err) == nil {
+			err = fmt.Errorf("ledger: %s: %w", file, err)
+		}
 		return nil, err
 	}
-	// The schema, and that what is read is durable.
-	if err := l.migrate(); err != nil {
-		l.write.Close() // the error that matters is the first one
-		return nil, fmt.Errorf("ledger: %s: %w", file, err)
-	}
-	if l.read, err = open(file, o, "_pragma=query_only(1)"); err != nil {
-		return nil, errors.Join(err, l.write.Close())
-	}
+	l.read = open(file, o, "_pragma=query_only(1)")
 	// Savepoints and group commit want one writer; readers never wait for it.
 	l.write.SetMaxOpenConns(1)
 	l.read.SetMaxOpenConns(4)
 	return l, nil
 }
 
-func open(file string, o Options, extra string) (*sql.DB, error) {
+func open(file string, o Options, extra string) *sql.DB {
 	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() +
 		"?_pragma=busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")" +
-		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + extra
+		"&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(" + strconv.Itoa(maxLog) + ")" +
+		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + extra
 	if o.VFS != "" {
 		dsn += "&vfs=" + url.QueryEscape(o.VFS)
 	}
-	return sql.Open("sqlite", dsn)
+	return sql.OpenDB(connector{dsn, o.VFS == ""})
+}
+
+// maxLog is what is kept of the log after it was written back, in bytes.
+const maxLog = 64 << 20
+
+// connector opens connections that leave the log beside the database when the last one
+// closes: where it is missing, somebody has taken it away or made a copy without it.
+type connector struct {
+	dsn     string
+	persist bool
+}
+
+func (c connector) Driver() driver.Driver { return &sqlite.Driver{} }
+
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.Driver().Open(c.dsn)
+	if err != nil || !c.persist {
+		return conn, err
+	}
+	if _, err := conn.(sqlite.FileControl).FileControlPersistWAL("main", 1); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // migrate applies the numbered schemas that the database has not seen. A schema's
-// number is the one in its file name.
-func (l *Ledger) migrate() error {
+// number is the one in its file name. Of a bare ledger it notes that the folders may know
+// more.
+func (l *Ledger) migrate(bare bool) error {
 	files, err := fs.Glob(schema, "schema/*.sql")
 	if err != nil {
 		return err
@@ -109,7 +143,12 @@ func (l *Ledger) migrate() error {
 		return err
 	}
 	if version > newest {
-		return fmt.Errorf("its schema is version %d, this program knows %d; use the newer as2drop that wrote it", version, newest)
+		return &Fault{File: l.file, Kind: FaultNewer, Fact: fmt.Sprintf("its schema is version %d, this program knows %d", version, newest)}
+	}
+	if version == 0 {
+		if err := refuseForeign(tx, l.file); err != nil {
+			return err
+		}
 	}
 	for _, file := range files {
 		n, err := schemaNumber(file)
@@ -135,11 +174,29 @@ func (l *Ledger) migrate() error {
 	// A process that was killed may have left a commit in the log that was written and
 	// not synced. We can read it, and a power cut could still take it back after we have
 	// acted on it. Any commit of ours syncs the log as a whole, so make one first.
-	_, err = tx.Exec(`INSERT INTO meta (key, value) VALUES ('opened', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`)
+	if _, err = tx.Exec(opened); err == nil && bare {
+		_, err = tx.Exec(copied)
+	}
 	if err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+const (
+	// opened is a change that means nothing, for commits whose sync is what counts.
+	opened = `INSERT INTO meta (key, value) VALUES ('opened', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`
+	// copied makes a ledger one that every folder may know more than.
+	copied = `UPDATE folders SET body = json_set(body, '$.generation', -1)`
+)
+
+// refuseForeign keeps a schema out of the database of another program.
+func refuseForeign(tx *sql.Tx, file string) error {
+	var tables int
+	if err := tx.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil || tables == 0 {
+		return err
+	}
+	return &Fault{File: file, Kind: FaultNoLedger, Fact: "it is the database of another program"}
 }
 
 // schemaNumber reads "schema/0001.sql".
@@ -152,12 +209,26 @@ func (l *Ledger) Close() error { return errors.Join(l.read.Close(), l.write.Clos
 
 // Check asks SQLite whether the database is sound and returns what it complains of.
 func (l *Ledger) Check(ctx context.Context) ([]string, error) {
-	rows, err := l.read.QueryContext(ctx, "PRAGMA quick_check")
+	return checkPages(ctx, l.read, "quick_check")
+}
+
+// CheckThoroughly also compares tables with their indexes. It reads everything.
+func (l *Ledger) CheckThoroughly(ctx context.Context) ([]string, error) {
+	return checkPages(ctx, l.read, "integrity_check")
+}
+
+// checkPages returns what SQLite complains of. That it cannot go on is a complaint too.
+func checkPages(ctx context.Context, db *sql.DB, pragma string) (faults []string, err error) {
+	defer func() {
+		if f := FaultOf(blame("", err)); f != nil && f.Kind == FaultDamaged {
+			faults, err = append(faults, f.Cause.Error()), nil
+		}
+	}()
+	rows, err := db.QueryContext(ctx, "PRAGMA "+pragma)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close() // rows.Err tells
-	var faults []string
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {
@@ -183,10 +254,10 @@ type Tx struct {
 func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
+		return l.examine(fmt.Errorf("ledger: %w", err))
 	}
 	defer tx.Rollback() // nothing was written
-	return f(&Tx{tx, ctx})
+	return l.examine(f(&Tx{tx, ctx}))
 }
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32

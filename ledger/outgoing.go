@@ -163,6 +163,16 @@ func (tx *Tx) CloseAttempt(a Attempt) error {
 		`UPDATE attempts SET outcome=?, body=? WHERE transfer=? AND n=? AND outcome IN ('open', 'waiting')`, a.Outcome, string(body), a.Transfer, a.N)
 }
 
+// AddAttempt records an attempt that has ended, as it is read back from the evidence.
+func (tx *Tx) AddAttempt(a Attempt) error {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return tx.insert(fmt.Sprintf("attempt %d of transfer %s", a.N, a.Transfer),
+		`INSERT INTO attempts (transfer, n, outcome, process, body) VALUES (?,?,?,?,?)`, a.Transfer, a.N, a.Outcome, a.Process, string(body))
+}
+
 // Attempts of a transfer, in order.
 func (tx *Tx) Attempts(transfer string) ([]Attempt, error) {
 	return all[Attempt](tx, `SELECT body FROM attempts WHERE transfer=? ORDER BY n`, transfer)

@@ -312,6 +312,9 @@ type Folder struct {
 	Partner string    `json:"partner"`
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
+	// Generation is the highest that this ledger wrote into the marker. A marker with a
+	// higher one proves that the folder knows more; -1 = it may: the ledger is a copy.
+	Generation int64 `json:"generation"`
 }
 
 // Station is one of our identities as it was configured.
@@ -338,4 +341,6 @@ type Finding struct {
 	Subject string `json:"subject,omitempty"`
 	Fact    string `json:"fact"`
 	Hint    string `json:"hint,omitempty"`
+	// Repair is what check --repair does about it; empty = it cannot mend it, or need not.
+	Repair string `json:"repair,omitempty"`
 }

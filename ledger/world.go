@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -89,6 +90,35 @@ func (tx *Tx) InsertFolder(f Folder) error {
 	return tx.insert("folder of "+f.Partner, `INSERT INTO folders (partner, body) VALUES (?,?)`, f.Partner, string(body))
 }
 
+// SaveFolder changes what is recorded of a partner's folder.
+func (tx *Tx) SaveFolder(f Folder) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return tx.replace("folder of "+f.Partner, `UPDATE folders SET body=? WHERE partner=?`, string(body), f.Partner)
+}
+
+// Strays are partners that something is open for, other than the ones that are known.
+func (tx *Tx) Strays(known []string) (partners []string, err error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT partner FROM transfers WHERE open=1 UNION SELECT partner FROM stored WHERE open=1
+		UNION SELECT partner FROM owed_mdns WHERE open=1 UNION SELECT partner FROM received WHERE open=1`)
+	if err != nil {
+		return nil, wrap(err, "partners")
+	}
+	defer rows.Close() // rows.Err tells
+	for rows.Next() {
+		var p string
+		if err := rows.Scan(&p); err != nil {
+			return nil, wrap(err, "partners")
+		}
+		if !slices.Contains(known, p) {
+			partners = append(partners, p)
+		}
+	}
+	return partners, wrap(rows.Err(), "partners")
+}
+
 // SaveConfig keeps the text of a config under its hash.
 func (tx *Tx) SaveConfig(hash, text string, at time.Time) error {
 	return tx.exec("config", `INSERT INTO configs (hash, at, text) VALUES (?,?,?) ON CONFLICT (hash) DO NOTHING`, hash, nanos(at), text)
@@ -143,8 +173,8 @@ func (tx *Tx) AgentID(fresh string) (string, error) {
 	return id, wrap(err, "agent id")
 }
 
-// Generation counts the starts of the agent and the hours it ran. A marker in a
-// folder with a higher one proves that this ledger is an older copy.
+// Generation counts the starts of the agent and the hours it ran. What of it each
+// partner's marker has seen is in its Folder.
 func (tx *Tx) Generation() (int64, error) {
 	var text string
 	err := tx.tx.QueryRowContext(tx.ctx, `SELECT value FROM meta WHERE key=?`, metaGeneration).Scan(&text)
