@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -174,5 +175,25 @@ func TestSalvageOfNothing(t *testing.T) {
 		if r.Fault == "" {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// Partners that have left the config while something was open for them are found.
+func TestStrays(t *testing.T) {
+	l := open1(t)
+	update(t, l, func(tx *Tx) error {
+		gone, done, here := transfer("t1"), transfer("t2"), transfer("t3")
+		gone.Partner, done.Partner, done.State = "gone", "done", StateFiled
+		return firstOf(tx.InsertTransfer(gone), tx.InsertTransfer(done), tx.InsertTransfer(here),
+			tx.InsertStored(&Stored{ID: "s1", Partner: "later", Open: true}),
+			tx.OweMDN(&OwedMDN{Received: "r1", Partner: "owed", Open: true}),
+			tx.OweMDN(&OwedMDN{Received: "r2", Partner: "gone", Open: true}))
+	})
+	var got []string
+	if err := l.View(bg, func(tx *Tx) (err error) { got, err = tx.Strays([]string{"acme"}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"gone", "later", "owed"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

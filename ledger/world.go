@@ -100,23 +100,43 @@ func (tx *Tx) SaveFolder(f Folder) error {
 }
 
 // Strays are partners that something is open for, other than the ones that are known.
-func (tx *Tx) Strays(known []string) (partners []string, err error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT partner FROM transfers WHERE open=1 UNION SELECT partner FROM stored WHERE open=1
-		UNION SELECT partner FROM owed_mdns WHERE open=1 UNION SELECT partner FROM received WHERE open=1`)
-	if err != nil {
-		return nil, wrap(err, "partners")
-	}
-	defer rows.Close() // rows.Err tells
-	for rows.Next() {
-		var p string
-		if err := rows.Scan(&p); err != nil {
+func (tx *Tx) Strays(known []string) (strays []string, err error) {
+	for _, t := range []struct{ next, open string }{
+		{`SELECT partner FROM transfers WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM transfers WHERE partner=? AND open=1 LIMIT 1`},
+		{`SELECT partner FROM received WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM received WHERE partner=? AND open=1 LIMIT 1`},
+		{`SELECT partner FROM stored WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM stored WHERE partner=? AND open=1 LIMIT 1`},
+		{`SELECT partner FROM owed_mdns WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM owed_mdns WHERE partner=? AND open=1 LIMIT 1`},
+	} {
+		partner := ""
+		for more := true; more; {
+			if partner, more, err = tx.text(t.next, partner); err != nil || !more {
+				break
+			}
+			if slices.Contains(known, partner) || slices.Contains(strays, partner) {
+				continue
+			}
+			_, open, err := tx.text(t.open, partner)
+			if err != nil {
+				return nil, wrap(err, "partners")
+			}
+			if open {
+				strays = append(strays, partner)
+			}
+		}
+		if err != nil {
 			return nil, wrap(err, "partners")
 		}
-		if !slices.Contains(known, p) {
-			partners = append(partners, p)
-		}
 	}
-	return partners, wrap(rows.Err(), "partners")
+	return strays, nil
+}
+
+// text reads one text, if there is a row.
+func (tx *Tx) text(query string, args ...any) (text string, found bool, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, query, args...).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return text, err == nil, err
 }
 
 // SaveConfig keeps the text of a config under its hash.
