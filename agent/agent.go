@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -50,19 +49,15 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		return err
 	}
 
-	listeners, err := w.listen()
-	if err != nil {
+	a := newRunning(ctx, w, o)
+	defer a.stop()
+	if a.listeners, err = w.listen(cfg, nil); err != nil {
 		return err
 	}
-	a := &running{world: w, options: o, watch: newWatcher(o.Log)}
-	a.ctx, a.stop = context.WithCancel(ctx)
-	defer a.stop()
-	for _, l := range listeners {
-		a.group.Go(l.serve)
-	}
+	a.serve(a.listeners)
 	if o.Listening != nil {
 		var addresses []string
-		for _, l := range listeners {
+		for _, l := range a.listeners {
 			addresses = append(addresses, l.address)
 		}
 		o.Listening(addresses)
@@ -70,20 +65,16 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	a.start()
 	<-a.ctx.Done()
 	o.Log.Info("stopping")
-	for _, l := range listeners {
-		l.shutdown(shutdownGrace)
-	}
-	a.watch.close()
-	a.group.Wait()
+	a.end(shutdownGrace)
 	return nil
 }
 
 // recover finishes what an earlier process left, before anything new begins.
 func (w *world) recover(ctx context.Context) error {
-	for _, b := range w.boxes {
+	for _, b := range w.setup().boxes {
 		if b.fault != nil {
 			w.log.Error("partner out of order", "partner", b.partner.Name, "error", b.fault)
-			if err := w.event(ctx, ledger.Alarm, b.partner.Name, "folder", b.fault.Error(), ""); err != nil {
+			if err := w.event(ctx, ledger.Alarm, b.partner.Name, "folder", b.fault.Error(), "it is looked for again by itself"); err != nil {
 				return err
 			}
 			continue
@@ -92,7 +83,7 @@ func (w *world) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.inbox.Recover(ctx)
+	return w.setup().inbox.Recover(ctx)
 }
 
 func (w *world) event(ctx context.Context, level ledger.Level, partner, code, text, hint string) error {
@@ -109,160 +100,89 @@ type running struct {
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	watch   *watcher
-	workers []*worker
-	idlers  []idler
 	wishing atomic.Bool // wishes are being granted: what follows from them is not started yet
+
+	changing  sync.Mutex // guards what follows, and that setups follow each other
+	tenants   map[string]*tenant
+	listeners []*listener
 }
 
-// idler says whether nothing is left for it to do.
-type idler interface{ idle() bool }
+func newRunning(ctx context.Context, w *world, o Options) *running {
+	a := &running{world: w, options: o, watch: newWatcher(o.Log), tenants: map[string]*tenant{}}
+	a.ctx, a.stop = context.WithCancel(ctx)
+	return a
+}
 
 func (a *running) start() {
 	a.group.Go(a.watch.run)
-	for _, b := range a.boxes {
-		if b.fault != nil {
-			continue
-		}
-		w := newWorker(a, b)
-		a.workers, a.idlers = append(a.workers, w), append(a.idlers, w)
-		a.transfers.Store(b.partner.Name, w.nudge)
-		a.group.Go(func() { supervise(a.ctx, w.run, w.panicked) })
-		a.startReceivers(w)
+	a.changing.Lock()
+	a.install(a.setup())
+	a.changing.Unlock()
+	told := func(what string) func(panicked) {
+		return func(p panicked) { a.log.Error("the "+what+" worker panicked", "panic", p.Value, "stack", p.Stack) }
 	}
-	a.group.Go(func() {
-		supervise(a.ctx, a.wishes, func(p panicked) { a.log.Error("the wishes worker panicked", "panic", p.Value, "stack", p.Stack) })
-	})
-	a.group.Go(a.generations)
+	a.group.Go(func() { supervise(a.ctx, a.wishes, told("wishes")) })
+	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
 	}
 }
 
-// startReceivers starts those of one partner.
-func (a *running) startReceivers(w *worker) {
-	var all []*receiver
-	for range max(receiversPer, w.box.partner.Send.Parallel) {
-		r := newReceiver(w)
-		all = append(all, r)
-		a.idlers = append(a.idlers, r)
-		a.group.Go(func() { supervise(a.ctx, r.run, w.panicked) })
-	}
-	a.incoming.Store(w.box.partner.Name, func() {
-		for _, r := range all {
-			r.nudge()
-		}
-	})
-}
-
-// wishPoll is how often the ledger is asked for what operators want.
-const wishPoll = 500 * time.Millisecond
-
-// wishes grants what operators ask for through other processes.
-func (a *running) wishes(ctx context.Context) {
-	tick := time.NewTicker(wishPoll)
-	defer tick.Stop()
-	for {
-		if err := a.grantWishes(ctx); err != nil && ctx.Err() == nil {
-			a.log.Error("wishes", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+// serve starts listeners that are open.
+func (a *running) serve(listeners []*listener) {
+	for _, l := range listeners {
+		a.group.Go(l.serve)
 	}
 }
 
-func (a *running) grantWishes(ctx context.Context) error {
-	a.wishing.Store(true)
-	defer a.wishing.Store(false)
-	var open []ledger.Wish
-	err := a.ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
+// end waits until everybody has finished; messages that are arriving have the grace.
+func (a *running) end(grace time.Duration) {
+	a.changing.Lock()
+	listeners := a.listeners
+	a.changing.Unlock()
+	for _, l := range listeners {
+		l.shutdown(grace)
+	}
+	a.watch.close()
+	a.group.Wait()
+}
+
+// tenant is the one of a partner, nil if there is none.
+func (a *running) tenant(partner string) *tenant {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	return a.tenants[partner]
+}
+
+// replace installs a setup that was made from another one, unless that is no longer the
+// one in force.
+func (a *running) replace(former, next *setup) bool {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if a.setup() != former {
+		return false
+	}
+	a.install(next)
+	return true
+}
+
+// reopen opens the folder of a partner anew that went away, was replaced or was never in
+// order. A folder that hangs keeps nobody else.
+func (a *running) reopen(ctx context.Context, partner string) error {
+	now := a.setup()
+	next, err := a.reopened(ctx, now, partner)
 	if err != nil {
 		return err
 	}
-	for _, wish := range open {
-		w, err := a.workerFor(ctx, wish)
-		if err != nil {
-			return err
-		}
-		if w == nil {
-			err = a.ledger.Update(ctx, func(tx *ledger.Tx) error {
-				return tx.FinishWish(wish, a.now(), "there is no such transfer or partner, or its folder is not in order")
-			})
-		} else {
-			err = w.box.outbox.Grant(ctx, wish)
-			w.nudge()
-		}
-		if err != nil {
-			return err
-		}
+	b := next.find(partner)
+	if !a.replace(now, next) {
+		return errors.Join(errors.New("the config changed while the folder was being opened"), b.folder.Close())
 	}
-	return nil
-}
-
-func (a *running) workerFor(ctx context.Context, wish ledger.Wish) (*worker, error) {
-	name := wish.Partner
-	if wish.Transfer != "" {
-		err := a.ledger.View(ctx, func(tx *ledger.Tx) error {
-			t, err := tx.Transfer(wish.Transfer)
-			name = t.Partner
-			return err
-		})
-		if errors.Is(err, ledger.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	a.log.Info("the partner's folder is in order", "partner", partner, "folder", b.partner.Folder)
+	if old := now.find(partner); old.folder != nil {
+		err = old.folder.Close()
 	}
-	for _, w := range a.workers {
-		if w.box.partner.Name == name {
-			return w, nil
-		}
-	}
-	return nil, nil
-}
-
-// generationEvery is how often the generation is counted up while the agent runs, so
-// that an older copy of the ledger is recognised whenever it was taken.
-const generationEvery = time.Hour
-
-func (a *running) generations() {
-	tick := time.NewTicker(generationEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-a.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := a.nextGeneration(); err != nil {
-			a.log.Error("generation", "error", err)
-		}
-	}
-}
-
-func (a *running) nextGeneration() error {
-	a.generation++
-	err := a.ledger.Update(a.ctx, func(tx *ledger.Tx) error { return tx.SetGeneration(a.generation) })
-	if err != nil {
-		return err
-	}
-	for _, b := range a.boxes {
-		if b.fault != nil || ready(b.partner, b.folder) != nil {
-			continue
-		}
-		var known ledger.Folder
-		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(b.partner.Name); return err })
-		if err == nil {
-			err = a.writeMarker(b.folder, known.ID)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.partner.Name, err)
-		}
-	}
-	return nil
+	return errors.Join(err, a.event(ctx, ledger.Info, partner, "folder-back", "the folder is in order again: "+b.partner.Folder, ""))
 }
 
 // idlePoll is how often an agent that shall end when idle looks whether it is.
@@ -281,13 +201,21 @@ func (a *running) stopWhenIdle() {
 		// been nudged before wishing ends.
 		var open []ledger.Wish
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
-		idle := err == nil && len(open) == 0 && !a.wishing.Load()
-		for _, w := range a.idlers {
-			idle = idle && w.idle()
-		}
-		if idle {
+		if err == nil && len(open) == 0 && !a.wishing.Load() && a.idle() {
 			a.stop()
 			return
 		}
 	}
+}
+
+// idle reports whether nothing is left to do for any partner.
+func (a *running) idle() bool {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	for _, t := range a.tenants {
+		if !t.idle() {
+			return false
+		}
+	}
+	return true
 }

@@ -209,27 +209,19 @@ func TestQuarantine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := w.boxes[0]
-	b.outbox = outbox.New(outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Post: client(b.partner), Hook: panicking{}, Process: "p", UserAgent: "test"}, w.outboxPartner(b.partner, b.folder))
-	listeners, err := w.listen()
-	if err != nil {
+	b := w.setup().boxes[0]
+	b.outbox = outbox.New(outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Post: client(b.partner), Hook: panicking{}, Process: "p", UserAgent: "test"}, outboxPartner(cfg, b.partner, b.folder))
+	a := newRunning(t.Context(), w, Options{Log: log})
+	if a.listeners, err = w.listen(cfg, nil); err != nil {
 		t.Fatal(err)
 	}
-	a := &running{world: w, options: Options{Log: log}, watch: newWatcher(log)}
-	a.ctx, a.stop = context.WithCancel(t.Context())
-	for _, l := range listeners {
-		a.group.Go(l.serve)
-	}
+	a.serve(a.listeners)
 	drop(t, dir, "loopback", "BAD.xml")
 	drop(t, dir, "loopback", "GOOD.xml")
 	a.start()
 	t.Cleanup(func() {
 		a.stop()
-		for _, l := range listeners {
-			l.shutdown(time.Second)
-		}
-		a.watch.close()
-		a.group.Wait()
+		a.end(time.Second)
 		if err := w.close(); err != nil {
 			t.Error(err)
 		}

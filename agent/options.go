@@ -18,12 +18,12 @@ import (
 
 // outboxPartner is a partner of the config as the outbox takes it. What changes with
 // time (who signs, who is encrypted to) is passed as a function of it.
-func (w *world) outboxPartner(p *config.Partner, dir fsx.FS) outbox.Partner {
+func outboxPartner(cfg *config.Config, p *config.Partner, dir fsx.FS) outbox.Partner {
 	o := outbox.Partner{
 		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, URL: p.URL, Folder: dir,
 		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Certificates: p.AllCertificates(), Trust: p.Signers(),
 		Cipher: p.Send.Cipher, Own: p.Station.Recipient(), Identities: identities(p.Station), Version: p.Version, ContentType: p.Send.ContentType, Extra: p.Send.Headers, Quirks: p.Quirks.Quirks,
-		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
+		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve),
 		Policy: outbox.Policy{
 			Attempts: p.Retry.Attempts, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
 			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, ReceiptWait: p.Send.ReceiptWait, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
@@ -81,18 +81,18 @@ func signer(p *config.Partner) func(time.Time) *cms.Signer {
 }
 
 // inboxPartner is a partner of the config as the inbox takes it.
-func (w *world) inboxPartner(p *config.Partner, dir fsx.FS) inbox.Partner {
-	retry := p.Receive.ReceiptRetry
+func inboxPartner(cfg *config.Config, b *box) inbox.Partner {
+	p, retry := b.partner, b.partner.Receive.ReceiptRetry
 	in := inbox.Partner{
-		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, Folder: dir,
-		Ready: func() error { return ready(p, dir) },
+		Name: p.Name, AS2ID: p.AS2ID, Station: p.Station.Name, StationAS2ID: p.Station.AS2ID, Folder: b.folder,
+		Ready: b.ready,
 		Rules: p.Rules, FoldCase: p.Naming.FoldCase, Identities: identities(p.Station), Trust: p.Signers(), Ciphers: p.Receive.Ciphers(), Digests: p.Receive.Digests, Sign: signer(p),
 		Version: p.Version, Quirks: p.Quirks.Quirks, ReceiptHosts: p.Receive.ReceiptHosts, ReceiptHTTP: p.AllowHTTP,
 		Post: receiptClient(p), ReceiptRetry: inbox.ReceiptRetry{Attempts: retry.Attempts, First: retry.First, Max: retry.Max, GiveUp: retry.GiveUpAfter}, Credentials: credentials(p.Receive.Credentials),
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
 		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",
-		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(w.cfg.Reserve),
+		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve),
 	}
 	return in
 }

@@ -50,7 +50,7 @@ partners:
   plain: {as2_id: PLAIN, station: us, certificates: a.pem, send: {sign: none, encrypt: none, receipt: none}, client: {proxy: none, bearer_file: password}}
 `
 
-func loadEverything(t *testing.T) *world {
+func loadEverything(t *testing.T) *config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"a", "b"} {
@@ -68,15 +68,15 @@ func loadEverything(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{cfg: cfg}
+	return cfg
 }
 
 // Who signs and who is encrypted to is asked each time: a new certificate needs no
 // restart when its moment comes.
 func TestRolloverNeedsNoRestart(t *testing.T) {
-	w := loadEverything(t)
-	p := w.cfg.Partners[0]
-	out, in := w.outboxPartner(p, nil), w.inboxPartner(p, nil)
+	cfg := loadEverything(t)
+	p := cfg.Partners[0]
+	out, in := outboxPartner(cfg, p, nil), inboxPartner(cfg, &box{partner: p})
 	change := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	for at, want := range map[time.Time]string{change.Add(-time.Second): "a a b", change: "b b a"} {
 		got := fmt.Sprint(out.Sign(at).Certificate.Subject.CommonName, " ", in.Sign(at).Certificate.Subject.CommonName, " ", out.EncryptTo(at).Certificate.Subject.CommonName)
@@ -90,9 +90,9 @@ func TestRolloverNeedsNoRestart(t *testing.T) {
 }
 
 func TestWhatTheConfigSaysArrives(t *testing.T) {
-	w := loadEverything(t)
-	p := w.cfg.Partners[0]
-	out, in := w.outboxPartner(p, nil), w.inboxPartner(p, nil)
+	cfg := loadEverything(t)
+	p := cfg.Partners[0]
+	out, in := outboxPartner(cfg, p, nil), inboxPartner(cfg, &box{partner: p})
 	if s := out.Sign(time.Now()); s.Digest != cms.SHA384 || !s.PSS || !s.NoAttributes || !s.NoProtection || s.Key == nil {
 		t.Errorf("%+v", s)
 	}
@@ -125,8 +125,8 @@ func TestWhatTheConfigSaysArrives(t *testing.T) {
 		o.Proxy.String() != "http://p:open%20sesame@proxy.example:3128" {
 		t.Errorf("%+v", o)
 	}
-	plain := w.cfg.Partners[1]
-	out, in, o = w.outboxPartner(plain, nil), w.inboxPartner(plain, nil), clientOptions(plain)
+	plain := cfg.Partners[1]
+	out, in, o = outboxPartner(cfg, plain, nil), inboxPartner(cfg, &box{partner: plain}), clientOptions(plain)
 	if out.Sign != nil || out.EncryptTo != nil || out.Receipt.Wanted || in.Credentials != nil || o.Bearer != "open sesame" || o.Proxy == nil || o.Proxy.Host != "" || o.Identity != nil {
 		t.Errorf("%+v", out)
 	}
@@ -137,13 +137,13 @@ func TestWhatTheConfigSaysArrives(t *testing.T) {
 
 // Receipts go where the sender says: our credentials do not.
 func TestReceiptsCarryNoCredentials(t *testing.T) {
-	w := loadEverything(t)
-	p := w.cfg.Partners[1] // with a token, and no proxy
+	cfg := loadEverything(t)
+	p := cfg.Partners[1] // with a token, and no proxy
 	var seen []string
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = append(seen, r.Header.Get("Authorization")) }))
 	t.Cleanup(s.Close)
 	empty := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }
-	for _, post := range []inbox.Poster{client(p), w.inboxPartner(p, nil).Post} {
+	for _, post := range []inbox.Poster{client(p), inboxPartner(cfg, &box{partner: p}).Post} {
 		if _, err := post.Post(t.Context(), s.URL, nil, 0, empty); err != nil {
 			t.Fatal(err)
 		}
@@ -154,20 +154,20 @@ func TestReceiptsCarryNoCredentials(t *testing.T) {
 }
 
 func TestClientsAreAskedForCertificates(t *testing.T) {
-	w := loadEverything(t)
-	authority := w.cfg.Partners[0].Certificates[0].Certificates[0]
+	cfg := loadEverything(t)
+	authority := cfg.Partners[0].Certificates[0].Certificates[0]
 	for _, c := range []struct {
 		listener config.Listener
 		partners []*config.Partner
 		asked    tls.ClientAuthType
 	}{
-		{config.Listener{}, w.cfg.Partners[1:], tls.NoClientCert},
-		{config.Listener{}, w.cfg.Partners, tls.RequestClientCert},
-		{config.Listener{Authorities: []*x509.Certificate{authority}}, w.cfg.Partners[1:], tls.RequestClientCert},
+		{config.Listener{}, cfg.Partners[1:], tls.NoClientCert},
+		{config.Listener{}, cfg.Partners, tls.RequestClientCert},
+		{config.Listener{Authorities: []*x509.Certificate{authority}}, cfg.Partners[1:], tls.RequestClientCert},
 	} {
 		var got tls.Config
-		w.cfg.Partners = c.partners
-		w.askForCertificates(&got, c.listener)
+		cfg.Partners = c.partners
+		askForCertificates(&got, cfg, c.listener)
 		if got.ClientAuth != c.asked || (got.ClientCAs != nil) != (len(c.listener.Authorities) > 0) {
 			t.Errorf("%d partners, %d authorities: %v", len(c.partners), len(c.listener.Authorities), got.ClientAuth)
 		}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/inbox"
@@ -29,7 +30,7 @@ type marker struct {
 
 // partnerFolder opens the folder of a partner. One that the ledger has never seen is
 // made, with its marker; for any other the marker must be there and ours.
-func (w *world) partnerFolder(ctx context.Context, p *config.Partner) (fsx.FS, error) {
+func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config.Partner) (fsx.FS, error) {
 	var known ledger.Folder
 	err := w.ledger.View(ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(p.Name); return err })
 	first := errors.Is(err, ledger.ErrNotFound)
@@ -38,54 +39,71 @@ func (w *world) partnerFolder(ctx context.Context, p *config.Partner) (fsx.FS, e
 	}
 	if first {
 		if err := os.MkdirAll(p.Folder, 0o750); err != nil {
-			return nil, w.folderError(p, "it cannot be made: "+err.Error(), "")
+			return nil, folderError(cfg, p, "it cannot be made: "+err.Error(), "")
 		}
 	}
 	dir, err := fsx.OpenRoot(p.Folder)
 	if err != nil {
-		return nil, w.folderError(p, err.Error(), "is the volume mounted?")
+		return nil, folderError(cfg, p, err.Error(), "is the volume mounted?")
 	}
 	if first {
-		err = w.newFolder(ctx, p, dir)
+		err = w.newFolder(ctx, cfg, p, dir)
 	} else {
-		err = w.checkMarker(p, dir, known)
+		err = w.checkMarker(cfg, p, dir, known)
 	}
 	if err == nil {
 		if ferr := prepareFolders(dir); ferr != nil {
-			err = w.folderError(p, ferr.Error(), "all folders of a partner must be on one volume; give the partner a folder of its own there with: folder")
+			err = folderError(cfg, p, ferr.Error(), "all folders of a partner must be on one volume; give the partner a folder of its own there with: folder")
 		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
+	w.mu.Lock()
+	w.opened[p.Name] = true
+	w.mu.Unlock()
 	return dir, nil
 }
 
-func (w *world) folderError(p *config.Partner, fact, hint string) error {
-	return config.Error{File: w.cfg.Path, Line: p.FolderLine, Path: "partners." + p.Name + ".folder", Fact: p.Folder + ": " + fact, Hint: hint}
+// newest is the highest generation that a partner's marker may have seen. This process
+// counts on, but what it has not opened yet may be of a newer ledger.
+func (w *world) newest(p *config.Partner) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.opened[p.Name] {
+		return w.generation.Load()
+	}
+	return w.previous
 }
 
-func (w *world) newFolder(ctx context.Context, p *config.Partner, dir fsx.FS) error {
+func folderError(cfg *config.Config, p *config.Partner, fact, hint string) error {
+	return config.Error{File: cfg.Path, Line: p.FolderLine, Path: "partners." + p.Name + ".folder", Fact: p.Folder + ": " + fact, Hint: hint}
+}
+
+func (w *world) newFolder(ctx context.Context, cfg *config.Config, p *config.Partner, dir fsx.FS) error {
 	if b, err := fsx.ReadFile(dir, markerFile, 1<<16); err == nil {
 		var m marker
 		if json.Unmarshal(b, &m) == nil && m.Agent != w.agent {
-			return w.folderError(p, "it belongs to another as2drop, or to an earlier ledger of this one", "two agents must not share a folder; if the other one is gone for good, remove "+markerFile+" there")
+			return folderError(cfg, p, "it belongs to another as2drop, or to an earlier ledger of this one", "two agents must not share a folder; if the other one is gone for good, remove "+markerFile+" there")
 		}
 	}
 	id, err := ledger.NewID(w.now(), w.rand)
 	if err != nil {
 		return err
 	}
-	if err := w.writeMarker(dir, id); err != nil {
-		return w.folderError(p, err.Error(), "")
+	if err := w.writeMarker(p.Name, dir, id); err != nil {
+		return folderError(cfg, p, err.Error(), "")
 	}
 	return w.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		return tx.InsertFolder(ledger.Folder{Partner: p.Name, ID: id, Created: w.now().UTC()})
 	})
 }
 
-func (w *world) writeMarker(dir fsx.FS, folder string) error {
-	b, err := json.Marshal(marker{w.agent, folder, w.generation})
+func (w *world) writeMarker(partner string, dir fsx.FS, folder string) error {
+	lock, _ := w.markers.LoadOrStore(partner, &sync.Mutex{})
+	lock.(*sync.Mutex).Lock()
+	defer lock.(*sync.Mutex).Unlock()
+	b, err := json.Marshal(marker{w.agent, folder, w.generation.Load()})
 	if err != nil {
 		return err
 	}
@@ -94,25 +112,26 @@ func (w *world) writeMarker(dir fsx.FS, folder string) error {
 
 // checkMarker makes sure that the folder is the one of the ledger, and the ledger no
 // older than the folder.
-func (w *world) checkMarker(p *config.Partner, dir fsx.FS, known ledger.Folder) error {
+func (w *world) checkMarker(cfg *config.Config, p *config.Partner, dir fsx.FS, known ledger.Folder) error {
 	b, err := fsx.ReadFile(dir, markerFile, 1<<16)
 	if errors.Is(err, fs.ErrNotExist) {
-		return w.folderError(p, "the marker "+markerFile+" is missing", "is the volume mounted? nothing is created or moved until it is back")
+		return folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted? nothing is created or moved until it is back")
 	}
 	var m marker
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
+	newest := w.newest(p)
 	switch {
 	case err != nil:
-		return w.folderError(p, "the marker "+markerFile+" cannot be read: "+err.Error(), "")
+		return folderError(cfg, p, "the marker "+markerFile+" cannot be read: "+err.Error(), "")
 	case m.Agent != w.agent || m.Folder != known.ID:
-		return w.folderError(p, "it belongs to another as2drop, or to another partner", "two agents must not share a folder")
-	case m.Generation > w.previous:
-		return w.folderError(p, fmt.Sprintf("the folder has seen generation %d of the ledger, this one is at %d: an older copy of the ledger was put back", m.Generation, w.previous),
+		return folderError(cfg, p, "it belongs to another as2drop, or to another partner", "two agents must not share a folder")
+	case m.Generation > newest:
+		return folderError(cfg, p, fmt.Sprintf("the folder has seen generation %d of the ledger, this one is at %d: an older copy of the ledger was put back", m.Generation, newest),
 			"sending on would send twice; put the newest ledger back")
 	}
-	return w.writeMarker(dir, known.ID)
+	return w.writeMarker(p.Name, dir, known.ID)
 }
 
 // prepareFolders makes what is missing and proves that files can be renamed between
@@ -132,35 +151,42 @@ func prepareFolders(dir fsx.FS) error {
 	return nil
 }
 
-// ready reports why nothing of a partner may be touched now: its volume went away.
-func ready(p *config.Partner, dir fsx.FS) error {
-	if _, err := os.Stat(filepath.Join(p.Folder, markerFile)); err != nil {
-		return fmt.Errorf("%s: the marker %s is gone; is the volume mounted? %w", p.Folder, markerFile, err)
+// ready reports why nothing of a partner may be touched now: its volume went away, or was
+// never there.
+func (b *box) ready() error {
+	if b.fault != nil {
+		return b.fault
 	}
-	if ok, err := fsx.Exists(dir, markerFile); err != nil || !ok {
-		return fmt.Errorf("%s was replaced while the agent ran; restart it: %w", p.Folder, errors.Join(err, fs.ErrNotExist))
+	if _, err := os.Stat(filepath.Join(b.partner.Folder, markerFile)); err != nil {
+		return fmt.Errorf("%s: the marker %s is gone; is the volume mounted? %w", b.partner.Folder, markerFile, err)
+	}
+	if ok, err := fsx.Exists(b.folder, markerFile); err != nil || !ok {
+		return fmt.Errorf("%s: %w: %w", b.partner.Folder, errReplaced, errors.Join(err, fs.ErrNotExist))
 	}
 	return nil
 }
 
+// errReplaced means that a folder with a marker is there, but not the one that was opened.
+var errReplaced = errors.New("another folder is in its place than was opened")
+
 // record keeps stations, certificates and the config in the ledger.
-func (w *world) record(ctx context.Context) error {
+func (w *world) record(ctx context.Context, cfg *config.Config) error {
 	now := w.now().UTC()
 	return w.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		err := tx.SaveConfig(w.cfg.Hash, w.cfg.Text, now)
+		err := tx.SaveConfig(cfg.Hash, cfg.Text, now)
 		save := func(owner string, certs ...*x509.Certificate) {
 			for _, c := range certs {
 				err = errors.Join(err, tx.SaveCertificate(ledger.Certificate{Owner: owner, Fingerprint: fingerprint(c), Subject: c.Subject.String(),
 					NotBefore: c.NotBefore, NotAfter: c.NotAfter, Seen: now}))
 			}
 		}
-		for _, s := range w.cfg.Stations {
+		for _, s := range cfg.Stations {
 			err = errors.Join(err, tx.SaveStation(ledger.Station{Name: s.Name, AS2: s.AS2ID, Seen: now}))
 			for _, k := range s.Keys {
 				save("station "+s.Name, k.Certificate)
 			}
 		}
-		for _, p := range w.cfg.Partners {
+		for _, p := range cfg.Partners {
 			save("partner "+p.Name, p.AllCertificates()...)
 		}
 		return err

@@ -47,21 +47,16 @@ func (r *receipts) ReceiveReceipt(ctx context.Context, m *as2.Message) as2.Reply
 	if err != nil {
 		return r.unavailable(m, err)
 	}
-	for _, b := range r.boxes {
-		if b.partner.Name == t.Partner {
-			return r.deliver(ctx, b, t, m, body)
-		}
+	if b := r.setup().find(t.Partner); b != nil {
+		return r.deliver(ctx, b, t, m, body)
 	}
 	return r.unavailable(m, fmt.Errorf("a receipt came for transfer %s, whose partner %s is not in the config any more", t.ID, t.Partner))
 }
 
 // deliver hands a receipt to the outbox of its partner.
 func (r *receipts) deliver(ctx context.Context, b *box, t ledger.Transfer, m *as2.Message, body []byte) as2.Reply {
-	if b.fault != nil {
-		return r.unavailable(m, fmt.Errorf("a receipt came for transfer %s, but its partner is out of order: %w", t.ID, b.fault))
-	}
-	if err := ready(b.partner, b.folder); err != nil {
-		return r.unavailable(m, err)
+	if err := b.ready(); err != nil {
+		return r.unavailable(m, fmt.Errorf("a receipt came for transfer %s, but its partner is out of order: %w", t.ID, err))
 	}
 	reply, err := b.outbox.ReceiveReceipt(ctx, t.ID, m.Header, body, m.Remote)
 	if err != nil {

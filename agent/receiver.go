@@ -43,8 +43,8 @@ func (r *receiver) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		nudges := r.nudges.Load()
 		r.idleAt.Store(-1)
-		next, err := r.w.a.inbox.Work(ctx, r.w.box.partner.Name)
-		wait := pollOf(r.w.box.partner)
+		next, err := r.w.a.setup().inbox.Work(ctx, r.w.partner)
+		wait := pollOf(r.w.box().partner)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			r.w.complain(ctx, "inbox", err)

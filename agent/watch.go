@@ -47,6 +47,18 @@ func (w *watcher) add(folder string, nudge func()) {
 	}
 }
 
+// remove ends the watch on a folder; it need not have one.
+func (w *watcher) remove(folder string) {
+	if w.fs == nil || folder == "" {
+		return
+	}
+	folder = filepath.Clean(folder)
+	w.mu.Lock()
+	delete(w.nudges, folder)
+	w.mu.Unlock()
+	_ = w.fs.Remove(folder) // it may be gone, and its watch with it
+}
+
 // run drains events until close.
 func (w *watcher) run() {
 	if w.fs == nil {

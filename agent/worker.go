@@ -19,29 +19,33 @@ const maxPanics = 3
 
 // worker carries one partner's transfers on.
 type worker struct {
-	a      *running
-	box    *box
-	log    *slog.Logger
-	seen   *outbox.Observer
-	wake   chan struct{}
-	slots  chan struct{} // one per transfer that may be under way
-	nudges atomic.Int64  // counted, so that one that comes during a round is not overlooked
-	idleAt atomic.Int64  // what nudges was when a round found nothing left to do
-	alarms map[string]time.Time
+	a       *running
+	partner string
+	current atomic.Pointer[box]
+	log     *slog.Logger
+	seen    *outbox.Observer
+	wake    chan struct{}
+	nudges  atomic.Int64 // counted, so that one that comes during a round is not overlooked
+	idleAt  atomic.Int64 // what nudges was when a round found nothing left to do
+	alarms  map[string]time.Time
 
 	mu     sync.Mutex
-	busy   map[string]bool // transfers under way
+	busy   map[string]bool // transfers under way, each in a slot
 	panics map[string]int
 }
 
 func newWorker(a *running, b *box) *worker {
 	w := &worker{
-		a: a, box: b, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(), wake: make(chan struct{}, 1),
-		slots: make(chan struct{}, b.partner.Send.Parallel), alarms: map[string]time.Time{}, busy: map[string]bool{}, panics: map[string]int{},
+		a: a, partner: b.partner.Name, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(), wake: make(chan struct{}, 1),
+		alarms: map[string]time.Time{}, busy: map[string]bool{}, panics: map[string]int{},
 	}
+	w.current.Store(b)
 	w.idleAt.Store(-1)
 	return w
 }
+
+// box is the partner as it is configured at the moment.
+func (w *worker) box() *box { return w.current.Load() }
 
 // idle reports whether nothing is left to do and nobody has asked to look since.
 func (w *worker) idle() bool { return w.idleAt.Load() == w.nudges.Load() }
@@ -61,12 +65,17 @@ const scanShare = 3
 
 // run is the worker's life. Everything it knows it reads anew each round.
 func (w *worker) run(ctx context.Context) {
-	folder := filepath.Join(w.box.partner.Folder, "outbox")
 	var transfers sync.WaitGroup
 	defer transfers.Wait()
+	watched := ""
+	defer func() { w.a.watch.remove(watched) }()
 	for ctx.Err() == nil {
-		if !w.a.options.NoWatch {
+		if folder := filepath.Join(w.box().partner.Folder, "outbox"); !w.a.options.NoWatch && w.box().fault == nil {
+			if watched != folder {
+				w.a.watch.remove(watched)
+			}
 			w.a.watch.add(folder, w.nudge)
+			watched = folder
 		}
 		started, nudges := time.Now(), w.nudges.Load()
 		wait, idle := w.round(ctx, &transfers)
@@ -98,16 +107,16 @@ func (w *worker) sleep(ctx context.Context, pause, wait time.Duration) {
 
 // round looks at the outbox, starts what is due and says how long to wait.
 func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait time.Duration, idle bool) {
-	p := w.box.partner
+	b := w.box()
+	p := b.partner
 	wait = pollOf(p)
 	if next := p.Outbox.Rescan.Next(w.a.now()); !next.IsZero() {
 		wait = min(wait, next.Sub(w.a.now()))
 	}
-	if err := ready(p, w.box.folder); err != nil {
-		w.complain(ctx, "folder", err)
-		return min(wait, 5*time.Second), false
+	if err := b.ready(); err != nil {
+		return min(wait, healEvery), w.heal(ctx, b, err)
 	}
-	report, err := w.box.outbox.Scan(ctx, w.seen)
+	report, err := b.outbox.Scan(ctx, w.seen)
 	if err != nil && ctx.Err() == nil {
 		w.complain(ctx, "scan", err)
 		return min(wait, 5*time.Second), false
@@ -131,15 +140,30 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 	return wait, open == 0 && report.Ready == 0 && len(report.Claimed) == 0
 }
 
+// healEvery is how often a folder that is not there, or not in order, is looked for.
+const healEvery = 5 * time.Second
+
+// heal says what is wrong with the partner's folder, and opens it anew where that may
+// help. It reports whether nothing more can be done for it.
+func (w *worker) heal(ctx context.Context, b *box, err error) (idle bool) {
+	if b.fault != nil || errors.Is(err, errReplaced) {
+		if err = w.a.reopen(ctx, w.partner); err == nil {
+			return false // installing the box has nudged us
+		}
+	}
+	w.complain(ctx, "folder", err)
+	return b.fault != nil
+}
+
 // nextDue is the next moment that no transfer under way will see to, and how many
 // transfers are left that time alone carries on.
 func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err error) {
 	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
-		ts, err := tx.OpenTransfers(w.box.partner.Name)
+		ts, err := tx.OpenTransfers(w.partner)
 		if err != nil {
 			return err
 		}
-		pause, err := tx.Pause(w.box.partner.Name)
+		pause, err := tx.Pause(w.partner)
 		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 			return err
 		}
@@ -163,40 +187,49 @@ func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err erro
 // startDue starts due transfers while there are slots; free says whether one is left.
 func (w *worker) startDue(ctx context.Context, transfers *sync.WaitGroup) (free bool, err error) {
 	var due []ledger.Transfer
-	limit := cap(w.slots) + len(w.slots) + 16
+	limit := w.box().partner.Send.Parallel + w.underway() + 16
 	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		due, err = tx.DueTransfers(w.box.partner.Name, w.a.now(), limit)
+		due, err = tx.DueTransfers(w.partner, w.a.now(), limit)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
 	for _, t := range due {
-		if !w.begin(t.ID) {
-			continue
-		}
-		select {
-		case w.slots <- struct{}{}:
-		default:
-			w.end(t.ID)
+		begun, full := w.begin(t.ID)
+		if full {
 			return false, nil
 		}
+		if !begun {
+			continue
+		}
 		transfers.Go(func() {
-			defer func() { <-w.slots; w.end(t.ID); w.nudge() }()
+			defer func() { w.end(t.ID); w.nudge() }()
 			w.carryOn(ctx, t)
 		})
 	}
 	return true, nil
 }
 
-func (w *worker) begin(id string) bool {
+// begin takes a slot for a transfer, unless it has one or none is left.
+func (w *worker) begin(id string) (begun, full bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.busy[id] {
-		return false
+		return false, false
+	}
+	if len(w.busy) >= w.box().partner.Send.Parallel {
+		return false, true
 	}
 	w.busy[id] = true
-	return true
+	return true, false
+}
+
+// underway is how many transfers have a slot.
+func (w *worker) underway() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.busy)
 }
 
 func (w *worker) end(id string) {
@@ -212,7 +245,11 @@ const faultPause = 5 * time.Second
 func (w *worker) carryOn(ctx context.Context, t ledger.Transfer) {
 	p, ok := guarded(func() {
 		for ctx.Err() == nil {
-			again, err := w.box.outbox.Step(ctx, t.ID)
+			b := w.box()
+			if b.fault != nil {
+				return // the worker opens it first
+			}
+			again, err := b.outbox.Step(ctx, t.ID)
 			if err != nil {
 				w.complain(ctx, "step "+t.ID, err)
 				select {
@@ -283,15 +320,20 @@ func (w *worker) transferPanicked(ctx context.Context, t ledger.Transfer, p pani
 // panicked is told of panics outside of any transfer.
 func (w *worker) panicked(p panicked) {
 	w.log.Error("the worker panicked and is started again", "panic", p.Value, "stack", p.Stack)
-	if err := w.a.event(w.a.ctx, ledger.Alarm, w.box.partner.Name, "panic", "the worker panicked and was started again: "+p.Value, "report it with the log"); err != nil {
+	if err := w.a.event(w.a.ctx, ledger.Alarm, w.partner, "panic", "the worker panicked and was started again: "+p.Value, "report it with the log"); err != nil {
 		w.log.Error("ledger", "error", err)
 	}
 }
 
-// complainEvery is how often the same trouble is told again.
-const complainEvery = time.Minute
+// complainEvery is how often the same trouble is logged again, and alarmEvery how often it
+// is an event of its own.
+const (
+	complainEvery = time.Minute
+	alarmEvery    = time.Hour
+)
 
-// complain logs a fault of ours, and records it the first time and then once in a while.
+// complain logs a fault of ours and records it, each the first time and then once in a
+// while.
 func (w *worker) complain(ctx context.Context, what string, err error) {
 	if ctx.Err() != nil {
 		return
@@ -304,9 +346,17 @@ func (w *worker) complain(ctx context.Context, what string, err error) {
 		return
 	}
 	w.alarms[what] = now
+	last, told = w.alarms["event "+what]
+	quiet := told && now.Sub(last) < alarmEvery
+	if !quiet {
+		w.alarms["event "+what] = now
+	}
 	w.mu.Unlock()
 	w.log.Error("will be tried again", "step", what, "error", err)
-	if eerr := w.a.event(ctx, ledger.Alarm, w.box.partner.Name, "fault", err.Error(), "it is tried again by itself"); eerr != nil {
+	if quiet {
+		return
+	}
+	if eerr := w.a.event(ctx, ledger.Alarm, w.partner, "fault", err.Error(), "it is tried again by itself"); eerr != nil {
 		w.log.Error("ledger", "error", eerr)
 	}
 }
@@ -329,7 +379,7 @@ func (w *worker) alarmWaiting(ctx context.Context, waiting []naming.Waiting) {
 			w.alarms[key] = now
 		}
 		raised := since.IsZero()
-		ring := !raised && (f.Alarm || now.Sub(since) >= w.box.partner.Outbox.WaitingAlarm)
+		ring := !raised && (f.Alarm || now.Sub(since) >= w.box().partner.Outbox.WaitingAlarm)
 		if ring {
 			w.alarms[key] = time.Time{}
 		}
@@ -338,7 +388,7 @@ func (w *worker) alarmWaiting(ctx context.Context, waiting []naming.Waiting) {
 			continue
 		}
 		w.log.Warn("a file waits", "file", f.Name, "reason", f.Reason, "text", f.Text)
-		if err := w.a.event(ctx, ledger.Alarm, w.box.partner.Name, "file-waits", f.Name+" waits: "+f.Text, "as2drop ls shows all that waits"); err != nil {
+		if err := w.a.event(ctx, ledger.Alarm, w.partner, "file-waits", f.Name+" waits: "+f.Text, "as2drop ls shows all that waits"); err != nil {
 			w.log.Error("ledger", "error", err)
 		}
 	}

@@ -11,35 +11,43 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
-	"github.com/as2drop/as2drop/inbox"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/keys"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
 )
 
-// world is a config with everything that is open for it: what the agent runs on, and
-// what commands look at.
+// world is a ledger with what is configured for it: what the agent runs on, and what
+// commands look at.
 type world struct {
-	cfg        *config.Config
 	ledger     *ledger.Ledger
 	log        *slog.Logger
 	now        func() time.Time
 	rand       io.Reader
-	agent      string // identifies this ledger
-	process    string // identifies this run
-	generation int64  // of this run
-	previous   int64  // of the ledger as it was found
+	agent      string       // identifies this ledger
+	process    string       // identifies this run
+	generation atomic.Int64 // counted on while the agent runs
+	previous   int64        // of the ledger as it was found
 	userAgent  string
+	dataDir    string
 
-	boxes []*box
-	inbox *inbox.Inbox
+	current atomic.Pointer[setup]
+
+	mu       sync.Mutex
+	opened   map[string]bool           // partners whose folder was in order once in this process
+	outboxes map[string]*outbox.Outbox // the last one of each partner: what is under way in it does not end with it
+
+	markers sync.Map // by partner: the lock of who writes its marker
 
 	transfers, incoming wakers // while the agent runs: who sees to a partner's transfers, and to what came in
 }
+
+// setup is what is configured at the moment.
+func (w *world) setup() *setup { return w.current.Load() }
 
 // wakers are functions by the name of a partner. They may be called before anybody
 // has put one in: who begins looks at everything anyway.
@@ -47,18 +55,12 @@ type wakers struct{ byPartner sync.Map }
 
 func (w *wakers) Store(partner string, wake func()) { w.byPartner.Store(partner, wake) }
 
+func (w *wakers) forget(partner string) { w.byPartner.Delete(partner) }
+
 func (w *wakers) wake(partner string) {
 	if f, ok := w.byPartner.Load(partner); ok {
 		f.(func())()
 	}
-}
-
-// box is one partner with what is open for it.
-type box struct {
-	partner *config.Partner
-	folder  fsx.FS
-	outbox  *outbox.Outbox
-	fault   error // why the partner is out of order; folder and outbox are nil then
 }
 
 const ledgerName = "ledger.db"
@@ -75,16 +77,21 @@ func openWorld(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 	if err != nil {
 		return nil, err
 	}
-	w := &world{cfg: cfg, ledger: l, log: log, now: time.Now, rand: rand.Reader, userAgent: "as2drop/" + version}
-	if err := w.begin(ctx); err != nil {
+	w := newWorld(cfg, l, log)
+	w.userAgent = "as2drop/" + version
+	if err := w.begin(ctx, cfg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	w.openPartners(ctx, w.partnerFolder)
+	w.current.Store(w.newSetup(ctx, cfg, nil, w.partnerFolder))
 	return w, nil
 }
 
+func newWorld(cfg *config.Config, l *ledger.Ledger, log *slog.Logger) *world {
+	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, dataDir: cfg.DataDir, opened: map[string]bool{}, outboxes: map[string]*outbox.Outbox{}}
+}
+
 // begin counts the generation up and records what this run begins with.
-func (w *world) begin(ctx context.Context) error {
+func (w *world) begin(ctx context.Context, cfg *config.Config) error {
 	id, err := ledger.NewID(w.now(), w.rand)
 	if err != nil {
 		return err
@@ -97,35 +104,18 @@ func (w *world) begin(ctx context.Context) error {
 		if w.previous, err = tx.Generation(); err != nil {
 			return err
 		}
-		w.generation = w.previous + 1
-		return tx.SetGeneration(w.generation)
+		w.generation.Store(w.previous + 1)
+		return tx.SetGeneration(w.previous + 1)
 	})
 	if err != nil {
 		return err
 	}
-	return w.record(ctx)
-}
-
-func (w *world) openPartners(ctx context.Context, open func(context.Context, *config.Partner) (fsx.FS, error)) {
-	var receivers []inbox.Partner
-	for _, p := range w.cfg.Partners {
-		b := &box{partner: p}
-		w.boxes = append(w.boxes, b)
-		dir, err := open(ctx, p)
-		if err != nil {
-			b.fault = err
-			continue
-		}
-		b.folder = dir
-		b.outbox = outbox.New(outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Post: client(p), Process: w.process, Config: w.cfg.Hash, UserAgent: w.userAgent}, w.outboxPartner(p, dir))
-		receivers = append(receivers, w.inboxPartner(p, dir))
-	}
-	w.inbox = inbox.New(inbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Log: w.log, Wake: w.incoming.wake, Process: w.process, Config: w.cfg.Hash, UserAgent: w.userAgent}, receivers)
+	return w.record(ctx, cfg)
 }
 
 func (w *world) close() error {
 	var errs []error
-	for _, b := range w.boxes {
+	for _, b := range w.setup().boxes {
 		if b.folder != nil {
 			errs = append(errs, b.folder.Close())
 		}
@@ -149,13 +139,13 @@ func Inspect(ctx context.Context, cfg *config.Config) (*Inspector, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{cfg: cfg, ledger: l, log: slog.New(slog.DiscardHandler), now: time.Now, rand: rand.Reader}
-	w.openPartners(ctx, func(_ context.Context, p *config.Partner) (fsx.FS, error) {
+	w := newWorld(cfg, l, slog.New(slog.DiscardHandler))
+	w.current.Store(w.newSetup(ctx, cfg, nil, func(_ context.Context, cfg *config.Config, p *config.Partner) (fsx.FS, error) {
 		if _, err := os.Stat(filepath.Join(p.Folder, markerFile)); err != nil {
-			return nil, w.folderError(p, "the marker "+markerFile+" is missing", "is the volume mounted?")
+			return nil, folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted?")
 		}
 		return fsx.OpenRoot(p.Folder)
-	})
+	}))
 	return &Inspector{w}, nil
 }
 
@@ -168,7 +158,7 @@ func (i *Inspector) Ledger() *ledger.Ledger { return i.ledger }
 // Outboxes calls f for every partner; the outbox is nil and err says why where the
 // partner's folder is not in order.
 func (i *Inspector) Outboxes(f func(p *config.Partner, o *outbox.Outbox, err error) error) error {
-	for _, b := range i.boxes {
+	for _, b := range i.setup().boxes {
 		if err := f(b.partner, b.outbox, b.fault); err != nil {
 			return err
 		}
@@ -186,7 +176,7 @@ func (i *Inspector) Check(ctx context.Context) ([]ledger.Finding, error) {
 	for _, f := range faults {
 		findings = append(findings, ledger.Finding{Path: ledgerName, Fact: "the database is damaged: " + f, Hint: "stop the agent and put back the newest copy"})
 	}
-	for _, b := range i.boxes {
+	for _, b := range i.setup().boxes {
 		if b.fault != nil {
 			findings = append(findings, ledger.Finding{Partner: b.partner.Name, Fact: b.fault.Error()})
 			continue
@@ -197,6 +187,6 @@ func (i *Inspector) Check(ctx context.Context) ([]ledger.Finding, error) {
 		}
 		findings = append(findings, found...)
 	}
-	found, err := i.inbox.Check(ctx)
+	found, err := i.setup().inbox.Check(ctx)
 	return append(findings, found...), err
 }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
@@ -10,6 +11,33 @@ import (
 
 // copyWait is how long a copy of a message waits for the one that is being received.
 const copyWait = 2 * time.Minute
+
+// underway is what is going on, whatever is configured meanwhile.
+type underway struct {
+	mu      sync.Mutex
+	flights map[flight]chan struct{}
+	busy    map[string]bool // what a Work is at: stored messages and owed receipts
+	arrives map[string]bool // folders in .incoming that a request writes to
+}
+
+// stages marks a folder in .incoming as one that a request writes to, until done is called.
+// Without a row it would look like the remnant of a crash.
+func (u *underway) stages(id string) (done func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.arrives[id] = true
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.arrives, id)
+	}
+}
+
+func (u *underway) isStaged(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.arrives[id]
+}
 
 // flight is one message while it is being received.
 type flight struct{ from, to, id string }
@@ -19,11 +47,11 @@ func (r *request) flight() flight {
 }
 
 // enter waits until no other copy of the message is being received, up to a limit.
-func (in *Inbox) enter(ctx context.Context, f flight) (leave func(), err error) {
+func (u *underway) enter(ctx context.Context, f flight) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, copyWait)
 	defer cancel()
 	for {
-		leave, other := in.tryEnter(f)
+		leave, other := u.tryEnter(f)
 		if other == nil {
 			return leave, nil
 		}
@@ -37,50 +65,50 @@ func (in *Inbox) enter(ctx context.Context, f flight) (leave func(), err error) 
 
 // tryEnter takes the flight of a message. If another copy has it, other is closed when
 // that one has left.
-func (in *Inbox) tryEnter(f flight) (leave func(), other <-chan struct{}) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if busy := in.flights[f]; busy != nil {
+func (u *underway) tryEnter(f flight) (leave func(), other <-chan struct{}) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if busy := u.flights[f]; busy != nil {
 		return nil, busy
 	}
 	done := make(chan struct{})
-	in.flights[f] = done
+	u.flights[f] = done
 	return func() {
-		in.mu.Lock()
-		delete(in.flights, f)
-		in.mu.Unlock()
+		u.mu.Lock()
+		delete(u.flights, f)
+		u.mu.Unlock()
 		close(done)
 	}, nil
 }
 
 // begin reports whether no other Work is at a stored message or an owed receipt, and
 // keeps others away until end.
-func (in *Inbox) begin(what string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.busy[what] {
+func (u *underway) begin(what string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.busy[what] {
 		return false
 	}
-	in.busy[what] = true
+	u.busy[what] = true
 	return true
 }
 
-func (in *Inbox) end(what string) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	delete(in.busy, what)
+func (u *underway) end(what string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.busy, what)
 }
 
 // isBusy reports whether some Work is at it.
-func (in *Inbox) isBusy(what string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.busy[what]
+func (u *underway) isBusy(what string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.busy[what]
 }
 
 // busyCount is how many things are being worked on, of all partners.
-func (in *Inbox) busyCount() int {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return len(in.busy)
+func (u *underway) busyCount() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.busy)
 }

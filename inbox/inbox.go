@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"path"
-	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
@@ -23,7 +22,7 @@ type Partner struct {
 	AS2ID        string
 	Station      string
 	StationAS2ID string
-	Folder       fsx.FS
+	Folder       fsx.FS       // nil as long as Ready says why
 	Ready        func() error // why nothing may be delivered now (volume not mounted); nil = always
 
 	Rules            *naming.Rules
@@ -80,9 +79,7 @@ type Inbox struct {
 	names    map[string]*Partner
 	stations map[string]func(time.Time) *cms.Signer // by AS2 ID, to sign what is said to strangers
 
-	mu      sync.Mutex
-	flights map[flight]chan struct{}
-	busy    map[string]bool // what a Work is at: stored messages and owed receipts
+	*underway
 
 	// The steps whose order is everything: tests turn it and see the crash matrix fail.
 	admit   func(context.Context, *ledger.Stored) error             // before a 2xx without receipt
@@ -98,7 +95,7 @@ type pair struct{ to, from string }
 // New makes an inbox.
 func New(d Deps, partners []Partner) *Inbox {
 	in := &Inbox{Deps: d, partners: map[pair]*Partner{}, names: map[string]*Partner{}, stations: map[string]func(time.Time) *cms.Signer{},
-		flights: map[flight]chan struct{}{}, busy: map[string]bool{}, order: []bool{false, true}}
+		underway: &underway{flights: map[flight]chan struct{}{}, busy: map[string]bool{}, arrives: map[string]bool{}}, order: []bool{false, true}}
 	in.admit, in.commit, in.deliver, in.attempt = in.insertStored, in.insert, in.publish, in.openAttempt
 	for i := range partners {
 		p := &partners[i]
@@ -108,6 +105,14 @@ func New(d Deps, partners []Partner) *Inbox {
 		in.stations[p.StationAS2ID] = p.Sign
 	}
 	return in
+}
+
+// With is the inbox under another config, which partners and d.Config are of. What is
+// under way goes on with what it began with, and the two keep out of each other's way.
+func (in *Inbox) With(d Deps, partners []Partner) *Inbox {
+	next := New(d, partners)
+	next.underway = in.underway
+	return next
 }
 
 // Folders of a partner, and the files of ours in them.

@@ -12,13 +12,23 @@ import (
 // Recover is called once before the first message of a process: it publishes what was
 // received, and removes what a crash left in .incoming.
 func (in *Inbox) Recover(ctx context.Context) error {
-	for _, p := range in.partners {
-		if p.Ready != nil && p.Ready() != nil {
-			continue // its volume is not there; nothing of it may be touched
+	for name := range in.names {
+		if err := in.RecoverPartner(ctx, name); err != nil {
+			return err
 		}
-		if err := in.recoverPartner(ctx, p); err != nil {
-			return fmt.Errorf("inbox: %s: %w", p.Name, err)
-		}
+	}
+	return nil
+}
+
+// RecoverPartner is Recover for one partner, whose folder may have come back while the
+// process runs. A partner whose folder is not ready is left alone.
+func (in *Inbox) RecoverPartner(ctx context.Context, partner string) error {
+	p := in.names[partner]
+	if p == nil || p.ready() != nil {
+		return nil // its volume is not there; nothing of it may be touched
+	}
+	if err := in.recoverPartner(ctx, p); err != nil {
+		return fmt.Errorf("inbox: %s: %w", p.Name, err)
 	}
 	return nil
 }
@@ -42,6 +52,9 @@ func (in *Inbox) recoverPartner(ctx context.Context, p *Partner) error {
 		return err
 	}
 	for _, e := range entries {
+		if in.isStaged(e.Name()) {
+			continue
+		}
 		if err := in.recoverStaging(ctx, p, e.Name()); err != nil {
 			return err
 		}

@@ -40,7 +40,10 @@ func (in *Inbox) Receive(ctx context.Context, m *as2.Message) as2.Reply {
 	if reply, refused := r.checkCredentials(durable); refused {
 		return reply
 	}
-	if err := errors.Join(r.p.ready(), r.p.enough(3*uint64(max(m.Length, 0)))); err != nil { // raw, opened, unpacked
+	if err := r.p.ready(); err != nil {
+		return r.unavailable(err)
+	}
+	if err := r.p.enough(3 * uint64(max(m.Length, 0))); err != nil { // raw, opened, unpacked
 		return r.unavailable(err)
 	}
 	if r.async() {
@@ -68,6 +71,7 @@ func (r *request) answer(ctx context.Context) as2.Reply {
 		return r.unavailable(err)
 	}
 	r.id = id
+	defer r.stages(id)()
 	reply, err := r.take(ctx)
 	var f *as2.Fault
 	if errors.As(err, &f) {

@@ -27,6 +27,7 @@ func (r *request) store(ctx context.Context) as2.Reply {
 		return r.unavailable(err)
 	}
 	r.id = id
+	defer r.stages(id)()
 	err = r.keepHeader()
 	if err == nil {
 		err = r.keepBody()

@@ -32,11 +32,11 @@ func (o *Outbox) obstacle(t *ledger.Transfer) obstacle {
 	for _, used := range t.Certificates {
 		if !o.configured(used) {
 			return obstacle{holdCertificate, "the partner's certificate that the message is encrypted to has left the config",
-				"put the certificate back and restart, or drop the files again and give this transfer up"}
+				"put the certificate back, or drop the files again and give this transfer up"}
 		}
 	}
 	if o.p.URL == "" {
-		return obstacle{holdURL, "the partner has no url", "set url and restart, or: as2drop release ID"}
+		return obstacle{holdURL, "the partner has no url", "set url; it goes on by itself then"}
 	}
 	return obstacle{}
 }

@@ -120,7 +120,11 @@ type Outbox struct {
 	p     Partner
 	steps map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error
 	take  func(*Outbox, context.Context, arrival) (as2.Reply, error) // a receipt
+	*underway
+}
 
+// underway is what is going on for a partner, whatever is configured for it meanwhile.
+type underway struct {
 	mu   sync.Mutex
 	busy map[string]bool // transfers that a Step is at work on
 
@@ -128,27 +132,35 @@ type Outbox struct {
 }
 
 // enter reports whether nobody else is at work on a transfer, and keeps others away.
-func (o *Outbox) enter(id string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.busy[id] {
+func (u *underway) enter(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.busy[id] {
 		return false
 	}
-	o.busy[id] = true
+	u.busy[id] = true
 	return true
 }
 
-func (o *Outbox) leave(id string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.busy, id)
+func (u *underway) leave(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.busy, id)
+}
+
+// With is the outbox of the same partner under another config. A Step or receipt that is
+// under way goes on with what it began with, and the two keep out of each other's way.
+func (o *Outbox) With(d Deps, p Partner) *Outbox {
+	next := New(d, p)
+	next.underway = o.underway
+	return next
 }
 
 // New makes an outbox.
 func New(d Deps, p Partner) *Outbox {
 	p.Policy.ReceiptWait = cmp.Or(p.Policy.ReceiptWait, time.Hour)
 	p.Policy.quirks = p.Quirks
-	return &Outbox{Deps: d, p: p, busy: map[string]bool{}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]bool{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
 		ledger.StateClaiming:  (*Outbox).claim,
 		ledger.StateClaimed:   (*Outbox).seal,
 		ledger.StateSealed:    (*Outbox).send,

@@ -29,6 +29,25 @@ func (o *Outbox) Recover(ctx context.Context) error {
 	return nil
 }
 
+// EndHolds is called when the config was read anew while the process runs: holds whose
+// cause is gone end.
+func (o *Outbox) EndHolds(ctx context.Context) error {
+	var open []ledger.Transfer
+	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(o.p.Name); return err })
+	if err != nil {
+		return err
+	}
+	for _, t := range open {
+		if t.HoldCode == "" {
+			continue
+		}
+		if err := o.endHolds(ctx, &t); err != nil && !errors.Is(err, ledger.ErrLost) {
+			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
+		}
+	}
+	return nil
+}
+
 // closeLeftAttempt concludes an attempt of a process that is gone. It counts as one
 // that failed with unknown outcome.
 func (o *Outbox) closeLeftAttempt(ctx context.Context, t *ledger.Transfer) error {

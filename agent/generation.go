@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// generationEvery is how often the generation is counted up while the agent runs, so
+// that an older copy of the ledger is recognised whenever it was taken.
+const generationEvery = time.Hour
+
+func (a *running) generations(ctx context.Context) {
+	tick := time.NewTicker(generationEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := a.nextGeneration(); err != nil {
+			a.log.Error("generation", "error", err)
+		}
+	}
+}
+
+func (a *running) nextGeneration() error {
+	err := a.ledger.Update(a.ctx, func(tx *ledger.Tx) error { return tx.SetGeneration(a.generation.Load() + 1) })
+	if err != nil {
+		return err
+	}
+	a.generation.Add(1)
+	for _, b := range a.setup().boxes {
+		if b.ready() != nil {
+			continue
+		}
+		var known ledger.Folder
+		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(b.partner.Name); return err })
+		if err == nil {
+			err = a.writeMarker(b.partner.Name, b.folder, known.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.partner.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/inbox"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/outbox"
+)
+
+// setup is what is configured at one time, with what is open for it. It is never changed:
+// another one takes its place, and whoever works with the old one finishes with it.
+type setup struct {
+	cfg   *config.Config
+	boxes []*box // in the order of the file
+	inbox *inbox.Inbox
+}
+
+// box is one partner with what is open for it.
+type box struct {
+	partner *config.Partner
+	folder  fsx.FS
+	outbox  *outbox.Outbox
+	client  *as2.Client
+	fault   error // why the partner is out of order; folder and outbox are nil then
+}
+
+// find returns the box of a partner, nil if there is none.
+func (s *setup) find(partner string) *box {
+	for _, b := range s.boxes {
+		if b.partner.Name == partner {
+			return b
+		}
+	}
+	return nil
+}
+
+// opener opens the folder of a partner.
+type opener func(context.Context, *config.Config, *config.Partner) (fsx.FS, error)
+
+// newSetup opens what a config names. What the former setup has open stays open: the
+// folder of a partner that is where it was, and the connections to one that says the same.
+func (w *world) newSetup(ctx context.Context, cfg *config.Config, former *setup, open opener) *setup {
+	s := &setup{cfg: cfg}
+	for _, p := range cfg.Partners {
+		var old *box
+		if former != nil {
+			old = former.find(p.Name)
+		}
+		s.boxes = append(s.boxes, w.newBox(ctx, cfg, p, old, open))
+	}
+	w.receiveFor(s, former)
+	return s
+}
+
+func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partner, old *box, open opener) *box {
+	b := &box{partner: p}
+	if old != nil && old.fault == nil && old.partner.Folder == p.Folder {
+		b.folder = old.folder
+	} else if b.folder, b.fault = open(ctx, cfg, p); b.fault != nil {
+		return b
+	}
+	d := outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Process: w.process, Config: cfg.Hash, UserAgent: w.userAgent}
+	if old != nil && old.client != nil && reflect.DeepEqual(clientOptions(old.partner), clientOptions(p)) {
+		b.client = old.client
+	} else {
+		b.client = client(p)
+	}
+	d.Post = b.client
+	b.outbox = w.newOutbox(d, outboxPartner(cfg, p, b.folder))
+	return b
+}
+
+// newOutbox follows the partner's last outbox, also if the partner left the config and has
+// come back.
+func (w *world) newOutbox(d outbox.Deps, p outbox.Partner) *outbox.Outbox {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := w.outboxes[p.Name]; last != nil {
+		w.outboxes[p.Name] = last.With(d, p)
+	} else {
+		w.outboxes[p.Name] = outbox.New(d, p)
+	}
+	return w.outboxes[p.Name]
+}
+
+// receiveFor gives a setup its inbox. A partner that is out of order stays known: what it
+// sends is asked for again, not refused.
+func (w *world) receiveFor(s, former *setup) {
+	var partners []inbox.Partner
+	for _, b := range s.boxes {
+		partners = append(partners, inboxPartner(s.cfg, b))
+	}
+	d := inbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Log: w.log, Wake: w.incoming.wake, Process: w.process, Config: s.cfg.Hash, UserAgent: w.userAgent}
+	if former == nil {
+		s.inbox = inbox.New(d, partners)
+	} else {
+		s.inbox = former.inbox.With(d, partners)
+	}
+}
+
+// reopened is the setup with a partner's folder opened anew. The partner's recovery is
+// made before anything can be received for it.
+func (w *world) reopened(ctx context.Context, s *setup, partner string) (*setup, error) {
+	old := s.find(partner)
+	if old == nil {
+		return nil, fmt.Errorf("%s has no partner %q any more", s.cfg.Path, partner)
+	}
+	dead := *old
+	dead.fault = errors.New("to be opened anew")
+	b := w.newBox(ctx, s.cfg, old.partner, &dead, w.partnerFolder)
+	if b.fault != nil {
+		return nil, b.fault
+	}
+	next := &setup{cfg: s.cfg}
+	for _, other := range s.boxes {
+		if other == old {
+			other = b
+		}
+		next.boxes = append(next.boxes, other)
+	}
+	w.receiveFor(next, s)
+	if old.fault != nil { // otherwise its transfers are under way
+		if err := b.outbox.Recover(ctx); err != nil {
+			return nil, errors.Join(err, b.folder.Close())
+		}
+	}
+	if err := next.inbox.RecoverPartner(ctx, partner); err != nil {
+		return nil, errors.Join(err, b.folder.Close())
+	}
+	return next, nil
+}

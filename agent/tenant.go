@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"sync"
+)
+
+// tenant is a partner of a running agent with those who work for it: from the moment when
+// the config names it until it does no more.
+type tenant struct {
+	a         *running
+	worker    *worker
+	ctx       context.Context
+	stop      context.CancelFunc
+	group     sync.WaitGroup
+	receivers []*receiver
+}
+
+// install makes a setup the one that everybody works with: partners that are new begin,
+// those that are gone end, and the others look again. The caller holds a.changing.
+func (a *running) install(next *setup) {
+	a.current.Store(next)
+	for name, t := range a.tenants {
+		if next.find(name) == nil {
+			delete(a.tenants, name)
+			a.transfers.forget(name)
+			a.incoming.forget(name)
+			a.group.Go(t.end)
+		}
+	}
+	for _, b := range next.boxes {
+		t := a.tenants[b.partner.Name]
+		if t == nil {
+			t = a.newTenant(b)
+			a.tenants[b.partner.Name] = t
+		} else {
+			t.worker.current.Store(b)
+		}
+		t.receive()
+		t.worker.nudge()
+	}
+}
+
+func (a *running) newTenant(b *box) *tenant {
+	t := &tenant{a: a, worker: newWorker(a, b)}
+	t.ctx, t.stop = context.WithCancel(a.ctx)
+	a.transfers.Store(b.partner.Name, t.worker.nudge)
+	t.group.Go(func() { supervise(t.ctx, t.worker.run, t.worker.panicked) })
+	a.group.Go(t.group.Wait)
+	return t
+}
+
+// receive starts the receivers that the partner has at the moment. There are never fewer.
+func (t *tenant) receive() {
+	for len(t.receivers) < max(receiversPer, t.worker.box().partner.Send.Parallel) {
+		r := newReceiver(t.worker)
+		t.receivers = append(t.receivers, r)
+		t.group.Go(func() { supervise(t.ctx, r.run, t.worker.panicked) })
+	}
+	all := t.receivers
+	t.a.incoming.Store(t.worker.partner, func() {
+		for _, r := range all {
+			r.nudge()
+		}
+	})
+}
+
+// end lets those who work for a partner that is gone finish: what is being posted is
+// stopped, as at a shutdown.
+func (t *tenant) end() {
+	t.stop()
+	t.group.Wait()
+}
+
+// idle reports whether nothing is left to do for the partner.
+func (t *tenant) idle() bool {
+	for _, r := range t.receivers {
+		if t.worker.box().fault == nil && !r.idle() {
+			return false
+		}
+	}
+	return t.worker.idle()
+}
