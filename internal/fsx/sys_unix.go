@@ -29,6 +29,9 @@ func identityOf(r *os.Root, name string) (ID, error) {
 // busy is always false: Unix does not say who writes to a file.
 func busy(*os.Root, string) bool { return false }
 
+// InUse is always false: no other program can keep a Unix file from being opened.
+func InUse(error) bool { return false }
+
 // retryBusy calls f once: no other program can keep a Unix file from being renamed.
 func retryBusy(f func() error) error { return f() }
 

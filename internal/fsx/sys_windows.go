@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -20,12 +21,20 @@ const (
 )
 
 // retryBusy repeats f while another program has the file open in a way that
-// forbids it.
+// forbids it, or a file in the folder: Windows renames no folder then, and says that
+// access is denied.
 func retryBusy(f func() error) error {
 	pause := busyPause
 	for try := 1; ; try++ {
 		err := f()
-		if try == busyTries || !errors.Is(err, windows.ERROR_ACCESS_DENIED) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
+		denied := errors.Is(err, windows.ERROR_ACCESS_DENIED)
+		if !denied && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
+			return err
+		}
+		if try == busyTries {
+			if denied {
+				err = fmt.Errorf("%w (another program has it open, or a file in it, or the agent lacks the right)", err)
+			}
 			return err
 		}
 		time.Sleep(pause)
@@ -94,19 +103,24 @@ func errno(err error) error {
 	return err
 }
 
-// longPath is absolute and free of the limit of 260 characters.
+// longPath is absolute and free of the limit of 260 characters, and means the name as it
+// is: without the prefix Windows would leave out a dot at its end and take NUL.txt for a
+// device.
 func longPath(dir, name string) string {
-	p := filepath.Join(dir, filepath.FromSlash(name))
-	if abs, err := filepath.Abs(p); err == nil {
-		p = abs
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
 	}
-	if len(p) < 248 || strings.HasPrefix(p, `\\?\`) {
-		return p
+	switch {
+	case strings.HasPrefix(dir, `\\?\`), strings.HasPrefix(dir, `\\.\`):
+	case strings.HasPrefix(dir, `\\`):
+		dir = `\\?\UNC` + dir[1:]
+	default:
+		dir = `\\?\` + dir
 	}
-	if strings.HasPrefix(p, `\\`) {
-		return `\\?\UNC` + p[1:]
+	if name = path.Clean(name); name == "." {
+		return dir
 	}
-	return `\\?\` + p
+	return strings.TrimSuffix(dir, `\`) + `\` + filepath.FromSlash(name)
 }
 
 // syncDir flushes the folder. That needs a handle with the right to write, which
@@ -117,9 +131,9 @@ func syncDir(r *os.Root, name string) error {
 	if _, err := r.Stat(name); err != nil {
 		return err
 	}
-	h, err := open(r, name, windows.GENERIC_WRITE, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE)
+	h, err := open(r, name, windows.FILE_GENERIC_WRITE, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE)
 	if err != nil {
-		return unlessRefused(err)
+		return unlessRefused(errno(err))
 	}
 	defer windows.CloseHandle(h) // nothing was written through it
 	return unlessRefused(windows.FlushFileBuffers(h))
@@ -135,13 +149,20 @@ func unlessRefused(err error) error {
 }
 
 // open opens a file or folder by its full path, for what os.Root cannot do. It is used
-// only where a link on the way can do no harm: nothing is read or written.
+// only where a link on the way can do no harm: nothing is read or written. Its errors are
+// statuses of the kernel, which tell more apart than those of Windows.
 func open(r *os.Root, name string, access, share uint32) (windows.Handle, error) {
-	p, err := windows.UTF16PtrFromString(longPath(r.Name(), name))
+	object, err := windows.NewNTUnicodeString(`\??\` + strings.TrimPrefix(longPath(r.Name(), name), `\\?\`))
 	if err != nil {
 		return 0, err
 	}
-	return windows.CreateFile(p, access, share, nil, windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
+	attributes := &windows.OBJECT_ATTRIBUTES{ObjectName: object, Attributes: windows.OBJ_CASE_INSENSITIVE}
+	attributes.Length = uint32(unsafe.Sizeof(*attributes))
+	var h windows.Handle
+	var size int64
+	err = windows.NtCreateFile(&h, windows.SYNCHRONIZE|access, attributes, &windows.IO_STATUS_BLOCK{}, &size, 0, share, windows.FILE_OPEN,
+		windows.FILE_OPEN_FOR_BACKUP_INTENT|windows.FILE_SYNCHRONOUS_IO_NONALERT, 0, 0)
+	return h, err
 }
 
 func identityOf(r *os.Root, name string) (ID, error) {
@@ -158,18 +179,29 @@ func identityOf(r *os.Root, name string) (ID, error) {
 }
 
 // busy tries to open the file while denying others to write, which Windows
-// refuses as long as somebody has it open for writing.
+// refuses as long as somebody has it open for writing. A file that was removed while
+// somebody has it open is busy too: it is still listed, and will be gone.
 func busy(r *os.Root, name string) bool {
-	h, err := open(r, name, windows.GENERIC_READ, windows.FILE_SHARE_READ|windows.FILE_SHARE_DELETE)
+	h, err := open(r, name, windows.FILE_GENERIC_READ, windows.FILE_SHARE_READ|windows.FILE_SHARE_DELETE)
 	if err != nil {
-		return errors.Is(err, windows.ERROR_SHARING_VIOLATION)
+		return meansBusy(err)
 	}
 	windows.CloseHandle(h) // a handle that was only probing
 	return false
 }
 
+func meansBusy(status error) bool {
+	return errors.Is(status, windows.STATUS_SHARING_VIOLATION) || errors.Is(status, windows.STATUS_DELETE_PENDING)
+}
+
+// InUse reports whether an error says that another program has the file open in a way
+// that forbids what was tried. Trying again later is the remedy.
+func InUse(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_LOCK_VIOLATION)
+}
+
 func free(dir string) (uint64, error) {
-	p, err := windows.UTF16PtrFromString(dir)
+	p, err := windows.UTF16PtrFromString(longPath(dir, "."))
 	if err != nil {
 		return 0, err
 	}

@@ -1,8 +1,0 @@
-//go:build race
-
-package crashtest
-
-// stride is how far apart the points are at which a matrix stops. With the race
-// detector SQLite is ten times as slow, and synchronous code has no races: a sample of
-// the points is enough there, and make test takes all.
-const stride = 40
