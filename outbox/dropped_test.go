@@ -324,3 +324,26 @@ func TestCertificateThatLeftTheConfig(t *testing.T) {
 		t.Errorf("%s, held %q, %d posts", tr.State, tr.Hold, tr.Posts)
 	}
 }
+
+// Names that Windows cannot open are told there, and stand in nobody's way.
+func TestNamesThatWindowsCannotOpen(t *testing.T) {
+	w, o := begin(t, accept)
+	for _, name := range []string{"nul.xml", "INV-2.xml.", "INV-3.xml "} {
+		w.write(path.Join(outboxDir, name), "<Invoice/>")
+	}
+	o.p.WindowsNames = true
+	r := scan(t, o)
+	if len(r.Claimed) != 1 {
+		t.Errorf("claimed %v", r.Claimed)
+	}
+	for _, want := range []string{"dot or a blank", "dot or a blank", "device"} {
+		if len(r.Waiting) == 0 || r.Waiting[0].Reason != WaitUnreadable || !r.Waiting[0].Alarm || !strings.Contains(r.Waiting[0].Text, want) {
+			t.Fatalf("waiting: %+v, want %s", r.Waiting, want)
+		}
+		r.Waiting = r.Waiting[1:]
+	}
+	o.p.WindowsNames = false
+	if r := scan(t, o); len(r.Claimed) != 1 { // on other systems nul.xml is a name as any
+		t.Errorf("claimed %v, waiting %v", r.Claimed, r.Waiting)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime"
 	"sync"
 	"time"
 
@@ -69,6 +70,7 @@ type Partner struct {
 	StationAS2ID string
 	URL          string // empty = nothing is sent
 	Folder       fsx.FS
+	WindowsNames bool // some names on shares cannot be opened; always so on Windows
 
 	Rules        *naming.Rules
 	LateWindow   time.Duration
@@ -160,6 +162,7 @@ func (o *Outbox) With(d Deps, p Partner) *Outbox {
 func New(d Deps, p Partner) *Outbox {
 	p.Policy.ReceiptWait = cmp.Or(p.Policy.ReceiptWait, time.Hour)
 	p.Policy.quirks = p.Quirks
+	p.WindowsNames = p.WindowsNames || runtime.GOOS == "windows"
 	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]bool{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
 		ledger.StateClaiming:  (*Outbox).claim,
 		ledger.StateClaimed:   (*Outbox).seal,

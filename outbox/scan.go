@@ -127,14 +127,8 @@ func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) 
 	l := naming.Listing{Claims: claims}
 	for i, unchanged := range still(infos, now) {
 		f := infos[i]
-		switch {
-		case reserved(f.Name()):
-			report.Waiting = append(report.Waiting, naming.Waiting{Name: f.Name(), Reason: WaitReserved, Alarm: true,
-				Text: "the agent itself uses this name; rename the file"})
-			continue
-		case !f.IsDir() && !f.Mode().IsRegular():
-			report.Waiting = append(report.Waiting, naming.Waiting{Name: f.Name(), Reason: WaitUnreadable, Alarm: true,
-				Text: "it is no regular file; links and devices are not followed"})
+		if w, ok := o.unusable(f); ok {
+			report.Waiting = append(report.Waiting, w)
 			continue
 		}
 		l.Files = append(l.Files, naming.File{Name: f.Name(), Size: f.Size(), Unchanged: unchanged, Dir: f.IsDir(),
@@ -151,6 +145,21 @@ func (o *Outbox) look(ctx context.Context, still func([]fs.FileInfo, time.Time) 
 		batches = o.withoutZip(batches, &report)
 	}
 	return batches, report, nil
+}
+
+// unusable says of what lies in the outbox why it is never sent as it is.
+func (o *Outbox) unusable(f fs.FileInfo) (w naming.Waiting, unusable bool) {
+	w = naming.Waiting{Name: f.Name(), Reason: WaitUnreadable, Alarm: true}
+	switch {
+	case reserved(f.Name()):
+		w.Reason, w.Text = WaitReserved, "the agent itself uses this name; rename the file"
+	case o.p.WindowsNames && naming.NotOnWindows(f.Name()) != "":
+		// To open it anyway would open a device, or the file without the dot.
+		w.Text = naming.NotOnWindows(f.Name()) + "; rename it where it was made, or over the network"
+	case !f.IsDir() && !f.Mode().IsRegular():
+		w.Text = "it is no regular file; links and devices are not followed"
+	}
+	return w, w.Text != ""
 }
 
 // claims are the keys that were taken lately, and the files that are being moved.
@@ -214,6 +223,9 @@ func (o *Outbox) intend(ctx context.Context, b naming.Batch) (id string, wait *n
 		m, err := o.member(outboxDir, name, role)
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", &naming.Waiting{Name: b.Document, Key: b.Key, Reason: naming.WaitQuiet, Text: fmt.Sprintf("%q has just gone", name)}, nil
+		}
+		if fsx.InUse(err) {
+			return "", &naming.Waiting{Name: name, Key: b.Key, Reason: naming.WaitBusy, Text: fmt.Sprintf("another program has %q open", name)}, nil
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			return "", &naming.Waiting{Name: name, Key: b.Key, Reason: WaitUnreadable, Alarm: true,
