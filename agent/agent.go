@@ -21,6 +21,10 @@ type Options struct {
 	NoWatch   bool // poll only
 	// Listening is called with the addresses once messages can be received.
 	Listening func(addresses []string)
+	// Notify is told each State; it must not block. Alive comes once per Heartbeat; 0 =
+	// never.
+	Notify    func(State)
+	Heartbeat time.Duration
 }
 
 // shutdownGrace is how long messages that are under way may take when the agent is
@@ -37,6 +41,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	began := time.Now()
 	w, err := openWorld(ctx, cfg, o.Log, o.Version)
 	if err != nil {
 		return err
@@ -46,6 +51,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		o.Log.Warn(warning.Error())
 	}
 	if err := w.recover(ctx); err != nil {
+		return err
+	}
+	if err := w.forgetStops(ctx, began); err != nil {
 		return err
 	}
 
@@ -63,7 +71,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		o.Listening(addresses)
 	}
 	a.start()
+	a.notify(Ready)
 	<-a.ctx.Done()
+	a.notify(Stopping)
 	o.Log.Info("stopping")
 	a.end(shutdownGrace)
 	return nil
@@ -125,6 +135,9 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
+	}
+	if a.options.Notify != nil && a.options.Heartbeat > 0 {
+		a.group.Go(func() { supervise(a.ctx, a.heartbeat, told("heartbeat")) })
 	}
 }
 

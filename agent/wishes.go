@@ -36,6 +36,9 @@ func (a *running) grantWishes(ctx context.Context) error {
 		return err
 	}
 	for _, wish := range open {
+		if wish.Kind == ledger.WishStop {
+			return a.grantStop(ctx, wish)
+		}
 		t, err := a.tenantFor(ctx, wish)
 		if err != nil {
 			return err

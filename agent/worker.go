@@ -19,15 +19,16 @@ const maxPanics = 3
 
 // worker carries one partner's transfers on.
 type worker struct {
-	a       *running
-	partner string
-	current atomic.Pointer[box]
-	log     *slog.Logger
-	seen    *outbox.Observer
-	wake    chan struct{}
-	nudges  atomic.Int64 // counted, so that one that comes during a round is not overlooked
-	idleAt  atomic.Int64 // what nudges was when a round found nothing left to do
-	alarms  map[string]time.Time
+	a          *running
+	partner    string
+	current    atomic.Pointer[box]
+	log        *slog.Logger
+	seen       *outbox.Observer
+	wake       chan struct{}
+	nudges     atomic.Int64 // counted, so that one that comes during a round is not overlooked
+	idleAt     atomic.Int64 // what nudges was when a round found nothing left to do
+	roundBegan atomic.Pointer[time.Time]
+	alarms     map[string]time.Time
 
 	mu     sync.Mutex
 	busy   map[string]bool // transfers under way, each in a slot
@@ -78,7 +79,9 @@ func (w *worker) run(ctx context.Context) {
 			watched = folder
 		}
 		started, nudges := time.Now(), w.nudges.Load()
+		w.roundBegan.Store(&started)
 		wait, idle := w.round(ctx, &transfers)
+		w.roundBegan.Store(nil)
 		if !idle {
 			nudges = -1
 		}

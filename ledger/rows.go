@@ -279,6 +279,7 @@ const (
 	WishRetry   WishKind = "retry"
 	WishHold    WishKind = "hold"
 	WishRelease WishKind = "release"
+	WishStop    WishKind = "stop"    // end the agent itself
 	WishDismiss WishKind = "dismiss" // give a transfer up for good
 	WishRetain  WishKind = "retain"  // remove now what retention would remove next
 )

@@ -37,6 +37,7 @@ type cli struct {
 	Show    showCmd    `cmd:"" help:"Tell the whole story of a transfer or received message."`
 	Retry   retryCmd   `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
 	Hold    holdCmd    `cmd:"" help:"Hold a transfer, or everything for a partner."`
+	Stop    stopCmd    `cmd:"" help:"End a running agent."`
 	Release releaseCmd `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
 	Presets presetsCmd `cmd:"" help:"List the presets for partners, or show what one sets."`
 	Inspect inspectCmd `cmd:"" help:"Take a raw AS2 message or receipt apart."`

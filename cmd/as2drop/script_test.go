@@ -171,3 +171,22 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, params(keyDir(t), "script"))
 }
+
+// Windows knows no signals, and every script runs there too.
+func TestScriptsSendNoSignals(t *testing.T) {
+	scripts, err := filepath.Glob(filepath.Join("..", "..", "testdata", "script", "*.txtar"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	for _, file := range scripts {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if strings.HasPrefix(line, "kill -INT") {
+				t.Errorf("%s:%d: %s: end an agent with: exec as2drop stop -c CONFIG; what is about the signal itself begins with [!windows]", filepath.Base(file), i+1, line)
+			}
+		}
+	}
+}

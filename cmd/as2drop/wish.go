@@ -45,11 +45,16 @@ func (f wishFlags) ask(g *globals, kind ledger.WishKind, what, reason string, pa
 	return f.await(g, i.Ledger(), w)
 }
 
-func newWish(l *ledger.Ledger, cfg *config.Config, kind ledger.WishKind, what, reason string, partners bool) (ledger.Wish, error) {
-	w := ledger.Wish{Kind: kind, Reason: reason, By: "operator"}
+// operator is the name of whoever types the command.
+func operator() string {
 	if u, err := user.Current(); err == nil {
-		w.By = u.Username
+		return u.Username
 	}
+	return "operator"
+}
+
+func newWish(l *ledger.Ledger, cfg *config.Config, kind ledger.WishKind, what, reason string, partners bool) (ledger.Wish, error) {
+	w := ledger.Wish{Kind: kind, Reason: reason, By: operator()}
 	if partners {
 		for _, p := range cfg.Partners {
 			if p.Name == what {
