@@ -12,7 +12,7 @@ func (t *Transfer) Rests() bool { return t.Hold != "" || t.Behind }
 
 // line is the place of a transfer that holds up those behind it; 0 = it does not.
 func (t *Transfer) line() int64 {
-	if t.Blocks || t.State.Open() && t.Verdict == VerdictNone {
+	if t.Blocks || t.State.Open() && (t.Verdict == VerdictNone || t.State == StateReopening) {
 		return t.Turn
 	}
 	return 0

@@ -53,7 +53,7 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	}
 	failpoint.Hit("after claim moves")
 	t.State = ledger.StateClaimed
-	return o.save(ctx, t)
+	return o.save(ctx, t, o.takeOver(t))
 }
 
 func (o *Outbox) syncMember(source, target string) error {
@@ -114,13 +114,14 @@ func (o *Outbox) undo(ctx context.Context, t *ledger.Transfer, reason string) er
 		t.Verdict, t.Next = ledger.VerdictRefused, "look at both files and drop the right one again"
 		t.FilePath = path.Join(failedDir, o.folderName(t))
 		t.State, t.Settled = ledger.StateSettled, o.Now().UTC()
+		o.blocks(t)
 		return o.save(ctx, t, o.event(t, ledger.Alarm, "claim-stuck", t.Next, "%s: %s", t.Document, t.Reason))
 	}
 	if err := fsx.RemoveAll(o.p.Folder, dir); err != nil {
 		return err
 	}
 	t.State = ledger.StateUndone
-	return o.save(ctx, t, o.event(t, ledger.Warning, "claim-undone", "it is sent when it is complete again", "%s: %s; put back into the outbox", t.Document, reason))
+	return o.save(ctx, t, o.giveBack(t), o.event(t, ledger.Warning, "claim-undone", "it is sent when it is complete again", "%s: %s; put back into the outbox", t.Document, reason))
 }
 
 // folderName is what a filed folder is called: people find it by the key.

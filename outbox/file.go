@@ -19,11 +19,17 @@ func (o *Outbox) settle(ctx context.Context, t *ledger.Transfer, d decision, mor
 	t.State, t.Verdict, t.Reason, t.Next = ledger.StateSettled, d.verdict, d.reason, d.next
 	t.Settled, t.Due = now, now
 	endHold(t)
-	if d.verdict.Sent() {
+	t.Behind, t.Blocks = false, false
+	switch {
+	case d.verdict.Sent():
 		t.FilePath = path.Join(sentDir, now.Format(time.DateOnly), o.folderName(t))
 		more = append(more, o.event(t, ledger.Info, "sent", "", "%s: %s: %s", t.Document, t.Verdict, t.Reason))
-	} else {
+	case d.dismissed:
 		t.FilePath = path.Join(failedDir, o.folderName(t))
+		more = append(more, o.event(t, ledger.Info, "operator-dismiss", "", "%s: %s: %s", t.Document, t.Verdict, t.Reason))
+	default:
+		t.FilePath = path.Join(failedDir, o.folderName(t))
+		o.blocks(t)
 		more = append(more, o.event(t, ledger.Alarm, "failed", t.Next, "%s: %s: %s", t.Document, t.Verdict, t.Reason))
 	}
 	if err := o.save(ctx, t, more...); err != nil {

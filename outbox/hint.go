@@ -44,5 +44,5 @@ func hintFor(d as2.Disposition) string {
 // commands puts the names into the commands of a hint.
 func commands(t *ledger.Transfer, hint string) string {
 	return strings.NewReplacer("as2drop retry ID", "as2drop retry "+t.ID, "as2drop release ID", "as2drop release "+t.ID,
-		"as2drop release PARTNER", "as2drop release "+t.Partner).Replace(hint)
+		"as2drop dismiss ID", "as2drop dismiss "+t.ID, "as2drop release PARTNER", "as2drop release "+t.Partner).Replace(hint)
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// Causes of holds. The first three end by themselves once they are gone.
+// Causes of holds. The first three end by themselves once they are gone, the last one when
+// the config does not ask for it any more.
 const (
 	holdCertificate = "certificate-gone"
 	holdURL         = "no-url"
 	holdSeal        = "seal"
 	holdReceipt     = "receipt" // somebody has to ask the partner
+	holdSame        = "same-content"
 )
 
 // obstacle is why a transfer is held by the agent.
@@ -60,6 +62,10 @@ func (o *Outbox) endHolds(ctx context.Context, t *ledger.Transfer) error {
 			return nil
 		}
 	case holdSeal: // only another try can tell
+	case holdSame:
+		if o.p.SameContent == SameHold {
+			return nil
+		}
 	default:
 		return nil
 	}

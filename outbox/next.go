@@ -53,6 +53,8 @@ type decision struct {
 	next    string
 	due     time.Time
 	counted bool
+
+	dismissed bool // by an operator: nobody is told that it failed, and nobody waits behind it
 }
 
 // next decides what follows when an attempt of a transfer ended. It is pure: jitter

@@ -92,6 +92,10 @@ type Partner struct {
 	EvidenceUpTo int64  // bytes of a sealed message that is kept
 	Reserve      uint64 // bytes to leave free
 	Policy       Policy
+
+	Strict         bool          // transfers leave one by one, in the order in which they were dropped
+	SameContent    SameContent   // what happens to a document that was sent before
+	SameContentFor time.Duration // how far that looks back
 }
 
 // Poster posts a sealed message; as2.Client is one.
@@ -219,7 +223,7 @@ func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !t.State.Open() || t.Hold != "" && t.State != ledger.StateSettled || t.Due.After(o.Now()) {
+	if !t.State.Open() || t.Rests() && t.State != ledger.StateSettled || t.Due.After(o.Now()) {
 		return false, nil
 	}
 	step := o.steps[t.State]
@@ -234,7 +238,7 @@ func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
 		}
 		return false, fmt.Errorf("outbox: %s/%s (%s, %s): %w", o.p.Name, t.Document, t.ID, t.State, err)
 	}
-	return t.State.Open() && t.Hold == "" && t.Version != before && !t.Due.After(o.Now()), nil
+	return t.State.Open() && !t.Rests() && t.Version != before && !t.Due.After(o.Now()), nil
 }
 
 // save commits a transfer with events.
@@ -247,7 +251,10 @@ func (o *Outbox) save(ctx context.Context, t *ledger.Transfer, more ...func(*led
 				return err
 			}
 		}
-		return tx.SaveTransfer(t)
+		if err := tx.SaveTransfer(t); err != nil {
+			return err
+		}
+		return o.wakeFirst(tx)
 	})
 }
 

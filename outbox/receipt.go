@@ -191,7 +191,7 @@ func (o *Outbox) holdBy(ctx context.Context, t *ledger.Transfer, e event, more [
 		more = append(more, o.endWaiting(t, ledger.OutcomeAnswered, false, e.reason))
 		t.State = ledger.StateSealed
 	case t.Verdict == ledger.VerdictGaveUp:
-		t.State = ledger.StateReopening
+		t.State, t.Blocks = ledger.StateReopening, false
 	}
 	t.Unknown = t.Unknown || e.unknown
 	t.Hold, t.HoldBy, t.HoldCode, t.Reason, t.Next = e.reason, "agent", holdReceipt, e.reason, e.hint

@@ -67,6 +67,11 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if o.p.Strict {
+		if batches, err = o.sorted(batches, report.Waiting); err != nil {
+			return report, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
+		}
+	}
 	for _, b := range batches {
 		if err := o.enough(0); err != nil {
 			return report, err
@@ -236,7 +241,7 @@ func (o *Outbox) intend(ctx context.Context, b naming.Batch) (id string, wait *n
 		}
 		t.Members = append(t.Members, m)
 	}
-	if err := o.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.InsertTransfer(t) }); err != nil {
+	if err := o.Ledger.Update(ctx, func(tx *ledger.Tx) error { return errors.Join(o.lineUp(tx, t), tx.InsertTransfer(t)) }); err != nil {
 		return "", nil, err
 	}
 	failpoint.Hit("after claim intent")

@@ -25,6 +25,9 @@ import (
 // After a crash it is made again from nothing; once it is committed it is fixed for
 // life.
 func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
+	if waits, err := o.waitsForTurn(ctx, t); err != nil || waits {
+		return err
+	}
 	dir := o.work(t)
 	if err := o.forget(t, dir); err != nil {
 		return err
@@ -85,7 +88,7 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 	}
 	t.State = ledger.StateSealed
 	t.Due = o.p.Policy.allowed(o.Now()).UTC()
-	var more []func(*ledger.Tx) error
+	more := []func(*ledger.Tx) error{o.sameContent(t)}
 	for _, n := range sealed.Notes {
 		more = append(more, o.event(t, ledger.Warning, "legacy-algorithm", "agree on modern algorithms with the partner", "%s: %s", t.Document, n))
 	}

@@ -24,6 +24,9 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 	if err := json.Unmarshal(t.Sealed, &s); err != nil {
 		return fmt.Errorf("the sealed header cannot be read: %w", err)
 	}
+	if wait, err := o.waitsForTurn(ctx, t); err != nil || wait {
+		return err
+	}
 	if wait, err := o.mayPost(ctx, t); err != nil || wait {
 		return err
 	}
@@ -31,7 +34,7 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 	t.State, t.Posts = ledger.StateSending, a.N
 	// Should this process end, the next one finds the attempt and waits before another.
 	t.Due = o.Now().Add(o.p.Policy.First).UTC()
-	if err := o.save(ctx, t, func(tx *ledger.Tx) error { return tx.OpenAttempt(a) }); err != nil {
+	if err := o.save(ctx, t, o.onlyFirst(t), func(tx *ledger.Tx) error { return tx.OpenAttempt(a) }); err != nil {
 		return err
 	}
 	failpoint.Hit("after attempt")

@@ -41,6 +41,8 @@ func (o *Outbox) grant(ctx context.Context, w ledger.Wish) (string, error) {
 		return o.release(ctx, w, &t)
 	case ledger.WishRetry:
 		return o.retry(ctx, w, &t)
+	case ledger.WishDismiss:
+		return o.dismiss(ctx, w, &t)
 	}
 	return fmt.Sprintf("%q is no wish that is known", w.Kind), nil
 }
@@ -57,7 +59,7 @@ func (o *Outbox) grantPartner(ctx context.Context, w ledger.Wish) (result string
 			result = "sending to " + o.p.Name + " goes on"
 			return errors.Join(tx.AddEvent(e), tx.EndPause(o.p.Name), o.dueNow(tx))
 		}
-		result = "retry wants a transfer"
+		result = string(w.Kind) + " wants a transfer"
 		return nil
 	})
 	return result, err
@@ -95,6 +97,9 @@ func (o *Outbox) holdTransfer(ctx context.Context, w ledger.Wish, t *ledger.Tran
 }
 
 func (o *Outbox) release(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (string, error) {
+	if t.Blocks {
+		return o.letPass(ctx, w, t)
+	}
 	if t.Hold == "" {
 		return t.Document + " is not held", nil
 	}
@@ -116,6 +121,8 @@ func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (
 		endHold(t)
 		t.State, t.Unknown, t.Due = ledger.StateSealed, true, o.Now().UTC()
 		return t.Document + " is posted again now under the same Message-ID", o.save(ctx, t, note, more)
+	case t.Behind:
+		return t.Document + " waits for its turn; as2drop ls says behind what", nil
 	case t.State == ledger.StateSealed, t.State == ledger.StateReopening && t.Hold != "":
 		endHold(t)
 		t.Due = o.Now().UTC()
@@ -134,7 +141,7 @@ func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (
 		if !ok {
 			return "the sealed message of " + t.Document + " is gone; drop the files again", nil
 		}
-		t.State, t.Due = ledger.StateReopening, o.Now().UTC()
+		t.State, t.Due, t.Blocks = ledger.StateReopening, o.Now().UTC(), false
 		return t.Document + " is posted again under the same Message-ID", o.save(ctx, t, note)
 	}
 	return o.retryAsNew(ctx, t, note)
@@ -146,7 +153,8 @@ func (o *Outbox) retryAsNew(ctx context.Context, old *ledger.Transfer, note func
 	if err != nil {
 		return "", err
 	}
-	t.RetryOf = old.ID
+	t.RetryOf, t.Turn = old.ID, old.Turn
+	old.RetriedAs, old.Blocks = t.ID, false
 	for _, m := range old.Members {
 		fresh, err := o.member(old.FilePath, m.Name, m.Role)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -158,7 +166,7 @@ func (o *Outbox) retryAsNew(ctx context.Context, old *ledger.Transfer, note func
 		t.Members = append(t.Members, fresh)
 	}
 	err = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		return errors.Join(note(tx), tx.InsertTransfer(t))
+		return errors.Join(note(tx), tx.InsertTransfer(t), tx.SaveTransfer(old))
 	})
 	return fmt.Sprintf("%s is sent again as transfer %s", t.Document, t.ID), err
 }

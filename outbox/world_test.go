@@ -48,6 +48,7 @@ type world struct {
 	async    bool // receipts are asked for on a connection of their own
 	attempts int  // 0 = 3
 	cipher   cms.Cipher
+	set      func(*Partner) // what else is configured; nil = nothing
 	box      *Outbox // of the process that runs
 }
 
@@ -62,6 +63,7 @@ type partner struct {
 	posts      int
 	delivered  map[string]int    // content digest -> how often it was delivered
 	messageIDs map[string]string // Message-ID -> content digest
+	order      []string          // Message-IDs as they were first seen
 	owed       []receipt         // receipts that were not taken yet
 	taken      map[string]bool   // Message-IDs whose receipt was answered with 200
 }
@@ -122,6 +124,7 @@ func (w *world) On(d *simdisk.Disk) crashtest.World {
 	c.disk = d
 	c.partner.delivered = maps.Clone(w.partner.delivered)
 	c.partner.messageIDs = maps.Clone(w.partner.messageIDs)
+	c.partner.order = slices.Clone(w.partner.order)
 	c.partner.taken = maps.Clone(w.partner.taken)
 	c.partner.owed = slices.Clone(w.partner.owed)
 	return &c
@@ -156,11 +159,14 @@ func (w *world) outbox(l *ledger.Ledger) *Outbox {
 	if w.async {
 		request.Async = "https://us.invalid/mdn"
 	}
-	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"},
-		Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", URL: "https://acme.invalid/", Folder: folder, Rules: rules, LateWindow: 24 * time.Hour,
-			Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: w.cipher, EncryptTo: encryptTo(ids[1].Certificate), Own: ids[0].Certificate, Identities: []cms.Identity{ids[0]},
-			Certificates: []*x509.Certificate{ids[1].Certificate}, Trust: cms.Pinned(ids[1].Certificate),
-			Receipt: request, EvidenceUpTo: 1 << 20, Policy: w.policy()})
+	p := Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", URL: "https://acme.invalid/", Folder: folder, Rules: rules, LateWindow: 24 * time.Hour,
+		Bundle: BundleAlways, Sign: signerOf(ids[0]), Cipher: w.cipher, EncryptTo: encryptTo(ids[1].Certificate), Own: ids[0].Certificate, Identities: []cms.Identity{ids[0]},
+		Certificates: []*x509.Certificate{ids[1].Certificate}, Trust: cms.Pinned(ids[1].Certificate),
+		Receipt: request, EvidenceUpTo: 1 << 20, Policy: w.policy()}
+	if w.set != nil {
+		w.set(&p)
+	}
+	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"}, p)
 	if w.mutate.steps != nil {
 		w.mutate.steps(o)
 	}
@@ -223,6 +229,9 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 	}
 	d := as2.Processed
 	id := as2.StripID(env.MessageID)
+	if !slices.Contains(p.order, id) {
+		p.order = append(p.order, id)
+	}
 	switch {
 	case refuse:
 		d = as2.Failed(as2.UnexpectedProcessing)
@@ -302,7 +311,7 @@ func run(cw crashtest.World) error {
 		}
 		var due time.Time
 		for _, t := range open {
-			if due.IsZero() || t.Due.Before(due) {
+			if !t.Rests() && (due.IsZero() || t.Due.Before(due)) {
 				due = t.Due
 			}
 			for again := true; again; {

@@ -1,0 +1,273 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// isFirst reports whether no transfer must be settled before this one.
+func (o *Outbox) isFirst(tx *ledger.Tx, t *ledger.Transfer) (bool, error) {
+	if !o.p.Strict || t.Turn == 0 {
+		return true, nil
+	}
+	head, err := tx.Head(o.p.Name)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return true, nil
+	}
+	return head.ID == t.ID, err
+}
+
+// waitsForTurn commits that a transfer rests until those before it are settled. Who is
+// first is asked in the same transaction: the one before may be settled just now, and
+// whoever settles it wakes the next.
+func (o *Outbox) waitsForTurn(ctx context.Context, t *ledger.Transfer) (waits bool, err error) {
+	if !o.p.Strict || t.Turn == 0 {
+		return false, nil
+	}
+	err = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		first, err := o.isFirst(tx, t)
+		if err != nil || first {
+			return err
+		}
+		waits, t.Behind = true, true
+		return tx.SaveTransfer(t)
+	})
+	return waits, err
+}
+
+// onlyFirst keeps a transaction from being committed for a transfer that is not first
+// any more: an operator has just put an earlier one back in line.
+func (o *Outbox) onlyFirst(t *ledger.Transfer) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		first, err := o.isFirst(tx, t)
+		if err == nil && !first {
+			err = ledger.ErrLost
+		}
+		return err
+	}
+}
+
+// wakeFirst lets the first in line go on. It is called whenever a transfer was saved.
+func (o *Outbox) wakeFirst(tx *ledger.Tx) error {
+	if !o.p.Strict {
+		return nil
+	}
+	head, err := tx.Head(o.p.Name)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && !head.Behind {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	head.Behind, head.Due = false, o.Now().UTC()
+	return tx.SaveTransfer(&head)
+}
+
+// lineUp puts a new transfer at the end of the line. Turns are moments, so that one that
+// comes back later is still before those that came after it.
+func (o *Outbox) lineUp(tx *ledger.Tx, t *ledger.Transfer) error {
+	if !o.p.Strict {
+		return nil
+	}
+	last, err := tx.LastTurn(o.p.Name)
+	t.Turn = max(t.Created.UnixNano(), last+1)
+	return err
+}
+
+// takeOver gives a claimed transfer the turn of a failed one of the same key: the
+// document was corrected and dropped again.
+func (o *Outbox) takeOver(t *ledger.Transfer) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		if !o.p.Strict {
+			return nil
+		}
+		failed, err := tx.FailedInLine(o.p.Name, t.Key)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.Turn, failed.Blocks = failed.Turn, false
+		return errors.Join(tx.SaveTransfer(&failed),
+			o.event(t, ledger.Info, "order-taken-over", "", "%s: takes the turn of %s, which failed: %s", t.Document, failed.ID, failed.Reason)(tx))
+	}
+}
+
+// giveBack lets the failed transfer hold up the others again whose files a retry had
+// taken and gives back.
+func (o *Outbox) giveBack(t *ledger.Transfer) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		if !o.p.Strict || t.RetryOf == "" {
+			return nil
+		}
+		failed, err := tx.Transfer(t.RetryOf)
+		if err != nil || failed.Turn != t.Turn {
+			return err
+		}
+		failed.Blocks = true
+		return tx.SaveTransfer(&failed)
+	}
+}
+
+// blocks marks a transfer that is about to be committed as failed: those behind it wait
+// until an operator has seen to it.
+func (o *Outbox) blocks(t *ledger.Transfer) {
+	t.Blocks = o.p.Strict && t.Turn != 0
+	if t.Blocks {
+		if t.Next != "" {
+			t.Next += "; "
+		}
+		t.Next += "nothing else goes to " + o.p.Name + " before it (order: strict): drop the corrected document again under the same key, or as2drop retry " + t.ID +
+			"; as2drop release " + t.ID + " lets the others go on without it"
+	}
+}
+
+// orderAnew makes the line fit the config, which may have changed since it was formed.
+func (o *Outbox) orderAnew(ctx context.Context) error {
+	return o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+		open, err := tx.OpenTransfers(o.p.Name)
+		if err != nil {
+			return err
+		}
+		for i := range open {
+			t := &open[i]
+			switch {
+			case o.p.Strict && t.Turn == 0 && t.Verdict == ledger.VerdictNone:
+				t.Turn = t.Created.UnixNano()
+			case !o.p.Strict && t.Behind:
+				t.Behind = false
+			default:
+				continue
+			}
+			if err := tx.SaveTransfer(t); err != nil {
+				return err
+			}
+		}
+		return o.wakeFirst(tx)
+	})
+}
+
+// Behind says for people what the transfers of a partner wait for whose turn has not
+// come, given the first in line.
+func Behind(head *ledger.Transfer) string {
+	what := fmt.Sprintf("waits behind %s (%s), which ", head.Document, head.ID)
+	switch {
+	case head.Blocks:
+		return what + fmt.Sprintf("failed (%s); as2drop retry %s sends it again, as2drop release %s lets the others go on without it", head.Verdict, head.ID, head.ID)
+	case head.Hold != "":
+		return what + "is held: " + head.Hold
+	case head.State == ledger.StateWaiting:
+		return what + "waits for its receipt until " + head.Due.UTC().Format(time.DateTime+" UTC")
+	case head.Attempts > 0:
+		return what + "is tried again at " + head.Due.UTC().Format(time.DateTime+" UTC")
+	}
+	return what + "is " + string(head.State)
+}
+
+// batchAt is a complete batch, and when its document was last written.
+type batchAt struct {
+	batch naming.Batch
+	at    time.Time
+}
+
+// inOrder sorts batches by the time of their documents, of equals by name, and leaves out
+// those that are later than something that is still being written (zero = nothing is).
+// It is pure.
+func inOrder(all []batchAt, settling time.Time) (batches []naming.Batch) {
+	slices.SortStableFunc(all, func(a, b batchAt) int {
+		return cmp.Or(a.at.Compare(b.at), natural(a.batch.Document, b.batch.Document))
+	})
+	for _, d := range all {
+		if !settling.IsZero() && d.at.After(settling) {
+			break
+		}
+		batches = append(batches, d.batch)
+	}
+	return batches
+}
+
+// natural compares names as people do: INV-9 comes before INV-10.
+func natural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		n, m := digits(x), digits(y)
+		if n > 0 && m > 0 {
+			p, q := trimZeros(x[:n]), trimZeros(y[:m])
+			if c := cmp.Or(cmp.Compare(len(p), len(q)), cmp.Compare(p, q)); c != 0 {
+				return c
+			}
+			x, y = x[n:], y[m:]
+			continue
+		}
+		if x[0] != y[0] {
+			return cmp.Compare(x[0], y[0])
+		}
+		x, y = x[1:], y[1:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
+}
+
+// digits is how many digits a text begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+func trimZeros(s string) string {
+	for len(s) > 1 && s[0] == '0' {
+		s = s[1:]
+	}
+	return s
+}
+
+// sorted puts the batches of a scan into the order in which they are to leave.
+func (o *Outbox) sorted(batches []naming.Batch, waiting []naming.Waiting) ([]naming.Batch, error) {
+	var all []batchAt
+	for _, b := range batches {
+		at, err := o.written(b.Document)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, batchAt{b, at})
+	}
+	var settling time.Time
+	for _, w := range waiting {
+		if w.For == 0 {
+			continue // time alone does not end it
+		}
+		at, err := o.written(w.Name)
+		if err != nil {
+			return nil, err
+		}
+		if settling.IsZero() || at.Before(settling) {
+			settling = at
+		}
+	}
+	return inOrder(all, settling), nil
+}
+
+// written is when a file of the outbox was last written; one that is gone comes first,
+// and whoever claims it finds out.
+func (o *Outbox) written(name string) (time.Time, error) {
+	info, err := o.p.Folder.Lstat(path.Join(outboxDir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
