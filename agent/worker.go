@@ -174,7 +174,8 @@ func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err erro
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, t := range ts {
-			if t.Hold != "" && t.State != ledger.StateSettled || untilReleased && t.State == ledger.StateSealed && !w.busy[t.ID] {
+			// One that waits for its turn is carried on when those before it are settled.
+			if t.Rests() && t.State != ledger.StateSettled || untilReleased && t.State == ledger.StateSealed && !w.busy[t.ID] {
 				continue
 			}
 			open++

@@ -136,6 +136,9 @@ type Outbox struct {
 	Rescan       schedule.Schedule
 	Window       schedule.Window
 	WaitingAlarm time.Duration
+	Order        string        // free, strict
+	SameContent  string        // off, warn, hold
+	SameDays     time.Duration // how far same_content looks back
 	rescan       string
 	window       string
 }

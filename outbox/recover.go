@@ -10,8 +10,8 @@ import (
 
 // Recover is called once before the first Step of a process. Attempts that an earlier
 // process left open become unknown: the partner may have the message. Holds whose cause
-// is gone with the new config end, and the line of those that go in order is formed anew. Everything else is recovered by the steps themselves,
-// which may be repeated.
+// is gone with the new config end, and the line of those that go in order is formed anew.
+// Everything else is recovered by the steps themselves, which may be repeated.
 func (o *Outbox) Recover(ctx context.Context) error {
 	if err := o.orderAnew(ctx); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
@@ -33,8 +33,11 @@ func (o *Outbox) Recover(ctx context.Context) error {
 }
 
 // EndHolds is called when the config was read anew while the process runs: holds whose
-// cause is gone end.
+// cause is gone end, and the line of those that go in order is formed anew.
 func (o *Outbox) EndHolds(ctx context.Context) error {
+	if err := o.orderAnew(ctx); err != nil {
+		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
+	}
 	var open []ledger.Transfer
 	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(o.p.Name); return err })
 	if err != nil {

@@ -4,7 +4,7 @@
 // slash-separated and relative, confined to the tree whatever links it holds.
 // OpenRoot gives the real one, over os.Root; tests replace it with internal/simdisk,
 // which can lose power between any two calls. On top of it stand the recipes of
-// which there is one each: Move, Publish, Rewrite, MkdirAll, RemoveAll.
+// which there is one each: Move, Publish, Rewrite, MkdirAll, RemoveAll, Grant.
 //
 // Nothing here copies a file and nothing overwrites one, with one exception:
 // Rewrite replaces a file of the agent's own. What a recipe has finished is on
@@ -59,6 +59,12 @@ type FS interface {
 	RenameNoReplace(oldname, newname string) error
 	// Replace moves a file over another one in one step.
 	Replace(oldname, newname string) error
+	// Chmod sets the permissions of a file or folder, and fs.ModeSetgid. On Windows it
+	// does nothing.
+	Chmod(name string, mode fs.FileMode) error
+	// Share gives a file or folder to a group; on Windows it lets the group read, change
+	// and remove it, and what will be in it. A link itself is meant, not what it leads to.
+	Share(name string, g Group) error
 	// Remove removes a file or an empty folder.
 	Remove(name string) error
 	// SyncDir makes the entries of a folder durable.

@@ -95,6 +95,10 @@ func (r *root) Identity(name string) (ID, error) {
 	return identityOf(r.Root, name)
 }
 
+func (r *root) Chmod(name string, mode fs.FileMode) error { return chmod(r.Root, name, mode) }
+
+func (r *root) Share(name string, g Group) error { return share(r.Root, name, g) }
+
 func (r *root) Busy(name string) bool {
 	return busy(r.Root, name)
 }

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -155,5 +158,76 @@ func link(t *testing.T, old, name string) {
 	t.Helper()
 	if err := os.Symlink(old, name); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestShareGivesTheGroup gives a file and a link to a group of this process.
+func TestShareGivesTheGroup(t *testing.T) {
+	groups, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid := os.Getegid()
+	switch {
+	case os.Geteuid() == 0:
+		gid = 12345
+	case len(groups) > 0:
+		gid = groups[len(groups)-1] // perhaps another one
+	}
+	g, err := LookupGroup(strconv.Itoa(gid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Usable(); err != nil {
+		t.Error(err)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a"), "A")
+	write(t, filepath.Join(dir, "target"), "A")
+	link(t, "target", filepath.Join(dir, "b"))
+	fsys := openRoot(t, dir)
+	for _, name := range []string{"a", "b"} {
+		if err := fsys.Share(name, *g); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, want := range map[string]int{"a": gid, "b": gid, "target": os.Getegid()} {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int(info.Sys().(*syscall.Stat_t).Gid); got != want {
+			t.Errorf("%s belongs to %d, want %d", name, got, want)
+		}
+	}
+	if err := Grant(fsys, "a", Access{Group: g, File: 0o604}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGroupsThatCannotBeUsed(t *testing.T) {
+	if g, err := LookupGroup("no such group"); err == nil || !strings.Contains(err.Error(), `no group "no such group"`) {
+		t.Errorf("%v %v", g, err)
+	}
+	if err := openRoot(t, t.TempDir()).Share(".", Group{ID: "x"}); err == nil {
+		t.Error("given to nobody")
+	}
+	dir := filepath.Join(t.TempDir(), "inner", "partner")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Name: "erp", ID: "54321"}
+	if err := os.Chmod(filepath.Dir(dir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Reachable(dir); err == nil || !strings.Contains(err.Error(), "the group erp cannot come to "+dir) || !strings.Contains(err.Error(), "drwx------") {
+		t.Error(err)
+	}
+	own := &Group{Name: "own", ID: strconv.Itoa(os.Getegid())}
+	if err := os.Chmod(filepath.Dir(dir), 0o710); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Reachable(dir); err != nil && strings.Contains(err.Error(), "inner is ") {
+		t.Error(err)
 	}
 }

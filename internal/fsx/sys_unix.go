@@ -4,7 +4,12 @@ package fsx
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +29,72 @@ func identityOf(r *os.Root, name string) (ID, error) {
 		return "", err
 	}
 	return idOf(info)
+}
+
+func chmod(r *os.Root, name string, mode fs.FileMode) error { return r.Chmod(name, mode) }
+
+func share(r *os.Root, name string, g Group) error {
+	gid, err := strconv.Atoi(g.ID)
+	if err != nil {
+		return fmt.Errorf("%q is no number of a group", g.ID)
+	}
+	return r.Lchown(name, -1, gid)
+}
+
+// LookupGroup finds a group by name or number. A number need not be in the list of
+// groups: it may come from a directory service that Go does not ask.
+func LookupGroup(name string) (*Group, error) {
+	if gid, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return &Group{name, strconv.FormatUint(gid, 10)}, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return nil, fmt.Errorf("there is no group %q on this machine", name)
+	}
+	return &Group{name, g.Gid}, nil
+}
+
+// Usable says why this process cannot give files to the group; nil = it can.
+func (g *Group) Usable() error {
+	groups, err := os.Getgroups()
+	if err != nil {
+		return err
+	}
+	for _, gid := range append(groups, os.Getegid()) {
+		if strconv.Itoa(gid) == g.ID {
+			return nil
+		}
+	}
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	who := strconv.Itoa(os.Geteuid())
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	return fmt.Errorf("the agent runs as %s, who is not in the group %s, so it may not give files to it", who, g.Name)
+}
+
+// Reachable says which folder on the way to a path keeps the group away; nil = none does,
+// as far as permissions tell.
+func (g *Group) Reachable(dir string) error {
+	for up := filepath.Dir(dir); ; up = filepath.Dir(up) {
+		info, err := os.Stat(up)
+		if err != nil {
+			return err
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		needed := fs.FileMode(0o001)
+		if ok && strconv.FormatUint(uint64(st.Gid), 10) == g.ID {
+			needed = 0o010
+		}
+		if info.Mode()&needed == 0 {
+			return fmt.Errorf("the group %s cannot come to %s: %s is %s", g.Name, dir, up, info.Mode())
+		}
+		if up == filepath.Dir(up) {
+			return nil
+		}
+	}
 }
 
 // busy is always false: Unix does not say who writes to a file.

@@ -26,6 +26,7 @@ type change struct {
 	data     []byte // written at off
 	off      int64
 	truncate bool // to off
+	rights   *rights
 	links    []link
 }
 
@@ -66,6 +67,8 @@ func (d *Disk) settle(ch *change) {
 				delete(folder.safeEntries, l.name)
 			}
 		}
+	case ch.rights != nil:
+		d.nodes[ch.node].safeRights = *ch.rights
 	case ch.truncate:
 		d.nodes[ch.node].safe.truncate(ch.off, ch.at)
 	default:
@@ -131,6 +134,12 @@ func (d *Disk) truncate(n *node, name string, size int64) {
 	ch := &change{node: n.id, op: "truncate", name: name, off: size, truncate: true}
 	d.record(ch)
 	n.now.truncate(size, ch.at)
+}
+
+// setRights sets mode and group.
+func (d *Disk) setRights(n *node, name string, r rights) {
+	n.rights = r
+	d.record(&change{node: n.id, op: "rights", name: name, rights: &r})
 }
 
 // create makes a new node under a name in a folder.

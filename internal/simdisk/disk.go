@@ -27,8 +27,8 @@
 // read, and the next Sync does not bring it back: this is what Linux does.
 //
 // Time stands still but for one millisecond per change, inode numbers are never used
-// twice, and two runs of the same program make the same ticks. Links, permissions and
-// quotas are not simulated.
+// twice, and two runs of the same program make the same ticks. Modes and groups are kept,
+// and keep nobody from anything; links and quotas are not simulated.
 package simdisk
 
 import (
@@ -120,6 +120,7 @@ func (d *Disk) PowerCut(keep func(Change) bool) *Disk {
 	c.nodes = reached
 	for _, n := range reached {
 		n.now = n.safe.share()
+		n.rights = n.safeRights
 		n.entries = maps.Clone(n.safeEntries)
 	}
 	return c
@@ -189,6 +190,8 @@ type Entry struct {
 	Size   int64
 	SHA256 string // hexadecimal; empty for folders
 	ID     string // equal to the fsx.ID of the name
+	Mode   fs.FileMode
+	Group  string // set by Share; empty = never
 }
 
 // Tree lists the whole disk by path, as a process sees it now.
@@ -203,7 +206,7 @@ func (d *Disk) Tree() map[string]Entry {
 func (d *Disk) walk(n *node, prefix string, into map[string]Entry) {
 	for name, id := range n.entries {
 		child := d.nodes[id]
-		into[prefix+name] = Entry{Folder: child.folder, Size: int64(len(child.now.b)), SHA256: child.sum(), ID: string(child.identity())}
+		into[prefix+name] = Entry{Folder: child.folder, Size: int64(len(child.now.b)), SHA256: child.sum(), ID: string(child.identity()), Mode: child.mode(), Group: child.rights.group}
 		if child.folder {
 			d.walk(child, prefix+name+"/", into)
 		}
@@ -212,5 +215,5 @@ func (d *Disk) walk(n *node, prefix string, into map[string]Entry) {
 
 // infoOf is what Lstat says about a node under a name.
 func (d *Disk) infoOf(n *node, name string) fs.FileInfo {
-	return info{name: name, size: int64(len(n.now.b)), mode: n.mode, at: n.now.at}
+	return info{name: name, size: int64(len(n.now.b)), mode: n.mode(), at: n.now.at}
 }

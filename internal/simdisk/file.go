@@ -52,7 +52,8 @@ func (t *tree) openNode(name string, flag int, perm fs.FileMode) (*node, error) 
 		if err != nil {
 			return nil, err
 		}
-		n = &node{mode: perm.Perm()}
+		r := rights{mode: perm.Perm()}
+		n = &node{rights: r, safeRights: r}
 		t.d.create(folder, path.Base(name), t.full(name), n)
 		return n, nil
 	}

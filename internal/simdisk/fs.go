@@ -131,7 +131,8 @@ func (t *tree) Mkdir(name string, perm fs.FileMode) error {
 			return syscall.EEXIST
 		}
 		made := newFolder(0)
-		made.mode = fs.ModeDir | perm.Perm()
+		made.rights.mode = perm.Perm()
+		made.safeRights = made.rights
 		t.d.create(folder, base, t.full(name), made)
 		return nil
 	})
@@ -242,6 +243,28 @@ func (t *tree) Remove(name string) error {
 		}
 		t.d.unlink(folder, path.Base(name), t.full(name))
 		return nil
+	})
+}
+
+// Chmod sets the mode; it is durable with the next sync of the file or folder itself.
+func (t *tree) Chmod(name string, mode fs.FileMode) error {
+	return t.do("chmod", name, true, func() error {
+		n, err := t.find(name)
+		if err == nil {
+			t.d.setRights(n, t.full(name), rights{mode.Perm() | mode&fs.ModeSetgid, n.rights.group})
+		}
+		return err
+	})
+}
+
+// Share sets the group; it is durable like the mode.
+func (t *tree) Share(name string, g fsx.Group) error {
+	return t.do("share", name, true, func() error {
+		n, err := t.find(name)
+		if err == nil {
+			t.d.setRights(n, t.full(name), rights{n.rights.mode, g.ID})
+		}
+		return err
 	})
 }
 

@@ -16,12 +16,26 @@ import (
 type node struct {
 	id        uint64
 	folder    bool
-	mode      fs.FileMode
 	now, safe body // files
+
+	rights, safeRights rights
 
 	entries, safeEntries map[string]uint64 // folders
 
 	writers int // how often a foreign program has it open for writing
+}
+
+// rights are who may do what.
+type rights struct {
+	mode  fs.FileMode // permissions and fs.ModeSetgid
+	group string      // empty = that of whoever made it
+}
+
+func (n *node) mode() fs.FileMode {
+	if n.folder {
+		return fs.ModeDir | n.rights.mode
+	}
+	return n.rights.mode
 }
 
 // body is the content of a file. Clones share the bytes until one of them writes.
@@ -33,11 +47,12 @@ type body struct {
 }
 
 func newFolder(id uint64) *node {
-	return &node{id: id, folder: true, mode: fs.ModeDir | 0o700, entries: map[string]uint64{}, safeEntries: map[string]uint64{}}
+	private := rights{mode: 0o700}
+	return &node{id: id, folder: true, rights: private, safeRights: private, entries: map[string]uint64{}, safeEntries: map[string]uint64{}}
 }
 
 func (n *node) clone() *node {
-	c := &node{id: n.id, folder: n.folder, mode: n.mode}
+	c := &node{id: n.id, folder: n.folder, rights: n.rights, safeRights: n.safeRights}
 	if n.folder {
 		c.entries, c.safeEntries = maps.Clone(n.entries), maps.Clone(n.safeEntries)
 		return c

@@ -320,3 +320,22 @@ func TestRootsAreSubtrees(t *testing.T) {
 	}
 	must(t, d.Root(".").Close())
 }
+
+func TestRightsAreDurableOnceTheFileWasSynced(t *testing.T) {
+	d := simdisk.New()
+	fsys := d.Root("a")
+	must(t, write(fsys, "f", "x"), fsx.SyncFile(fsys, "f"), fsys.SyncDir("."))
+	must(t, fsys.Chmod("f", 0o666), fsys.Share("f", fsx.Group{ID: "7"}))
+	rights := func(what string, d *simdisk.Disk, mode fs.FileMode, group string) {
+		t.Helper()
+		if e := d.Tree()["a/f"]; e.Mode != mode || e.Group != group {
+			t.Errorf("%s: %v of %q, want %v of %q", what, e.Mode, e.Group, mode, group)
+		}
+	}
+	rights("killed", d.Kill(), 0o666, "7")
+	rights("power cut", d.PowerCut(simdisk.None), 0o600, "")
+	must(t, fsys.SyncDir("."))
+	rights("only the folder synced", d.PowerCut(simdisk.None), 0o600, "")
+	must(t, fsx.SyncFile(fsys, "f"))
+	rights("synced", d.PowerCut(simdisk.None), 0o666, "7")
+}
