@@ -49,7 +49,7 @@ type world struct {
 	attempts int  // 0 = 3
 	cipher   cms.Cipher
 	set      func(*Partner) // what else is configured; nil = nothing
-	box      *Outbox // of the process that runs
+	box      *Outbox        // of the process that runs
 }
 
 // mutation makes a wrong program out of the right one.
