@@ -99,7 +99,7 @@ func (c *Client) to(host string) *http.Client {
 		}
 		clear(c.hosts)
 	}
-	connect := orDefault(c.options.Connect, 30*time.Second)
+	connect := orDefault(c.options.Connect, defaultConnect)
 	dialer := &net.Dialer{Timeout: connect}
 	c.hosts[host] = &http.Client{
 		Transport: &http.Transport{
@@ -158,7 +158,8 @@ type Answer struct {
 	Status     int
 	Header     http.Header
 	Body       []byte        // at most 1 MiB
-	RetryAfter time.Duration // zero = not stated
+	RetryAfter time.Duration // zero = not stated, or nothing sensible; at most 7 days
+	Early      bool          // it came before all of the message was out
 }
 
 // Post posts a message of the given length. body is opened anew should the connection
@@ -167,7 +168,9 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var connected, sent, badTLS atomic.Bool
+	came := func(answered bool) progress { return progress{connected.Load(), sent.Load(), answered, badTLS.Load()} }
 	var conn atomic.Pointer[net.Conn]
+	var out atomic.Int64
 	watch := time.AfterFunc(c.stall, func() {
 		if sent.Load() {
 			cancel(errNoAnswer)
@@ -177,7 +180,7 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	defer watch.Stop()
 	trace := &httptrace.ClientTrace{
 		GotConn:      func(i httptrace.GotConnInfo) { conn.Store(&i.Conn); connected.Store(true); watch.Reset(c.stall) },
-		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Store(true); watch.Reset(c.answer) },
+		WroteRequest: func(i httptrace.WroteRequestInfo) { sent.Store(i.Err == nil); watch.Reset(c.answer) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if handshakeFault(err) {
 				badTLS.Store(true)
@@ -189,7 +192,8 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 		return nil, &PostError{Cause: err}
 	}
 	open := func(r io.ReadCloser) io.ReadCloser {
-		return &watchedBody{ReadCloser: r, moved: func() { watch.Reset(c.stall) }}
+		out.Store(0)
+		return &watchedBody{ReadCloser: r, moved: func(n int) { out.Add(int64(n)); watch.Reset(c.stall) }}
 	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodPost, url, open(first))
 	if err != nil {
@@ -198,6 +202,7 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	// net/http repeats a POST only where nothing of it was written.
 	req.GetBody = func() (io.ReadCloser, error) {
 		connected.Store(false)
+		sent.Store(false)
 		again, err := body()
 		if err != nil {
 			return nil, err
@@ -207,16 +212,17 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	c.fill(req, header, length)
 	res, err := c.to(req.URL.Hostname()).Do(req)
 	if err != nil {
-		return nil, postError(ctx, connected.Load(), badTLS.Load(), lateAlert(conn.Load(), err))
+		return nil, c.failure(ctx, came(false), lateAlert(conn.Load(), err))
 	}
 	defer res.Body.Close() // what matters was read
+	early := out.Load() < length
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
-		return nil, postError(ctx, true, false, err)
+		return nil, c.failure(ctx, came(true), err)
 	}
 	return &Answer{
 		Status: res.StatusCode, Header: res.Header, Body: answer[:min(len(answer), maxAnswer)],
-		RetryAfter: retryAfter(res.Header.Get("Retry-After"), time.Now()),
+		RetryAfter: retryAfter(res.Header, time.Now()), Early: early,
 	}, nil
 }
 
@@ -252,21 +258,32 @@ func (c *Client) fill(req *http.Request, header []Field, length int64) {
 // watchedBody reports that bytes move.
 type watchedBody struct {
 	io.ReadCloser
-	moved func()
+	moved func(n int)
 }
 
 func (w *watchedBody) Read(p []byte) (int, error) {
-	w.moved()
-	return w.ReadCloser.Read(p)
+	w.moved(0)
+	n, err := w.ReadCloser.Read(p)
+	w.moved(n)
+	return n, err
 }
 
-// retryAfter reads a Retry-After (RFC 9110, 10.2.3): seconds or a date.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 7*24*3600)) * time.Second
+// maxRetryAfter bounds what a server may ask for.
+const maxRetryAfter = 7 * 24 * time.Hour
+
+// retryAfter reads a Retry-After (RFC 9110, 10.2.3): seconds, or a date by the clock of
+// the server, which says in Date what time it has. What makes no sense is zero.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
 	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return min(at.Sub(now), 7*24*time.Hour)
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
 	}
-	return 0
+	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = theirs
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
 }

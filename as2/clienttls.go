@@ -3,13 +3,7 @@ package as2
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
 )
-
-// errServerCertificate is wrapped where a server shows a certificate that is not
-// accepted.
-var errServerCertificate = errors.New("the server's certificate is not accepted")
 
 // tlsConfig is TLS 1.2 or higher, with the servers that count and what we show to
 // those that ask. host is the one of the URL.
@@ -46,7 +40,7 @@ func tlsConfig(pinned []*x509.Certificate, identity *tls.Certificate, host strin
 		}
 		_, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: intermediates})
 		if err != nil {
-			return fmt.Errorf("%w: %w (it shows %q, serial %x)", errServerCertificate, err, leaf.Subject, leaf.SerialNumber)
+			return &certificateError{leaf, true, err}
 		}
 		return nil
 	}

@@ -53,14 +53,14 @@ func TestServersThatAreTrusted(t *testing.T) {
 		"pinned, expired, another name":    {shows: elsewhere, trusted: []*x509.Certificate{expired.Leaf, elsewhere.Leaf}},
 		"pinned and expired":               {shows: expired, trusted: []*x509.Certificate{expired.Leaf}},
 		"TLS 1.2":                          {shows: good, trusted: []*x509.Certificate{ca.cert}, max: tls.VersionTLS12},
-		"an unknown authority":             {shows: good, trusted: []*x509.Certificate{other.cert}, says: "unknown authority"},
-		"no authority of the system":       {shows: good, says: "unknown authority"},
-		"expired":                          {shows: expired, trusted: []*x509.Certificate{ca.cert}, says: "expired"},
-		"the wrong name":                   {shows: elsewhere, trusted: []*x509.Certificate{ca.cert}, says: "127.0.0.1"},
+		"an unknown authority":             {shows: good, trusted: []*x509.Certificate{other.cert}, says: "none of those configured"},
+		"no authority of the system":       {shows: good, says: "no authority that this machine trusts"},
+		"expired":                          {shows: expired, trusted: []*x509.Certificate{ca.cert}, says: "it expired on 20"},
+		"the wrong name":                   {shows: elsewhere, trusted: []*x509.Certificate{ca.cert}, says: `it is for "elsewhere.example", and not for "127.0.0.1"`},
 		"a name in the subject only":       {shows: old, trusted: []*x509.Certificate{ca.cert}, says: "127.0.0.1"},
 		"a certificate for clients":        {shows: clientsOnly, trusted: []*x509.Certificate{ca.cert}, says: "usage"},
-		"another one than pinned":          {shows: good, trusted: []*x509.Certificate{elsewhere.Leaf}, says: "unknown authority"},
-		"TLS 1.1 at most":                  {shows: good, trusted: []*x509.Certificate{ca.cert}, max: tls.VersionTLS11, says: "version"},
+		"another one than pinned":          {shows: good, trusted: []*x509.Certificate{elsewhere.Leaf}, says: "none of those configured, and none of them issued it (subject \"CN=peer\""},
+		"TLS 1.1 at most":                  {shows: good, trusted: []*x509.Certificate{ca.cert}, max: tls.VersionTLS11, says: "nothing newer than TLS 1.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*c.shows}, MinVersion: tls.VersionTLS10, MaxVersion: c.max})
@@ -71,7 +71,7 @@ func TestServersThatAreTrusted(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	a, err := post(NewClient(ClientOptions{ServerCertificates: []*x509.Certificate{ca.cert}}), strings.Replace(plain.URL, "http:", "https:", 1), []byte("hello"))
-	checkPost(t, a, err, "HTTP response to HTTPS client")
+	checkPost(t, a, err, "plain HTTP")
 }
 
 // checkPost expects an answer, or an error of TLS that says something.

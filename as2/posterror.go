@@ -11,12 +11,14 @@ import (
 	"slices"
 )
 
-// PostError means that no answer came.
+// PostError means that no answer came. Its texts tell people what happened, as far as
+// that can be known from here.
 type PostError struct {
-	Unknown bool // the partner may have the message; false = he cannot have it
-	TLS     bool // the connection failed for reasons of certificates or protocol: somebody has to act
-	Proxy   int  // the HTTP status with which the proxy refused to connect; 0 = it did not
-	Stopped bool // the caller's context ended
+	Unknown bool      // the partner may have the message; false = he cannot have it
+	TLS     bool      // the connection failed for reasons of certificates or protocol: somebody has to act
+	Proxy   int       // the HTTP status with which the proxy refused to connect; 0 = it did not
+	Stopped bool      // the caller's context ended
+	Fault   PostFault // what broke; empty = see Cause
 	Cause   error
 }
 
@@ -31,7 +33,7 @@ func (e *PostError) Error() string {
 func (e *PostError) Unwrap() error { return e.Cause }
 
 var (
-	errStalled  = errors.New("the connection stalled while the message was being sent")
+	errStalled  = errors.New("the message does not get through")
 	errNoAnswer = errors.New("no complete answer within the time allowed")
 )
 
@@ -42,24 +44,27 @@ func (e proxyError) Error() string {
 	return fmt.Sprintf("the proxy answers HTTP %d %s", int(e), http.StatusText(int(e)))
 }
 
-// postError sorts out why there is no answer.
-func postError(ctx context.Context, connected, badTLS bool, err error) *PostError {
-	e := &PostError{Unknown: connected, Cause: err}
+// failure sorts out why there is no answer.
+func (c *Client) failure(ctx context.Context, p progress, err error) *PostError {
+	e := &PostError{Unknown: p.connected}
+	bare := err
 	var outer *url.Error
 	if errors.As(err, &outer) {
-		e.Cause = outer.Err // the URL may have secrets in its query
+		bare = outer.Err // the URL may have secrets in its query
 	}
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errStalled), errors.Is(cause, errNoAnswer):
-		e.Cause = cause
+		e.Fault, e.Cause = c.slow(cause, p)
 	case cause != nil:
-		e.Stopped = true
+		e.Stopped, e.Cause = true, bare
 	case refusedCertificate(err):
 		// TLS 1.3: the client may write before the server has looked at its certificate.
-		e.Unknown, e.TLS, e.Cause = false, true, fmt.Errorf("the server does not accept our client certificate, or wants one: %w", tlsAlert(err))
-	case !connected:
-		e.TLS = badTLS
+		e.Unknown, e.TLS, e.Fault = false, true, ClientCertificate
+		e.Cause = fmt.Errorf("the server does not accept our client certificate, or wants one: %w", tlsAlert(err))
+	default:
+		e.TLS = p.badTLS && !p.connected
+		e.Fault, e.Cause = c.explain(bare, p)
 	}
 	var proxy proxyError
 	if errors.As(err, &proxy) {

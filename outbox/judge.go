@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/http"
+	"strings"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/ledger"
@@ -37,17 +37,38 @@ func judge(s as2.Sealed, messageID string, before bool, f answerFacts, p Policy)
 	}
 	ok := f.answer.Status >= 200 && f.answer.Status < 300
 	switch {
+	case ok && !s.Receipt.Wanted && f.answer.Early:
+		return event{kind: failed, unknown: true, reason: fmt.Sprintf("HTTP %d, before the message was out; no receipt was asked for", f.answer.Status),
+			hint: "something before the partner's server answers for it: ask him, and agree on receipts; the same message is posted again"}
 	case ok && !s.Receipt.Wanted:
 		return event{kind: settled, verdict: ledger.VerdictNoReceipt, reason: fmt.Sprintf("HTTP %d; no receipt was asked for", f.answer.Status)}
 	case async && len(bytes.TrimSpace(f.answer.Body)) == 0:
 		return waiting(s, f.answer, "")
 	case async:
-		return waiting(s, f.answer, fmt.Sprintf("the answer is not empty and no receipt: %v", reasonOf(f.mdnErr)))
+		return waiting(s, f.answer, "the answer is not empty and no receipt: "+noReceipt(f))
 	case ok:
-		return event{kind: failed, unknown: true, reason: fmt.Sprintf("HTTP %d without a receipt: %v", f.answer.Status, reasonOf(f.mdnErr)),
-			hint: "ask the partner whether he has the message and why no receipt came; the same message is posted again"}
+		return event{kind: failed, unknown: true, reason: fmt.Sprintf("HTTP %d without a receipt: %s", f.answer.Status, noReceipt(f)), hint: noReceiptHint(f.answer)}
 	}
-	return judgeStatus(f.answer)
+	return judgeStatus(f.answer, p)
+}
+
+// noReceipt says what an answer is that is no receipt.
+func noReceipt(f answerFacts) string {
+	says := words(f.answer)
+	switch {
+	case len(bytes.TrimSpace(f.answer.Body)) == 0:
+		return "the answer is empty"
+	case errors.Is(f.mdnErr, as2.ErrNotMDN) && says != "":
+		return "the answer is " + says
+	}
+	return strings.TrimPrefix(fmt.Sprint(reasonOf(f.mdnErr)), as2.ErrNotMDN.Error()+": ")
+}
+
+func noReceiptHint(a *as2.Answer) string {
+	if strings.HasPrefix(words(a), "an HTML page") {
+		return "url leads to a web page (a login, a gateway, a portal) and not to the AS2 server: compare it with what the partner gave you, or ask him; the same message is posted again"
+	}
+	return "ask the partner whether he has the message, and why no receipt came; the same message is posted again"
 }
 
 // waiting is what any 2xx means where the receipt is to come later (RFC 4130, 7.1).
@@ -66,28 +87,6 @@ func reasonOf(err error) error {
 		return inner
 	}
 	return err
-}
-
-// judgeStatus classes an HTTP status that came without a receipt.
-func judgeStatus(a *as2.Answer) event {
-	e := event{kind: failed, retryAfter: a.RetryAfter, reason: fmt.Sprintf("HTTP %d %s", a.Status, http.StatusText(a.Status))}
-	switch {
-	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusProxyAuthRequired:
-		e.kind, e.hint = paused, "the partner's server wants other credentials, or does not know our address; agree on it with him, then: as2drop release PARTNER"
-	case a.Status == http.StatusNotFound:
-		e.kind, e.hint = paused, "the URL of the partner is wrong, or his AS2 server is not running behind it; correct url, then: as2drop release PARTNER"
-	case a.Status >= 300 && a.Status < 400:
-		e.kind, e.hint = paused, fmt.Sprintf("the partner's server points to %q; redirects are not followed: ask him, and set url", a.Header.Get("Location"))
-	case a.Status == http.StatusRequestTimeout || a.Status == http.StatusTooEarly || a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable:
-		e.hint = "the partner's server is busy; the same message is posted again"
-	case a.Status >= 500:
-		e.unknown, e.hint = true, "the partner's server has a fault; the same message is posted again"
-	case a.Status >= 400:
-		e.kind, e.verdict, e.hint = settled, ledger.VerdictRejected, "the partner's server refuses the request itself; ask him why"
-	default:
-		e.unknown = true
-	}
-	return e
 }
 
 // judgeReceipt decides about a receipt, whatever the HTTP status was.

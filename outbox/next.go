@@ -16,6 +16,7 @@ type event struct {
 	hint       string
 	unknown    bool          // the partner may have the message
 	retryAfter time.Duration // the partner asked for this wait
+	rest       bool          // of retryAfter: he asked for it on behalf of all that goes to him
 	asked      as2.MIC       // of asks: the partner's
 	compare    bool          // of asks: what it is over, instead of ours in the same digest
 	forged     bool          // of failed: whoever wrote the receipt did not prove to be the partner
@@ -72,7 +73,7 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 	}
 	attempts++
 	d := decision{reason: e.reason, next: e.hint, counted: true}
-	wait := max(backoff(attempts, p, jitter), e.retryAfter)
+	wait := max(backoff(attempts, p, jitter), min(e.retryAfter, p.Max))
 	d.due = p.allowed(now.Add(wait))
 	switch {
 	case attempts >= p.Attempts:

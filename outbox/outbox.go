@@ -133,6 +133,7 @@ type Outbox struct {
 type underway struct {
 	mu   sync.Mutex
 	busy map[string]bool // transfers that a Step is at work on
+	rest time.Time       // until when the partner asked to be left alone
 
 	evidenceMu sync.Mutex // one receipt is written at a time
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"path"
 	"time"
 
@@ -74,7 +73,10 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 		t.Due = open.UTC()
 		return true, o.save(ctx, t)
 	}
-	until, err := o.pausedUntil(ctx, now)
+	until := o.restingUntil(now)
+	if until.IsZero() {
+		until, err = o.pausedUntil(ctx, now)
+	}
 	if err != nil || until.IsZero() {
 		return false, err
 	}
@@ -82,6 +84,28 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 	t.Deadline = t.Deadline.Add(until.Sub(now))
 	t.Due = until.UTC()
 	return true, o.save(ctx, t)
+}
+
+// restingUntil is the end of the wait that the partner asked for (429 or 503 with
+// Retry-After), zero if there is none. Were the others posted meanwhile, each would come
+// to nothing and count. A restart forgets it: then one of them asks again. A clock that
+// went back does not make it longer than the longest wait.
+func (o *Outbox) restingUntil(now time.Time) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.rest.After(now) && !o.rest.After(now.Add(o.p.Policy.Max)) {
+		return o.rest
+	}
+	return time.Time{}
+}
+
+// leaveAlone keeps to the wait that the partner asked for.
+func (o *Outbox) leaveAlone(until time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if until.After(o.rest) {
+		o.rest = until
+	}
 }
 
 // pauseCheck is how long a transfer of a paused partner sleeps before it looks again.
@@ -109,28 +133,6 @@ func (o *Outbox) pausedUntil(ctx context.Context, now time.Time) (until time.Tim
 		return tx.SavePause(p)
 	})
 	return until, err
-}
-
-// noAnswer turns an error of the POST into an event.
-func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
-	e := event{kind: failed, reason: err.Error(), hint: "the same message is posted again"}
-	a.Outcome = ledger.OutcomeNotSent
-	var pe *as2.PostError
-	if errors.As(err, &pe) {
-		e.unknown = pe.Unknown
-		switch {
-		case pe.Stopped:
-			e.kind = stopped
-		case pe.TLS:
-			e.kind, e.hint = paused, "compare the certificate of the partner's web server with server_certificates and the name in url, then: as2drop release "+o.p.Name
-		case pe.Proxy == http.StatusProxyAuthRequired || pe.Proxy == http.StatusUnauthorized || pe.Proxy == http.StatusForbidden:
-			e.kind, e.hint = paused, "the proxy wants other credentials, or does not let us through to the partner: correct proxy, then: as2drop release "+o.p.Name
-		}
-	}
-	if e.unknown {
-		a.Outcome = ledger.OutcomeUnknown
-	}
-	return e
 }
 
 // readAnswer reads an answer and judges it.
@@ -217,6 +219,9 @@ func (o *Outbox) effects(t *ledger.Transfer, a ledger.Attempt, e event) []func(*
 func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
 	e.hint = commands(t, e.hint)
 	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
+	if e.rest && e.retryAfter > 0 {
+		o.leaveAlone(o.Now().Add(e.retryAfter))
+	}
 	t.Unknown = t.Unknown || e.unknown
 	if d.counted {
 		t.Attempts++
