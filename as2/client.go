@@ -168,10 +168,13 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var connected, sent, badTLS atomic.Bool
-	came := func(answered bool) progress { return progress{connected.Load(), sent.Load(), answered, badTLS.Load()} }
 	var conn atomic.Pointer[net.Conn]
 	var out atomic.Int64
-	watch := time.AfterFunc(c.stall, func() {
+	came := func(answered bool) progress {
+		return progress{connected: connected.Load(), sent: out.Load() >= length, answered: answered, badTLS: badTLS.Load()}
+	}
+	// Dialling and the handshake have limits of their own, which say more.
+	watch := time.AfterFunc(c.beforeConnection(), func() {
 		if sent.Load() {
 			cancel(errNoAnswer)
 		}
@@ -224,6 +227,12 @@ func (c *Client) Post(ctx context.Context, url string, header []Field, length in
 		Status: res.StatusCode, Header: res.Header, Body: answer[:min(len(answer), maxAnswer)],
 		RetryAfter: retryAfter(res.Header, time.Now()), Early: early,
 	}, nil
+}
+
+// beforeConnection is how long a request may wait for its connection: dialling and TLS,
+// and a proxy's word between the two.
+func (c *Client) beforeConnection() time.Duration {
+	return 2*orDefault(c.options.Connect, defaultConnect) + c.stall
 }
 
 // fill sets the header of a request. Names go out as they are written here: some

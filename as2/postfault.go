@@ -36,7 +36,7 @@ const (
 // progress is how far a POST came.
 type progress struct {
 	connected bool // over a connection that is ready for requests
-	sent      bool // the message is out
+	sent      bool // the message is out, as far as that can be told: with the system
 	answered  bool // the header of the answer is here
 	badTLS    bool // the handshake failed, and not for reasons of the network
 }
@@ -89,6 +89,8 @@ func broken(err error) string {
 	// net/http has a phrase of its own, and no value, for a server that closes in silence.
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "server closed idle connection"):
 		return "the server closed the connection"
+	case errors.Is(err, net.ErrClosed): // reading saw it break, and writing is told only this
+		return "the connection broke"
 	case errors.As(err, &op) && (op.Op == "read" || op.Op == "write"):
 		return fmt.Sprintf("the connection broke (%v)", innermost(op))
 	}
@@ -143,7 +145,7 @@ func innermost(err error) error {
 func (c *Client) slow(cause error, p progress) (PostFault, error) {
 	switch {
 	case !p.connected:
-		return NoConnection, fmt.Errorf("no connection within %v", c.stall)
+		return NoConnection, fmt.Errorf("no connection within %v", c.beforeConnection())
 	case errors.Is(cause, errStalled):
 		return Stalled, fmt.Errorf("%w: nothing moved for %v", errStalled, c.stall)
 	case p.answered:

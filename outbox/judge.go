@@ -61,7 +61,18 @@ func noReceipt(f answerFacts) string {
 	case errors.Is(f.mdnErr, as2.ErrNotMDN) && says != "":
 		return "the answer is " + says
 	}
-	return strings.TrimPrefix(fmt.Sprint(reasonOf(f.mdnErr)), as2.ErrNotMDN.Error()+": ")
+	return bare(strings.TrimPrefix(fmt.Sprint(reasonOf(f.mdnErr)), as2.ErrNotMDN.Error()+": "))
+}
+
+// bare is the text of an error on one line, without the names of packages: it becomes a
+// part of ours.
+func bare(text string) string {
+	var parts []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		parts = append(parts, strings.TrimPrefix(strings.TrimPrefix(line, "as2: "), "cms: "))
+	}
+	return strings.Join(parts, ": ")
 }
 
 func noReceiptHint(a *as2.Answer) string {
@@ -97,7 +108,7 @@ func judgeReceipt(s as2.Sealed, messageID string, before bool, f answerFacts, p 
 	}
 	stated := fmt.Sprintf("the partner answers %q", m.DispositionText)
 	if m.Text != "" {
-		stated += fmt.Sprintf(" and says %q", m.Text)
+		stated += fmt.Sprintf(" and says %q", plain(m.Text, maxReceiptWords))
 	}
 	var e event
 	switch {
@@ -118,7 +129,7 @@ func authentic(s as2.Sealed, messageID string, m *as2.MDN) event {
 	again := event{kind: failed, unknown: true, forged: true}
 	switch {
 	case m.Claim != "":
-		again.reason = "the receipt's signature does not count: " + m.Claim
+		again.reason = "the receipt's signature does not count: " + bare(m.Claim)
 		again.hint = "compare the partner's certificate with the one in the config; the same message is posted again"
 	case s.Receipt.Signed && !m.Signed:
 		again.reason = "the receipt is not signed, although a signed one was asked for"

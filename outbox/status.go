@@ -63,7 +63,7 @@ var wayStatus = map[int]string{
 func finalHint(status int) string {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		return "the message is too large for the partner's server, or for a gateway before it: ask him to raise the limit, or drop less at once"
+		return "the message is too large for the partner's server, or for a gateway before it: ask him to raise the limit, or send it in smaller parts"
 	case http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType:
 		return "what answers does not take AS2 messages: compare url with what the partner gave you"
 	}
@@ -108,14 +108,15 @@ func asked(a *as2.Answer, granted time.Duration) string {
 	case a.RetryAfter == 0:
 		return ""
 	case granted < a.RetryAfter:
-		return fmt.Sprintf("; the partner asks for a wait of %v, and gets the longest one of retry.max: %v", a.RetryAfter, granted)
+		return fmt.Sprintf("; the partner asks for a longer wait than retry.max, and gets that: %v", granted)
 	}
 	return fmt.Sprintf("; the partner asks for a wait of %v", granted)
 }
 
 const (
-	maxLooked = 16 << 10 // bytes of an answer that are looked at for words
-	maxWords  = 200      // characters that are told
+	maxLooked       = 16 << 10 // bytes of an answer that are looked at for words
+	maxWords        = 200      // characters that are told
+	maxReceiptWords = 500      // of what a receipt says to people
 )
 
 var (
@@ -135,11 +136,11 @@ func words(a *as2.Answer) string {
 		return ""
 	case kind == "text/html" || kind == "application/xhtml+xml" || strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html"):
 		if m := title.FindStringSubmatch(text); m != nil {
-			return fmt.Sprintf("an HTML page with the title %q", plain(html.UnescapeString(m[1])))
+			return fmt.Sprintf("an HTML page with the title %q", plain(html.UnescapeString(m[1]), maxWords))
 		}
-		return fmt.Sprintf("an HTML page: %q", plain(html.UnescapeString(tag.ReplaceAllString(text, " "))))
+		return fmt.Sprintf("an HTML page: %q", plain(html.UnescapeString(tag.ReplaceAllString(text, " ")), maxWords))
 	case kind == "" || strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml"):
-		if text = plain(text); text != "" {
+		if text = plain(text, maxWords); text != "" {
 			return fmt.Sprintf("%q", text)
 		}
 	}
@@ -147,10 +148,10 @@ func words(a *as2.Answer) string {
 }
 
 // plain is text on one line, without what does not print, cut to what people read.
-func plain(text string) string {
+func plain(text string, limit int) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
-	if runes := []rune(text); len(runes) > maxWords {
-		return string(runes[:maxWords]) + "..."
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + "..."
 	}
 	return text
 }

@@ -13,6 +13,10 @@ type Behaviour struct {
 	serve   func(v *visit) // a request
 }
 
+// MeddlesWithConnections reports whether a behaviour is for a connection, before any
+// POST can come over it.
+func MeddlesWithConnections(b Behaviour) bool { return b.connect != nil }
+
 // Plan says how the n-th visit is treated, from 1. It is asked once for each, and by one
 // goroutine at a time.
 type Plan func(n int) Behaviour

@@ -73,10 +73,13 @@ func reset(raw net.Conn) {
 	raw.Close()
 }
 
-// Refuse resets the connection as soon as it is there.
-var Refuse = Behaviour{Name: "reset before TLS", connect: func(p *Partner, raw net.Conn) net.Conn {
-	p.forget(raw)
-	reset(raw)
+// Refuse resets the connection at the first word of TLS.
+var Refuse = Behaviour{Name: "reset in the TLS handshake", connect: func(p *Partner, raw net.Conn) net.Conn {
+	p.served.Go(func() {
+		_, _ = raw.Read(make([]byte, 1)) // earlier the visitor might not have got through to us
+		reset(raw)
+		p.forget(raw)
+	})
 	return nil
 }}
 
@@ -114,6 +117,17 @@ var OldTLS = Behaviour{Name: "TLS 1.1 only", connect: func(p *Partner, raw net.C
 // step.
 func Shows(name string, c *tls.Certificate) Behaviour {
 	return Behaviour{Name: name, connect: func(_ *Partner, raw net.Conn) net.Conn {
+		return tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*c}, MinVersion: tls.VersionTLS12})
+	}}
+}
+
+// Issues shows a certificate that the partner's authority issues for the visit.
+func Issues(name string, s Server) Behaviour {
+	return Behaviour{Name: name, connect: func(p *Partner, raw net.Conn) net.Conn {
+		c, err := p.authority.Issue(s)
+		if err != nil {
+			panic(err) // without randomness there is no test
+		}
 		return tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*c}, MinVersion: tls.VersionTLS12})
 	}}
 }

@@ -16,8 +16,17 @@ var poster = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Confi
 // receiptPause is the wait before a receipt that nobody took is posted again.
 const receiptPause = 100 * time.Millisecond
 
-// deliverReceipt posts a receipt until somebody takes or refuses it.
-func (p *Partner) deliverReceipt(url string, r reply) (status int) {
+// owe counts a receipt that is to be posted.
+func (p *Partner) owe(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.owed += n
+	p.change()
+}
+
+// deliverReceipt posts a receipt that is owed until somebody takes or refuses it.
+func (p *Partner) deliverReceipt(url string, r reply) {
+	defer p.owe(-1)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() {
@@ -31,7 +40,7 @@ func (p *Partner) deliverReceipt(url string, r reply) (status int) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(r.body))
 		if err != nil {
 			p.complain("%q is no URL for receipts: %v", url, err)
-			return 0
+			return
 		}
 		for _, f := range r.header {
 			req.Header[f.Name] = append(req.Header[f.Name], f.Value)
@@ -40,12 +49,14 @@ func (p *Partner) deliverReceipt(url string, r reply) (status int) {
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode < 500 {
-				return res.StatusCode
+				p.mu.Lock()
+				p.posted = append(p.posted, res.StatusCode)
+				p.mu.Unlock()
+				return
 			}
 		}
 		p.pause(receiptPause, ctx.Done())
 	}
-	return 0
 }
 
 // later takes the message, answers 200 with nothing, and posts receipts one after the
@@ -61,9 +72,11 @@ func later(name string, receipts func(*Partner, stored) []reply) Behaviour {
 			v.hand(r)
 			return
 		}
+		list := receipts(v.p, s)
+		v.p.owe(len(list))
 		v.answer(http.StatusOK, nil, nil)
 		v.p.served.Go(func() {
-			for _, r := range receipts(v.p, s) {
+			for _, r := range list {
 				v.p.deliverReceipt(s.env.Receipt.Async, r)
 			}
 		})
@@ -86,6 +99,7 @@ var ReceiptFirst = Behaviour{Name: "the receipt before the answer", serve: func(
 		return
 	}
 	if s, _ := v.recall(); s.env.Receipt.Async != "" {
+		v.p.owe(1)
 		v.p.deliverReceipt(s.env.Receipt.Async, r)
 		v.answer(http.StatusOK, nil, nil)
 		return

@@ -59,6 +59,8 @@ type Partner struct {
 	released  chan struct{}
 	closed    chan struct{}
 	receipts  map[string]stored
+	owed      int   // receipts that are to be posted
+	posted    []int // how receipts of a connection of their own were answered
 	delivered map[string]int
 	faults    []string
 	stranger  cms.Identity
@@ -225,6 +227,15 @@ func (p *Partner) Await(ctx context.Context, n int) error {
 // AwaitHanging waits until n visits hang.
 func (p *Partner) AwaitHanging(ctx context.Context, n int) error {
 	return p.until(ctx, fmt.Sprintf("%d visits that hang", n), func() bool { return p.hanging >= n })
+}
+
+// AwaitReceipts waits until no receipt is owed that goes by a connection of its own, and
+// says with which HTTP status those posted so far were taken or refused.
+func (p *Partner) AwaitReceipts(ctx context.Context) ([]int, error) {
+	err := p.until(ctx, "receipts to be posted", func() bool { return p.owed == 0 })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.posted), err
 }
 
 func (p *Partner) until(ctx context.Context, what string, so func() bool) error {

@@ -339,6 +339,9 @@ func TestReceiptsLater(t *testing.T) {
 					list = append(list, <-got)
 				}
 			}
+			if statuses, err := p.AwaitReceipts(t.Context()); err != nil || len(statuses) != len(list) {
+				t.Errorf("%v, %v", statuses, err)
+			}
 			if strings.Join(list, ", ") != c.wants || len(p.Delivered()) != 1 {
 				t.Errorf("%q", list)
 			}

@@ -2,6 +2,7 @@ package testpartner
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/as2drop/as2drop/as2"
 )
@@ -67,6 +68,14 @@ func Status(status int) Behaviour {
 // Busy answers with a status and a Retry-After, as it stands.
 func Busy(status int, retryAfter string) Behaviour {
 	return Answers(statusName(status)+", Retry-After: "+retryAfter, status, "", as2.Field{Name: "Retry-After", Value: retryAfter})
+}
+
+// BusyUntil answers with a status and asks to wait until a date, by a clock of its own
+// that is a day ahead.
+func BusyUntil(status int, wait time.Duration) Behaviour {
+	clock := time.Now().AddDate(0, 0, 1).UTC()
+	return Answers(statusName(status)+", Retry-After: a date", status, "",
+		as2.Field{Name: "Date", Value: clock.Format(http.TimeFormat)}, as2.Field{Name: "Retry-After", Value: clock.Add(wait).Format(http.TimeFormat)})
 }
 
 // Redirects points elsewhere.

@@ -52,6 +52,7 @@ func (v *visit) hand(r reply) {
 	case err != nil || !env.Receipt.Wanted:
 		v.answer(http.StatusOK, nil, nil)
 	case env.Receipt.Async != "":
+		v.p.owe(1)
 		v.answer(http.StatusOK, nil, nil)
 		v.p.served.Go(func() { v.p.deliverReceipt(env.Receipt.Async, r) })
 	default:

@@ -89,6 +89,7 @@ func Late(d time.Duration) Behaviour {
 // DripRead reads a byte of the body at a time, with a wait before each, until Release.
 func DripRead(every time.Duration) Behaviour {
 	return Behaviour{Name: "a byte at a time is read", Endless: true, serve: func(v *visit) {
+		v.tell(false) // that the visitor left shows only when all of it is read
 		one := make([]byte, 1)
 		for v.step(every) {
 			n, err := v.r.Body.Read(one)
@@ -149,12 +150,24 @@ var Twice = Behaviour{Name: "two answers", serve: func(v *visit) {
 		return
 	}
 	all := wire(http.StatusOK, r.header, r.body)
-	v.overConnection(append(all, all...))
+	c, _ := v.seize()
+	defer v.p.forget(c)
+	defer c.Close()
+	if _, err := c.Write(append(all, all...)); err == nil {
+		_, _ = io.Copy(io.Discard, c) // until the visitor leaves, or Close
+	}
 }}
 
-// Early answers with a status before it has read the body, of which it reads nothing.
+// Early answers with a status, and reads nothing of the body.
 func Early(status int) Behaviour {
-	return Behaviour{Name: statusName(status) + " before the body", serve: func(v *visit) { v.overConnection(wire(status, nil, nil)) }}
+	return Behaviour{Name: statusName(status) + " before the body", serve: func(v *visit) {
+		c, _ := v.seize()
+		defer v.p.forget(c)
+		defer c.Close()
+		_, _ = c.Write(wire(status, nil, nil)) // a visitor who left gets none
+		v.tell(false)
+		v.p.hang(nil)
+	}}
 }
 
 // Floods answers with a body that does not end.
@@ -170,21 +183,6 @@ var Floods = Behaviour{Name: "an answer without end", serve: func(v *visit) {
 		_, err = c.Write(block)
 	}
 }}
-
-// overConnection writes bytes and keeps the connection until the visitor leaves.
-func (v *visit) overConnection(all []byte) {
-	c, _ := v.seize()
-	defer v.p.forget(c)
-	defer c.Close()
-	if _, err := c.Write(all); err != nil {
-		return
-	}
-	v.tell(false)
-	select {
-	case <-v.p.gone(c):
-	case <-v.p.closed:
-	}
-}
 
 // Nobody is a URL where nobody listens.
 func Nobody() (string, error) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -143,16 +142,6 @@ func (v *visit) cut() {
 	c, _ := v.seize()
 	reset(c.NetConn())
 	v.p.forget(c)
-}
-
-// gone tells when the visitor of a seized connection leaves.
-func (p *Partner) gone(c net.Conn) <-chan struct{} {
-	gone := make(chan struct{})
-	p.served.Go(func() {
-		defer close(gone)
-		_, _ = io.Copy(io.Discard, c)
-	})
-	return gone
 }
 
 // messageID is without its brackets.
