@@ -57,6 +57,8 @@ func (c *Client) explain(err error, p progress) (PostFault, error) {
 		return NoName, fmt.Errorf("the DNS knows no host %q", dns.Name)
 	case errors.As(err, &dns):
 		return NoName, fmt.Errorf("the DNS does not say where %q is: %w", dns.Name, innermost(dns))
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return NoConnection, fmt.Errorf("no way through the proxy: %w", op.Err)
 	case errors.As(err, &op) && op.Op == "dial" && timeout:
 		return NoConnection, fmt.Errorf("%s did not answer within %v", address(op), connect)
 	case errors.As(err, &op) && op.Op == "dial":
@@ -67,6 +69,10 @@ func (c *Client) explain(err error, p progress) (PostFault, error) {
 		return BadHandshake, fmt.Errorf("the server and we do not agree about TLS: %w", tlsAlert(err))
 	case p.badTLS:
 		return BadHandshake, fmt.Errorf("the server and we do not agree about TLS: %w", err)
+	}
+	// net/http has no value for it either.
+	if _, malformed, ok := strings.Cut(err.Error(), "malformed "); ok && p.connected {
+		return NotHTTP, fmt.Errorf("what the server answers is not HTTP, or was cut off: malformed %s", malformed)
 	}
 	switch why := broken(err); {
 	case why == "":
