@@ -61,6 +61,18 @@ partners:
     inbox: {unpack: never, broken_zip: reject, on_conflict: reject, layout: batch}
     retry: {attempts: 3, first: 1s, max: 2s, factor: 3, jitter: 0.2, give_up_after: 1h}
     timeouts: {connect: 1s, stall: 2s, answer: 3s}
+  beta:
+    as2_id: BETA
+    station: us
+    certificates: [{file: keys/other.pem, until: 2027-01-01 06:00}, {file: keys/us.pem, encrypt_from: 2026-12-01}]
+    time_zone: America/New_York
+    outbox: {rescan: [every 15 minutes, daily at 2], window: [Mon-Fri 6-22, Sat 6-12], pickup: [mon-fri at 6:00, Sat-Sun]}
+    retry: {delays: [1m, 5m, 30m, 2h]}
+  gamma:
+    as2_id: GAMMA
+    station: us
+    certificates: keys/other.pem
+    retry: {schedule: every 15 minutes}
 `
 
 // Every key of the reference is set in the text above, and arrives.
@@ -86,7 +98,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Naming: naming.Config{Documents: []string{"{key}.d"}, Attachments: []string{"{key}.a"}, DocumentExpr: "(?P<key>d)", AttachmentExpr: "(?P<key>a)", Ignore: []string{"*.x"},
 			Complete: naming.Marker, Quiet: time.Second, Marker: "{key}.m", AllowEmpty: true, FoldCase: true, Resend: naming.ResendSend},
 		Inbox:    Inbox{"never", "reject", "reject", "batch"},
-		Retry:    Retry{3, time.Second, 2 * time.Second, 3, 0.2, time.Hour},
+		Retry:    Retry{Attempts: 3, First: time.Second, Max: 2 * time.Second, Factor: 3, Jitter: 0.2, GiveUpAfter: time.Hour},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second},
 	}
 	for name, pair := range map[string][2]any{
@@ -120,9 +132,43 @@ func TestEveryKeyArrives(t *testing.T) {
 	if c.Stations[0].Keys[0].SignFrom.UTC().Format(time.DateTime) != "2026-10-31 23:00:00" {
 		t.Errorf("sign_from: %v", c.Stations[0].Keys[0].SignFrom)
 	}
+	schedulesArrive(t, c.Partners[1], c.Partners[2])
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)`").FindAllStringSubmatch(Reference(), -1) {
 		if !regexp.MustCompile(`\b` + m[1] + `:`).MatchString(full) {
 			t.Errorf("the key %s is set nowhere in this test", m[1])
+		}
+	}
+}
+
+// A partner's schedules and moments are in his own zone.
+func schedulesArrive(t *testing.T, beta, gamma *Partner) {
+	t.Helper()
+	if o := beta.Outbox; o.Rescan.String() != "every 15 minutes; daily at 02:00" || o.Window.String() != "Mon-Fri 06:00-22:00; Sat 06:00-12:00" || o.Pickup.String() != "Mon-Fri at 06:00; Sat-Sun" {
+		t.Errorf("%v, %v, %v", o.Rescan, o.Window, o.Pickup)
+	}
+	if got := beta.Outbox.Window.Next(now.Add(-5 * time.Hour)); !got.Equal(time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)) {
+		t.Errorf("06:00 in New York is %v", got.UTC())
+	}
+	if got := beta.Certificates[0].Until; !got.Equal(time.Date(2027, 1, 1, 11, 0, 0, 0, time.UTC)) {
+		t.Errorf("until 06:00 in New York is %v", got.UTC())
+	}
+	if fmt.Sprint(beta.Retry.Delays) != "[1m0s 5m0s 30m0s 2h0m0s]" || !beta.Retry.Schedule.IsZero() || gamma.Retry.Schedule.String() != "every 15 minutes" || gamma.Location.String() != "Europe/Vienna" {
+		t.Errorf("%+v, %+v", beta.Retry, gamma.Retry)
+	}
+}
+
+// A cron line with a fixed minute is a window of single minutes; hardly anybody means
+// that.
+func TestWindowOfSingleMinutes(t *testing.T) {
+	workplace(t)
+	for window, warned := range map[string]bool{`"0 6-21 * * MON-FRI"`: true, `"* 6-21 * * MON-FRI"`: false, "6:00-6:01": true, "always": false, "[6-22, Sat-Sun]": false} {
+		c, err := load(t, strings.Replace(full, `window: "* 6 * * *"`, "window: "+window, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(c.Warnings, func(e Error) bool { return e.Path == "partners.acme.outbox.window" && strings.Contains(e.Fact, "single minutes") })
+		if got != warned {
+			t.Errorf("%s: warned %v: %v", window, got, c.Warnings)
 		}
 	}
 }
@@ -147,7 +193,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	described := []string{"", "none", "required", "required without behind_proxy", "that of the machine", "data_dir/partners/NAME", "authorities of the system", "the name of the document",
+	described := []string{"", "none", "required", "required without behind_proxy", "that of the machine", "that of the file", "data_dir/partners/NAME", "authorities of the system", "the name of the document",
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
 		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}"}
 	tried := 0

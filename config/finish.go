@@ -15,15 +15,7 @@ import (
 
 func (f *finisher) finish() {
 	c := f.config
-	c.Location = time.Local
-	if c.ZoneName != "" {
-		loc, err := time.LoadLocation(c.ZoneName)
-		if err != nil {
-			f.report("time_zone", "write for example Europe/Vienna or UTC", "%q is no time zone that is known", c.ZoneName)
-			loc = time.UTC
-		}
-		c.Location = loc
-	}
+	c.Location = f.zone("time_zone", c.ZoneName, time.Local)
 	c.DataDir = f.resolve(c.DataDir)
 	if c.DataDir == "" {
 		f.report("data_dir", "", "must not be empty")
@@ -147,7 +139,7 @@ func (f *finisher) station(s *Station) {
 	}
 	for i := range s.Keys {
 		k := &s.Keys[i]
-		k.SignFrom = f.moment(fmt.Sprintf("%s.keys[%d].sign_from", path, i), k.signFrom)
+		k.SignFrom = f.moment(fmt.Sprintf("%s.keys[%d].sign_from", path, i), k.signFrom, f.config.Location)
 	}
 }
 

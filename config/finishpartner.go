@@ -9,12 +9,12 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
-	"github.com/as2drop/as2drop/internal/schedule"
 	"github.com/as2drop/as2drop/naming"
 )
 
 func (f *finisher) partner(p *Partner) {
 	c, path := f.config, "partners."+p.Name
+	p.Location = f.zone(path+".time_zone", p.ZoneName, c.Location)
 	p.Line, p.FolderLine = f.line(path), f.line(path+".folder")
 	if err := as2.CheckName(p.AS2ID); err != nil {
 		f.report(path+".as2_id", "", "%v", err)
@@ -43,11 +43,8 @@ func (f *finisher) partner(p *Partner) {
 	if p.Send.AcceptNoMIC && p.Send.Sign != cms.NoDigest && p.Send.Receipt == "signed" {
 		f.report(path+".send.accept_missing_mic", "remove it, or set sign: none, or receipt: unsigned", "does not work where both message and receipt are signed")
 	}
-	if p.Retry.Max < p.Retry.First {
-		f.report(path+".retry.max", "", "%v is shorter than first: %v", p.Retry.Max, p.Retry.First)
-	}
 	f.naming(p, path+".naming")
-	f.schedules(p, path+".outbox")
+	f.schedules(p, path)
 }
 
 // partnerCertificates checks what there is to verify with and to encrypt to.
@@ -59,7 +56,7 @@ func (f *finisher) partnerCertificates(p *Partner, path string) {
 		if c.File == "" {
 			f.report(item+".file", "", "is missing")
 		}
-		c.EncryptFrom, c.Until = f.moment(item+".encrypt_from", c.encryptFrom), f.moment(item+".until", c.until)
+		c.EncryptFrom, c.Until = f.moment(item+".encrypt_from", c.encryptFrom, p.Location), f.moment(item+".until", c.until, p.Location)
 		if !c.Until.IsZero() && !c.EncryptFrom.Before(c.Until) {
 			f.report(item+".until", "", "is not after encrypt_from")
 		}
@@ -128,18 +125,4 @@ func (f *finisher) naming(p *Partner, path string) {
 		}
 	}
 	p.Rules = rules
-}
-
-func (f *finisher) schedules(p *Partner, path string) {
-	var err error
-	if p.Outbox.rescan != "" {
-		if p.Outbox.Rescan, err = schedule.Parse(p.Outbox.rescan, f.config.Location); err != nil {
-			f.report(path+".rescan", "", "%v", err)
-		}
-	}
-	if p.Outbox.window != "" {
-		if p.Outbox.Window, err = schedule.ParseWindow(p.Outbox.window, f.config.Location); err != nil {
-			f.report(path+".window", "", "%v", err)
-		}
-	}
 }

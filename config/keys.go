@@ -33,7 +33,7 @@ func defaultPartner() *Partner {
 func rootKeys() []key[Config] {
 	return []key[Config]{
 		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setPath(func(c *Config) *string { return &c.DataDir })},
-		{"time_zone", "name", "that of the machine", "The zone of all schedules, such as Europe/Vienna.", setString(func(c *Config) *string { return &c.ZoneName })},
+		{"time_zone", "name", "that of the machine", "The zone of all schedules and moments, such as Europe/Vienna, where a partner does not have his own.", setString(func(c *Config) *string { return &c.ZoneName })},
 		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(0, func(c *Config) *int64 { return &c.Reserve })},
 		{"create_keys", "true or false", "false", "Make keys and self-signed certificates of ours that are missing when the file is read; a warning names them. For trying things out.", setBool(func(c *Config) *bool { return &c.CreateKeys })},
 		{"listen", "list", "none", "Addresses where messages are received.", func(d *decoder, c *Config, n *yaml.Node, path string) {

@@ -13,7 +13,9 @@ import (
 // Partner is the other side and everything agreed with it.
 type Partner struct {
 	Name         string
-	Preset       string // whose values are the defaults; empty = none
+	ZoneName     string
+	Location     *time.Location // of schedules and moments
+	Preset       string         // whose values are the defaults; empty = none
 	AS2ID        string
 	Version      string // AS2-Version: 1.0, 1.1, 1.2 or 1.3
 	StationName  string
@@ -134,13 +136,15 @@ type Outbox struct {
 	Bundle       string // always, with-attachments, never
 	Poll         time.Duration
 	Rescan       schedule.Schedule
-	Window       schedule.Window
+	Window       schedule.Window // of sending
+	Pickup       schedule.Pickup // of claiming
 	WaitingAlarm time.Duration
 	Order        string        // free, strict
 	SameContent  string        // off, warn, hold
 	SameDays     time.Duration // how far same_content looks back
-	rescan       string
-	window       string
+	rescan       []string
+	window       []string
+	pickup       []string
 }
 
 // Inbox is how files are delivered.
@@ -158,13 +162,17 @@ type ReceiptRetry struct {
 	GiveUpAfter time.Duration
 }
 
-// Retry is how often and how long a transfer is tried.
+// Retry is how often and how long a transfer is tried. The next attempt comes at a
+// moment of Schedule, or after the n-th of Delays, or else after waits that grow.
 type Retry struct {
 	Attempts    int
+	Schedule    schedule.Schedule
+	Delays      []time.Duration // the last one goes on
 	First, Max  time.Duration
 	Factor      float64
 	Jitter      float64
 	GiveUpAfter time.Duration
+	schedule    []string
 }
 
 // Timeouts bound one attempt.

@@ -14,6 +14,7 @@ func section[T, S any](name, doc string, field func(*T) *S, table func() []key[S
 func partnerKeys() []key[Partner] {
 	return []key[Partner]{
 		{"preset", "name", "none", "Take the defaults of this partner from a preset: " + presetNames() + ". What the partner says itself overrides it. as2drop presets shows what each one sets.", setString(func(p *Partner) *string { return &p.Preset })},
+		{"time_zone", "name", "that of the file", "The zone of this partner's schedules and moments.", setString(func(p *Partner) *string { return &p.ZoneName })},
 		{"as2_id", "AS2 name", "required", "The partner's AS2 identifier. Case matters.", setString(func(p *Partner) *string { return &p.AS2ID })},
 		{"as2_version", "1.0, 1.1, 1.2 or 1.3", "1.2", "The AS2-Version of what we send. 1.3 is the revision of RFC 4130: old ciphers and SHA-1 are refused with it. 1.0 knows no compression.", setChoice(func(p *Partner) *string { return &p.Version }, "1.0", "1.1", "1.2", "1.3")},
 		{"station", "name", "required", "Which of our stations talks to it.", setString(func(p *Partner) *string { return &p.StationName })},
@@ -119,8 +120,9 @@ func outboxKeys() []key[Outbox] {
 	return []key[Outbox]{
 		{"bundle", "always, with-attachments or never", "always", "When a batch is sent as a zip. With never, a document that has attachments waits.", setChoice(func(o *Outbox) *string { return &o.Bundle }, "always", "with-attachments", "never")},
 		{"poll", "duration", "30s", "How often the outbox is looked at even without a file event. Network shares give none.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.Poll })},
-		{"rescan", "cron expression", "none", "Further moments to look at the outbox.", setString(func(o *Outbox) *string { return &o.rescan })},
-		{"window", "cron expression", "always", "The minutes in which sending is allowed, such as \"* 6-21 * * MON-FRI\".", setString(func(o *Outbox) *string { return &o.window })},
+		{"rescan", "list of schedules", "none", "Further moments to look at the outbox.", setStrings(func(o *Outbox) *[]string { return &o.rescan })},
+		{"pickup", "list of schedules or windows", "always", "When files are taken out of the outbox, such as every 15 minutes, or Mon-Fri 6-22. A moment lasts a minute, and one that was missed, because no agent ran, is made up for at once. Until then as2drop ls says for when a file waits.", setStrings(func(o *Outbox) *[]string { return &o.pickup })},
+		{"window", "list of windows", "always", "When messages are posted, such as Mon-Fri 6-22. One that is being posted when the window closes is finished. Receipts that we owe do not wait for it.", setStrings(func(o *Outbox) *[]string { return &o.window })},
 		{"waiting_alarm", "duration", "1h", "After this time a file that waits for something raises an alarm.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.WaitingAlarm })},
 	}
 }
@@ -137,11 +139,13 @@ func inboxKeys() []key[Inbox] {
 func retryKeys() []key[Retry] {
 	return []key[Retry]{
 		{"attempts", "1 to 1000", "10", "How often a message is posted in all: the first time and the retries.", setInt(1, 1000, func(r *Retry) *int { return &r.Attempts })},
+		{"schedule", "list of schedules", "none", "Retries come at these moments, in place of first, max, factor and jitter.", setStrings(func(r *Retry) *[]string { return &r.schedule })},
+		{"delays", "list of durations", "none", "The waits before the retries, such as [1m, 5m, 30m, 2h], in place of first, max, factor and jitter. The last one goes on until the attempts are used up.", setDurations(time.Second, func(r *Retry) *[]time.Duration { return &r.Delays })},
 		{"first", "duration", "30s", "The wait before the first retry.", setDuration(time.Second, func(r *Retry) *time.Duration { return &r.First })},
 		{"max", "duration", "1h", "The longest wait.", setDuration(time.Second, func(r *Retry) *time.Duration { return &r.Max })},
 		{"factor", "1 to 10", "2", "By how much each wait is longer than the one before.", setFloat(1, 10, func(r *Retry) *float64 { return &r.Factor })},
 		{"jitter", "0 to 0.5", "0.1", "By which share each wait is varied, so that many transfers do not come at once.", setFloat(0, 0.5, func(r *Retry) *float64 { return &r.Jitter })},
-		{"give_up_after", "duration", "24h", "A transfer that is not settled this long after it was claimed goes to failed.", setDuration(time.Second, func(r *Retry) *time.Duration { return &r.GiveUpAfter })},
+		{"give_up_after", "duration", "24h", "A transfer that is not settled this long after it was claimed goes to failed. Time in which outbox.window is closed, or the partner paused, does not count.", setDuration(time.Second, func(r *Retry) *time.Duration { return &r.GiveUpAfter })},
 	}
 }
 

@@ -66,6 +66,7 @@ func Reference() string {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.name, cell.Replace(r.typ), cell.Replace(r.def), cell.Replace(r.doc))
 		}
 	}
+	b.WriteString(aboutSchedules)
 	b.WriteString("\n## Presets\n\n`preset: NAME` of a partner makes these values his defaults. What the partner says itself overrides them.\n")
 	for _, p := range Presets {
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n```yaml\n%s```\n", p.Name, p.Doc, p.YAML)

@@ -149,12 +149,12 @@ func (p *Partner) Signers() cms.Trust {
 var momentForms = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
 
 // moment reads a date, or date and time, of the file.
-func (f *finisher) moment(path, text string) time.Time {
+func (f *finisher) moment(path, text string, loc *time.Location) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
 	for _, form := range momentForms {
-		if t, err := time.ParseInLocation(form, text, f.config.Location); err == nil {
+		if t, err := time.ParseInLocation(form, text, loc); err == nil {
 			return t
 		}
 	}
