@@ -103,7 +103,7 @@ those of ` + "`time_zone`" + `, by the 24-hour clock. Holidays are not known. ` 
 | ` + "`Mon-Fri 6:30-12, 13-21:45`" + ` | | two stretches a day |
 | ` + "`22-6`, `Fri 22-6`" + ` | | over midnight; it belongs to the day on which it begins |
 | ` + "`Sat-Sun`, `weekdays`" + ` | | whole days |
-| ` + "`always`" + ` | | at any time |
+| ` + "`0-24`, `always`" + ` | | at any time |
 | ` + "`0 6 * * MON-FRI`, `* 6-21 * * MON-FRI`" + ` | five cron fields: minute, hour, day of month, month, weekday (Sunday is 0) | the minutes that match: write * for the minute |
 | ` + "`@hourly`, `@daily`, `@weekly`, `@monthly`" + ` | as in cron | |
 | ` + "`@every 7m`" + ` | counted on from 1970 in UTC, whatever the hour | |
