@@ -166,7 +166,9 @@ func TestWindowOfSingleMinutes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := slices.ContainsFunc(c.Warnings, func(e Error) bool { return e.Path == "partners.acme.outbox.window" && strings.Contains(e.Fact, "single minutes") })
+		got := slices.ContainsFunc(c.Warnings, func(e Error) bool {
+			return e.Path == "partners.acme.outbox.window" && strings.Contains(e.Fact, "single minutes")
+		})
 		if got != warned {
 			t.Errorf("%s: warned %v: %v", window, got, c.Warnings)
 		}
