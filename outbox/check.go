@@ -12,25 +12,33 @@ import (
 
 // Check compares the ledger with the folders and changes nothing.
 func (o *Outbox) Check(ctx context.Context) ([]ledger.Finding, error) {
-	c := &checker{Outbox: o, ctx: ctx}
-	if err := c.work(); err != nil {
-		return nil, err
-	}
-	if err := c.open(); err != nil {
-		return nil, err
-	}
-	for _, dir := range []string{sentDir, failedDir} {
-		if err := c.filed(dir); err != nil {
-			return nil, err
-		}
-	}
-	return c.findings, nil
+	c := &checker{Outbox: o, ctx: ctx, offered: map[string]bool{}}
+	err := c.all()
+	return c.findings, err
 }
 
 type checker struct {
 	*Outbox
 	ctx      context.Context
+	copied   bool                 // the ledger is a copy: the folders may know more
+	tell     func(ledger.Finding) // not nil: mend what can be mended, and tell
+	offered  map[string]bool      // subjects that something was offered for
 	findings []ledger.Finding
+}
+
+func (c *checker) all() error {
+	if err := c.work(); err != nil {
+		return err
+	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	for _, dir := range []string{sentDir, failedDir} {
+		if err := c.filed(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *checker) report(path, subject, fact, hint string) {
@@ -58,8 +66,16 @@ func (c *checker) work() error {
 		case err != nil:
 			return err
 		case !known:
-			c.report(dir, e.Name(), "no transfer in the ledger has this folder", "move the files back into the outbox by hand")
+			if err := c.lostWork(dir, e.Name()); err != nil {
+				return err
+			}
 		case !t.State.Open():
+			if c.copied && t.Verdict == ledger.VerdictGaveUp {
+				if err := c.givenUp(&t, dir); err != nil {
+					return err
+				}
+				continue
+			}
 			c.report(dir, t.ID, fmt.Sprintf("the transfer is %s, but its working folder is still here", t.State), "compare it with "+t.FilePath)
 		}
 	}
@@ -74,6 +90,14 @@ func (c *checker) open() error {
 		return err
 	}
 	for _, t := range open {
+		if c.copied {
+			if err := c.copiedTransfer(&t); err != nil {
+				return err
+			}
+			if c.offered[t.ID] {
+				continue // what is said of it now is true of the ledger as it was
+			}
+		}
 		if err := errors.Join(c.attempts(&t), c.files(&t)); err != nil {
 			return err
 		}
@@ -89,6 +113,9 @@ func (c *checker) files(t *ledger.Transfer) error {
 		return nil // between two places: recovery finishes it
 	}
 	dir := c.Outbox.work(t)
+	if err := c.copiedFiles(t, dir); err != nil {
+		return err
+	}
 	for _, m := range t.Members {
 		same, err := c.sameFile(m, path.Join(dir, m.Name))
 		if err != nil {
@@ -191,8 +218,14 @@ func (c *checker) filedFolder(dir string, failed bool) error {
 	case err != nil:
 		return err
 	case !known:
-		c.report(dir, filed.ID, "the ledger does not know this transfer", "was an older ledger put back?")
-		return nil
+		return c.lostFiled(dir, filed, failed)
+	case filed.Verdict != ledger.VerdictNone && filed.FilePath == dir && filed.Verdict.Sent() != failed &&
+		(t.Verdict == ledger.VerdictNone || c.copied && filed.Settled.After(t.Settled)):
+		r, err := c.remainsOf(t.ID)
+		if err != nil {
+			return err
+		}
+		return c.forward(&t, filed, dir, r)
 	case t.RefileFrom == dir:
 		return nil // a late receipt: recovery moves it
 	case t.FilePath != dir:

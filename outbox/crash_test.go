@@ -111,6 +111,9 @@ func standing(cw crashtest.World) (problems []string) {
 			say("O6: a receipt was answered with 200, and %s", problem)
 		}
 	}
+	for _, id := range w.partner.changed {
+		say("O3: %s came again with other bytes", id)
+	}
 	for _, n := range w.partner.delivered {
 		if n > 1 {
 			say("O3: delivered %d times under different Message-IDs", n)

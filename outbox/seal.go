@@ -92,10 +92,12 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 	for _, n := range sealed.Notes {
 		more = append(more, o.event(t, ledger.Warning, "legacy-algorithm", "agree on modern algorithms with the partner", "%s: %s", t.Document, n))
 	}
-	if err := o.save(ctx, t, more...); err != nil {
+	// Before it is committed, and so before it is posted: whoever has to rebuild the ledger
+	// learns from it that the partner may have the message.
+	if err := o.writeTransfer(t, o.work(t)); err != nil {
 		return err
 	}
-	return o.writeTransfer(t, o.work(t))
+	return o.save(ctx, t, more...)
 }
 
 func unsealable(fact string) obstacle {

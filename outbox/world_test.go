@@ -66,6 +66,8 @@ type partner struct {
 	order      []string          // Message-IDs as they were first seen
 	owed       []receipt         // receipts that were not taken yet
 	taken      map[string]bool   // Message-IDs whose receipt was answered with 200
+	bodies     map[string]string // Message-ID -> digest of the body that came with it
+	changed    []string          // Message-IDs that came with other bytes than before
 }
 
 // receipt is one on its way to us.
@@ -92,7 +94,7 @@ const (
 
 func newWorld(answers ...answer) *world {
 	d := simdisk.New()
-	w := &world{disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}, taken: map[string]bool{}}, answers: answers, cipher: cms.AES128CBC}
+	w := &world{disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}, taken: map[string]bool{}, bodies: map[string]string{}}, answers: answers, cipher: cms.AES128CBC}
 	root := d.Root("acme")
 	for _, f := range append(Folders(), "ledger") {
 		must(fsx.MkdirAll(root, f, 0o750))
@@ -126,6 +128,8 @@ func (w *world) On(d *simdisk.Disk) crashtest.World {
 	c.partner.messageIDs = maps.Clone(w.partner.messageIDs)
 	c.partner.order = slices.Clone(w.partner.order)
 	c.partner.taken = maps.Clone(w.partner.taken)
+	c.partner.bodies = maps.Clone(w.partner.bodies)
+	c.partner.changed = slices.Clone(w.partner.changed)
 	c.partner.owed = slices.Clone(w.partner.owed)
 	return &c
 }
@@ -232,6 +236,11 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 	if !slices.Contains(p.order, id) {
 		p.order = append(p.order, id)
 	}
+	body := fmt.Sprintf("%x", sha256.Sum256(message))
+	if before, known := p.bodies[id]; known && before != body {
+		p.changed = append(p.changed, id)
+	}
+	p.bodies[id] = body
 	switch {
 	case refuse:
 		d = as2.Failed(as2.UnexpectedProcessing)
@@ -242,7 +251,7 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 		}
 		p.messageIDs[id] = digest
 	}
-	fields, body, err := as2.BuildMDN(as2.MDNOptions{From: "ACME", To: "US", MessageID: "<r>", OriginalMessageID: env.MessageID, Disposition: d, MIC: &opened.MICs[0], Text: "ok", UserAgent: "test", Date: moment, Sign: signerOf(ids[1])(moment)})
+	fields, mdn, err := as2.BuildMDN(as2.MDNOptions{From: "ACME", To: "US", MessageID: "<r>", OriginalMessageID: env.MessageID, Disposition: d, MIC: &opened.MICs[0], Text: "ok", UserAgent: "test", Date: moment, Sign: signerOf(ids[1])(moment)})
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +259,7 @@ func (p *partner) take(header []as2.Field, message []byte, refuse bool) (*as2.An
 	for _, f := range fields {
 		rh.Add(f.Name, f.Value)
 	}
-	return &as2.Answer{Status: 200, Header: rh, Body: body}, nil
+	return &as2.Answer{Status: 200, Header: rh, Body: mdn}, nil
 }
 
 // deliver posts the receipts that the partner owes. What is not answered with 200 he

@@ -1,0 +1,468 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// repairProcess is the process of attempts that were read back.
+const repairProcess = "repair"
+
+// CheckCopy is Check where the ledger is a copy: the folders may know more than it does.
+func (o *Outbox) CheckCopy(ctx context.Context) ([]ledger.Finding, error) {
+	c := &checker{Outbox: o, ctx: ctx, offered: map[string]bool{}, copied: true}
+	err := errors.Join(c.all(), c.evidenceAlone())
+	return c.findings, err
+}
+
+// Repair reads back into the ledger what it lacks and the folders tell: transfers that it
+// does not know, or knows in an earlier state, with their Message-IDs, receipts and
+// attempts. A message that may have been posted since the copy was made gets an attempt of
+// unknown outcome. tell is called for each thing that was done, when it is committed; each
+// is an event too. Nothing is guessed: what contradicts itself is left to Check.
+//
+// Nobody else may be at work on the partner. It may end anywhere and be repeated; a second
+// time there is nothing to do.
+func (o *Outbox) Repair(ctx context.Context, tell func(ledger.Finding)) error {
+	c := &checker{Outbox: o, ctx: ctx, offered: map[string]bool{}, copied: true, tell: tell}
+	if err := errors.Join(c.all(), c.evidenceAlone()); err != nil {
+		return fmt.Errorf("outbox: %s: repair: %w", o.p.Name, err)
+	}
+	return nil
+}
+
+// offer reports what repairing can mend, the first thing of each transfer, or mends it.
+func (c *checker) offer(f ledger.Finding, mend func() error) error {
+	f.Partner = c.p.Name
+	again := c.offered[f.Subject]
+	c.offered[f.Subject] = true
+	if c.tell == nil {
+		if !again {
+			c.findings = append(c.findings, f)
+		}
+		return nil
+	}
+	if err := mend(); err != nil {
+		return fmt.Errorf("%s: %w", f.Subject, err)
+	}
+	c.tell(f)
+	return nil
+}
+
+// repaired is the event of a repair.
+func (c *checker) repaired(t *ledger.Transfer, f ledger.Finding) func(*ledger.Tx) error {
+	return c.event(t, ledger.Warning, "repaired", "", "%s: %s; %s", t.Document, f.Fact, f.Repair)
+}
+
+// attemptsUpTo completes the attempts of a transfer up to its Posts and, where end is
+// set, closes those that are open or wait.
+func (c *checker) attemptsUpTo(t *ledger.Transfer, r remains, end bool) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		known, err := tx.Attempts(t.ID)
+		if err != nil {
+			return err
+		}
+		there := map[int]bool{}
+		for _, a := range known {
+			there[a.N] = true
+			if end && (a.Outcome == ledger.OutcomeOpen || a.Outcome == ledger.OutcomeWaiting) {
+				back := r.attempt(t, a.N)
+				a.Outcome, a.Status, a.Closed, a.Text, a.Counted = back.Outcome, back.Status, c.Now().UTC(), back.Text, true
+				if err := tx.CloseAttempt(a); err != nil {
+					return err
+				}
+			}
+		}
+		for n := 1; n <= t.Posts; n++ {
+			if there[n] {
+				continue
+			}
+			if err := tx.AddAttempt(r.attempt(t, n)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// put writes a transfer that was read back: a new row, or a later state of one.
+func (c *checker) put(t *ledger.Transfer, known bool, r remains, f ledger.Finding) error {
+	event, attempts := c.repaired(t, f), c.attemptsUpTo(t, r, t.State != ledger.StateWaiting)
+	return c.Ledger.Update(context.WithoutCancel(c.ctx), func(tx *ledger.Tx) error {
+		var err error
+		if known {
+			err = tx.SaveTransfer(t)
+		} else {
+			err = tx.InsertTransfer(t)
+		}
+		return firstError(err, attempts, event, tx)
+	})
+}
+
+func firstError(err error, attempts, event func(*ledger.Tx) error, tx *ledger.Tx) error {
+	if err == nil {
+		err = attempts(tx)
+	}
+	if err == nil {
+		err = event(tx)
+	}
+	return err
+}
+
+// lostWork looks at a folder in .work that the ledger does not know.
+func (c *checker) lostWork(dir, id string) error {
+	t, err := c.readTransfer(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c.nameless(dir, id)
+	case err != nil:
+		c.report(dir, id, "no transfer in the ledger has this folder, and its transfer.json cannot be read: "+err.Error(), byHand)
+		return nil
+	case t.ID != id || t.Partner != c.p.Name:
+		c.report(dir, id, fmt.Sprintf("no transfer in the ledger has this folder, and its transfer.json is that of transfer %q of partner %q", t.ID, t.Partner), "find out who moved it, and put it back where it came from")
+		return nil
+	}
+	r, err := c.remainsOf(id)
+	if err != nil {
+		return err
+	}
+	f := ledger.Finding{Path: dir, Subject: id, Fact: t.Document + ": no transfer in the ledger has this folder"}
+	endHold(&t)
+	t.Due = c.Now().UTC()
+	switch {
+	case t.Verdict != ledger.VerdictNone:
+		t.State = ledger.StateSettled
+		f.Repair = fmt.Sprintf("it is taken in with its verdict, %s, and filed", t.Verdict)
+	case t.State == ledger.StateSealed && r.request:
+		whole, err := c.sameMessage(&t, dir)
+		if err != nil {
+			return err
+		}
+		if !whole {
+			c.report(path.Join(dir, messageFile), id, f.Fact+", and the sealed message is missing or is not the one that was sealed",
+				"the partner may have it: ask him about Message-ID "+t.MessageID+", then drop the files again or take them away")
+			return nil
+		}
+		t.Posts, t.Deadline = max(t.Posts, r.last), c.later(t.Deadline)
+		f.Repair = "it is taken in, sealed; " + unlessReceipt
+	default:
+		// Nothing is posted before transfer.json says that it is sealed.
+		t.State, t.Sealed, t.Certificates = ledger.StateClaiming, nil, nil
+		f.Repair = "its claim is taken up again; it was never posted"
+	}
+	if _, err := c.adopt(&t, dir, t.Source); err != nil {
+		return err
+	}
+	return c.offer(f, func() error {
+		if err := c.put(&t, false, r, f); err != nil || t.State == ledger.StateClaiming {
+			return err
+		}
+		return c.copiedTransfer(&t)
+	})
+}
+
+const (
+	byHand        = "compare the files with what the partner has, then move them back into the outbox by hand, or away"
+	unlessReceipt = "the partner may have it: unless its receipt is in the evidence, the same message is posted again under the same Message-ID"
+)
+
+// later gives a transfer the time again that the ledger was away.
+func (c *checker) later(deadline time.Time) time.Time {
+	if again := c.Now().Add(c.p.Policy.GiveUpAfter).UTC(); again.After(deadline) {
+		return again
+	}
+	return deadline
+}
+
+// nameless looks at a folder in .work without a transfer.json. One without files is the
+// beginning of a claim.
+func (c *checker) nameless(dir, id string) error {
+	entries, err := c.p.Folder.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != transferFile+".part" {
+			c.report(dir, id, "no transfer in the ledger has this folder, and it has no transfer.json", byHand)
+			return nil
+		}
+	}
+	f := ledger.Finding{Path: dir, Subject: id, Fact: "no transfer in the ledger has this folder, and no file is in it", Repair: "it is removed"}
+	return c.offer(f, func() error {
+		if err := fsx.RemoveAll(c.p.Folder, dir); err != nil {
+			return err
+		}
+		return c.Ledger.Update(context.WithoutCancel(c.ctx), c.repaired(&ledger.Transfer{ID: id, Document: dir}, f))
+	})
+}
+
+// copiedTransfer looks at a transfer under way in a ledger that is a copy.
+func (c *checker) copiedTransfer(t *ledger.Transfer) error {
+	r, err := c.remainsOf(t.ID)
+	if err != nil {
+		return err
+	}
+	dir := c.Outbox.work(t)
+	there, err := fsx.Exists(c.p.Folder, dir)
+	if err != nil {
+		return err
+	}
+	if there {
+		moved, err := c.furtherInWork(t, dir, r)
+		if err != nil || moved {
+			return err
+		}
+	} else if moved, err := c.furtherElsewhere(t, r); err != nil || moved {
+		return err
+	}
+	if done, err := c.readReceipts(t, r); err != nil || done {
+		return err
+	}
+	return c.maybePosted(t, r)
+}
+
+// furtherInWork brings a transfer forward to the state that its folder in .work tells.
+func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (moved bool, err error) {
+	now, err := c.readTransfer(dir)
+	if err != nil || now.ID != t.ID || len(now.Sealed) == 0 && now.Verdict == ledger.VerdictNone {
+		return false, nil // Check looks at the files; a claim writes no news
+	}
+	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, its folder is further", t.Document, t.State)}
+	switch {
+	case now.Verdict != ledger.VerdictNone && (t.Verdict == ledger.VerdictNone || now.Settled.After(t.Settled)):
+		now.State, now.Due = ledger.StateSettled, c.Now().UTC()
+		f.Repair = fmt.Sprintf("it gets its verdict, %s, and is filed", now.Verdict)
+	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && r.request &&
+		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || t.Verdict == ledger.VerdictGaveUp):
+		whole, err := c.sameMessage(&now, dir)
+		if err != nil || !whole {
+			return false, err
+		}
+		now.Due, now.Posts, now.Deadline = c.Now().UTC(), max(now.Posts, r.last), c.later(now.Deadline)
+		f.Repair = "it becomes sealed; " + unlessReceipt
+	default:
+		return false, nil
+	}
+	now.Version = t.Version
+	endHold(&now)
+	if _, err := c.adopt(&now, dir); err != nil {
+		return false, err
+	}
+	return true, c.offer(f, func() error {
+		if err := c.put(&now, true, r, f); err != nil {
+			return err
+		}
+		return c.copiedTransfer(&now)
+	})
+}
+
+// furtherElsewhere brings a transfer forward whose folder is not in .work any more.
+func (c *checker) furtherElsewhere(t *ledger.Transfer, r remains) (moved bool, err error) {
+	switch {
+	case t.State == ledger.StateClaiming || t.State == ledger.StateReopening || t.State == ledger.StateSettled:
+		return false, nil // their steps look for it themselves
+	case r.filed != nil:
+		return true, c.forward(t, *r.filed, r.filed.FilePath, r)
+	case t.State == ledger.StateClaimed && !r.request:
+		f := ledger.Finding{Path: c.Outbox.work(t), Subject: t.ID, Fact: t.Document + ": the ledger says claimed, and its folder is gone", Repair: "its claim counts as undone: it was never sealed"}
+		return true, c.offer(f, func() error {
+			t.State, t.Reason = ledger.StateUndone, "its folder was gone when the ledger was repaired"
+			return c.put(t, true, r, f)
+		})
+	}
+	return false, nil // files tells what is missing
+}
+
+// forward makes a transfer what the transfer.json of its filed folder tells.
+func (c *checker) forward(t *ledger.Transfer, filed ledger.Transfer, dir string, r remains) error {
+	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, its folder is filed: %s", t.Document, t.State, filed.Verdict),
+		Repair: "the ledger gets its verdict and receipt"}
+	filed.Version, filed.State, filed.FilePath, filed.RefileFrom, filed.Filed = t.Version, ledger.StateFiled, dir, "", filed.Settled
+	return c.offer(f, func() error {
+		if err := c.put(&filed, true, r, f); err != nil {
+			return err
+		}
+		_, err := c.readReceipts(&filed, r)
+		return err
+	})
+}
+
+// lostFiled looks at a folder in sent or failed that the ledger does not know.
+func (c *checker) lostFiled(dir string, filed ledger.Transfer, failed bool) error {
+	fact := filed.Document + ": the ledger does not know this transfer"
+	switch {
+	case filed.Partner != c.p.Name:
+		c.report(dir, filed.ID, fmt.Sprintf("%s; it is one of partner %q", fact, filed.Partner), "find out who moved it, and put it back where it came from")
+		return nil
+	case filed.Verdict == ledger.VerdictNone || filed.Verdict.Sent() == failed:
+		c.report(dir, filed.ID, fmt.Sprintf("%s, and its verdict, %q, does not belong here", fact, filed.Verdict), "find out who moved it; "+byHand)
+		return nil
+	case !strings.HasSuffix(dir, "."+filed.ID) || path.Dir(dir) != path.Dir(filed.FilePath):
+		c.report(dir, filed.ID, fmt.Sprintf("%s, and it was filed in %q", fact, filed.FilePath), "put it back there, then: as2drop check --repair")
+		return nil
+	}
+	r, err := c.remainsOf(filed.ID)
+	if err != nil {
+		return err
+	}
+	filed.State, filed.FilePath, filed.RefileFrom, filed.Filed = ledger.StateFiled, dir, "", filed.Settled
+	f := ledger.Finding{Path: dir, Subject: filed.ID, Fact: fact, Repair: fmt.Sprintf("it is taken in with its verdict, %s", filed.Verdict)}
+	return c.offer(f, func() error {
+		if err := c.put(&filed, false, r, f); err != nil {
+			return err
+		}
+		_, err := c.readReceipts(&filed, r)
+		return err
+	})
+}
+
+// readReceipts settles a transfer by an answer or receipt in its evidence.
+func (c *checker) readReceipts(t *ledger.Transfer, r remains) (done bool, err error) {
+	does, e, n, err := c.concluded(t, r)
+	if err != nil || does == ignored {
+		return false, err
+	}
+	f := ledger.Finding{Path: path.Join(c.Outbox.evidence(t)), Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, and its evidence holds what settles it", t.Document, t.State),
+		Repair: string(e.verdict) + ": " + e.reason}
+	if does == holds {
+		f.Repair = "it is held: " + e.reason
+	}
+	return true, c.offer(f, func() error {
+		if n > 0 {
+			t.Posts = n // the file of the answer goes by it
+		}
+		more := append(c.notes(t, e), c.attemptsUpTo(t, r, true), c.repaired(t, f))
+		if t.Verdict == ledger.VerdictNone {
+			t.State = ledger.StateSealed
+		}
+		e.hint = commands(t, e.hint)
+		switch does {
+		case holds:
+			return c.holdBy(c.ctx, t, e, more)
+		case supersedes:
+			t.RefileFrom = t.FilePath
+		}
+		return c.settleBy(c.ctx, t, e, more)
+	})
+}
+
+// maybePosted gives a message that may have been posted since the copy was made an
+// attempt of unknown outcome, once.
+func (c *checker) maybePosted(t *ledger.Transfer, r remains) error {
+	switch {
+	case t.Verdict != ledger.VerdictNone:
+		return nil
+	case t.State == ledger.StateWaiting && r.last <= t.Posts:
+		return nil // the receipt is still to come; if it does not, that is such an attempt
+	case t.State != ledger.StateSealed && t.State != ledger.StateSending && t.State != ledger.StateWaiting:
+		return nil
+	}
+	var attempts []ledger.Attempt
+	err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { attempts, err = tx.Attempts(t.ID); return err })
+	if err != nil {
+		return err
+	}
+	for _, a := range attempts {
+		if a.N == t.Posts && a.Process == repairProcess && a.Outcome == ledger.OutcomeUnknown && t.Unknown && r.last < a.N {
+			return nil // marked already
+		}
+	}
+	f := ledger.Finding{Path: c.Outbox.work(t), Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, and it may have been posted since", t.Document, t.State),
+		Repair: "an attempt of unknown outcome is recorded; the same message is posted again under the same Message-ID"}
+	return c.offer(f, func() error {
+		t.State, t.Unknown, t.Due, t.Deadline = ledger.StateSealed, true, c.Now().UTC(), c.later(t.Deadline)
+		t.Posts, t.Attempts = max(t.Posts, r.last)+1, t.Attempts+1
+		return c.put(t, true, r, f)
+	})
+}
+
+// evidenceAlone looks for transfers of which nothing but the evidence is left.
+func (c *checker) evidenceAlone() error {
+	entries, err := c.p.Folder.ReadDir(evidenceDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		id := e.Name()
+		_, known, err := c.transfer(id)
+		sent := false
+		if err == nil && !known {
+			sent, err = fsx.Exists(c.p.Folder, path.Join(evidenceDir, id, requestFile))
+		}
+		if err == nil && sent {
+			err = c.onlyEvidence(id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onlyEvidence looks at the evidence of a transfer that the ledger does not know.
+func (c *checker) onlyEvidence(id string) error {
+	if there, err := fsx.Exists(c.p.Folder, path.Join(workDir, id)); err != nil || there {
+		return err // lostWork has looked at it
+	}
+	r, err := c.remainsOf(id)
+	if err != nil {
+		return err
+	}
+	dir := path.Join(evidenceDir, id)
+	t := r.filed
+	if t == nil {
+		c.report(dir, id, "a message was made for a transfer that the ledger does not know, and its files are gone",
+			"the partner may have it: its Message-ID is in "+path.Join(dir, requestFile))
+		return nil
+	}
+	if there, err := fsx.Exists(c.p.Folder, t.FilePath); err != nil || there {
+		return err // so has lostFiled
+	}
+	t.State, t.RefileFrom, t.Filed = ledger.StateFiled, "", t.Settled
+	f := ledger.Finding{Path: dir, Subject: id, Fact: t.Document + ": the ledger does not know this transfer, and its folder is not in " + path.Dir(t.FilePath) + " any more",
+		Repair: fmt.Sprintf("it is taken in from its evidence with its verdict, %s", t.Verdict)}
+	return c.offer(f, func() error { return c.put(t, false, r, f) })
+}
+
+// givenUp looks at a working folder of a transfer that the copy of the ledger says is
+// filed as given up: since then a receipt came, or an operator had it posted again.
+func (c *checker) givenUp(t *ledger.Transfer, dir string) error {
+	r, err := c.remainsOf(t.ID)
+	if err != nil {
+		return err
+	}
+	if moved, err := c.furtherInWork(t, dir, r); err != nil || moved {
+		return err
+	}
+	if done, err := c.readReceipts(t, r); err != nil || done {
+		return err
+	}
+	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says filed, %s, and its folder was on its way", t.Document, t.Verdict), Repair: "it is filed again"}
+	return c.offer(f, func() error {
+		t.State, t.Due = ledger.StateSettled, c.Now().UTC()
+		return c.put(t, true, r, f)
+	})
+}
+
+// copiedFiles notices files under way that were copied back, with their names, sizes and
+// times, and are others to the file system.
+func (c *checker) copiedFiles(t *ledger.Transfer, dir string) error {
+	changed, err := c.adopt(t, dir)
+	if err != nil || !changed {
+		return err
+	}
+	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: t.Document + ": its files have the sizes and times that were noted, and are copies", Repair: "the copies take the place of the files"}
+	return c.offer(f, func() error {
+		return c.Ledger.Update(context.WithoutCancel(c.ctx), func(tx *ledger.Tx) error {
+			return errors.Join(tx.SaveTransfer(t), c.repaired(t, f)(tx))
+		})
+	})
+}
