@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func (o *Outbox) CheckCopy(ctx context.Context) ([]ledger.Finding, error) {
 // time there is nothing to do.
 func (o *Outbox) Repair(ctx context.Context, tell func(ledger.Finding)) error {
 	c := &checker{Outbox: o, ctx: ctx, offered: map[string]bool{}, copied: true, tell: tell}
-	if err := errors.Join(c.all(), c.evidenceAlone()); err != nil {
+	if err := errors.Join(c.all(), c.evidenceAlone(), c.liftBlocks()); err != nil {
 		return fmt.Errorf("outbox: %s: repair: %w", o.p.Name, err)
 	}
 	return nil
@@ -465,4 +466,40 @@ func (c *checker) copiedFiles(t *ledger.Transfer, dir string) error {
 			return errors.Join(tx.SaveTransfer(t), c.repaired(t, f)(tx))
 		})
 	})
+}
+
+// recentEnough is how many of the latest transfers are asked whether the line went on.
+const recentEnough = 100
+
+// liftBlocks lets the line go on where it did before: a failed transfer that held it up
+// had been released, or replaced, if a later one left after it had failed.
+func (c *checker) liftBlocks() error {
+	for {
+		var head ledger.Transfer
+		var recent []ledger.Transfer
+		err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) {
+			if head, err = tx.Head(c.p.Name); err == nil {
+				recent, err = tx.RecentTransfers(c.p.Name, time.Time{}, recentEnough)
+			}
+			return err
+		})
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		passed := slices.IndexFunc(recent, func(t ledger.Transfer) bool {
+			return t.ID != head.ID && t.Turn >= head.Turn && t.Posts > 0 && t.Settled.After(head.Settled)
+		})
+		if !head.Blocks || passed < 0 {
+			return nil
+		}
+		head.Blocks = false
+		f := ledger.Finding{Path: head.FilePath, Subject: head.ID, Fact: fmt.Sprintf("%s: it failed and held up the others, and %s left after it", head.Document, recent[passed].Document), Repair: "it holds nothing up any more"}
+		err = c.offer(f, func() error { return c.put(&head, true, remains{}, f) })
+		if err != nil {
+			return err
+		}
+	}
 }
