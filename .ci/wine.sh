@@ -20,6 +20,8 @@ for tool in go wine x86_64-w64-mingw32-gcc; do
     fi
 done
 
+# Wine makes access lists of the modes of Unix: what is not made for everybody shall not look as if it were.
+umask 077
 export HOME="${HOME:-/root}"
 export WINEPREFIX="$PWD/.wine" WINEDEBUG=-all
 system32="$WINEPREFIX/drive_c/windows/system32"

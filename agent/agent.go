@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/access"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -33,7 +33,7 @@ const shutdownGrace = 20 * time.Second
 
 // Run runs the agent until ctx ends, or until idle. Only one may run on a data folder.
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+	if err := access.MkdirAll(cfg.DataDir); err != nil {
 		return err
 	}
 	lock, err := lockData(cfg.DataDir)

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/access"
 )
 
 // secretHint says what to do with a key that would hold a secret; it is empty for all
@@ -71,8 +71,8 @@ func readSecret(file string) (string, error) {
 
 // exposed warns of a file with a secret that everybody can read.
 func (f *finisher) exposed(path, file string) {
-	if keys.Exposed(file) {
-		f.warn(path, "chmod o= FILE", "%s can be read by every user of this machine", file)
+	if access.Exposed(file) {
+		f.warn(path, access.Remedy, "%s can be read by every user of this machine", file)
 	}
 }
 

@@ -26,6 +26,7 @@ func ranks() map[string]int {
 		"internal/bundle":     0,
 		"internal/schedule":   0,
 		"internal/failpoint":  0,
+		"internal/access":     0,
 		"testdata/ubl":        0,
 		"internal/keys":       1,
 		"as2":                 1,

@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 
 	"go.mozilla.org/pkcs7"
@@ -244,14 +243,6 @@ func Match(cert *x509.Certificate, key crypto.Signer) error {
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return hex.EncodeToString(sum[:])
-}
-
-// Exposed reports whether any user of the machine may read or change a key file. The
-// owner's group may: that is how a key is shared on purpose. Windows keeps this in
-// access lists, which are not read: there the answer is no.
-func Exposed(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0
 }
 
 // readFile reads a file of at most maxFile bytes.

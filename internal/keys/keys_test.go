@@ -197,24 +197,3 @@ func TestWhatGoRefusesComesWithARemedy(t *testing.T) {
 		}
 	}
 }
-
-func TestExposed(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		return // access lists are not read
-	}
-	path := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for mode, want := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true, 0o602: true} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		if got := Exposed(path); got != want {
-			t.Errorf("%o: %v", mode, got)
-		}
-	}
-	if Exposed(filepath.Join(t.TempDir(), "missing")) {
-		t.Error("a missing file is exposed")
-	}
-}

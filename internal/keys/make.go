@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.mozilla.org/pkcs7"
+
+	"github.com/as2drop/as2drop/internal/access"
 )
 
 // Request says what Make makes.
@@ -162,10 +164,10 @@ func writeNew(path string, perm os.FileMode, blocks ...*pem.Block) error {
 // WriteNew writes a file that is not there yet, and makes its folder for the owner
 // alone. What could not be written whole is removed.
 func WriteNew(path string, perm os.FileMode, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := access.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
+	f, err := create(path, perm)
 	if err != nil {
 		return err
 	}
@@ -174,4 +176,12 @@ func WriteNew(path string, perm os.FileMode, content []byte) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// create makes a new file, private from its first moment where nobody else shall read it.
+func create(path string, perm os.FileMode) (*os.File, error) {
+	if perm&0o077 == 0 {
+		return access.Create(path)
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
 }
