@@ -276,7 +276,19 @@ func (w *worker) carryOn(ctx context.Context, t ledger.Transfer) {
 // tell logs what became of a transfer.
 func (w *worker) tell(ctx context.Context, id string) {
 	var t ledger.Transfer
-	err := w.a.ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
+	var pause ledger.Pause
+	err := w.a.ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) {
+		if t, err = tx.Transfer(id); err != nil {
+			return err
+		}
+		if pause, err = tx.Pause(w.partner); errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		w.tellPause(pause)
+	}
 	log := w.log.With("transfer", id, "document", t.Document)
 	switch {
 	case err != nil:
@@ -292,7 +304,25 @@ func (w *worker) tell(ctx context.Context, id string) {
 	case t.State == ledger.StateWaiting:
 		log.Info("posted; the receipt is to come", "until", t.Due)
 	case t.Reason != "":
-		log.Warn("will be tried again", "reason", t.Reason, "attempts", t.Attempts, "due", t.Due)
+		log.Warn("will be tried again", "reason", t.Reason, "next", t.Next, "attempts", t.Attempts, "due", t.Due)
+	}
+}
+
+// tellPause logs that nothing is sent to the partner any more, and that it goes on: once,
+// and not for each of his transfers.
+func (w *worker) tellPause(p ledger.Pause) {
+	w.mu.Lock()
+	known := w.alarms["pause"]
+	w.alarms["pause"] = p.Since
+	w.mu.Unlock()
+	switch {
+	case p.Since.Equal(known):
+	case p.Since.IsZero():
+		w.log.Info("sending to the partner goes on")
+	case p.By == "agent":
+		w.log.Error("nothing is sent to the partner", "reason", p.Reason, "next", p.Hint, "until", p.Until)
+	default:
+		w.log.Info("nothing is sent to the partner, by an operator", "reason", p.Reason, "by", p.By)
 	}
 }
 

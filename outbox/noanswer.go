@@ -40,8 +40,10 @@ func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
 			e.hint = hint
 		}
 		switch {
+		case pe.Stopped && pe.Unknown:
+			e.kind, e.reason, e.hint = stopped, "the partner may have it: the agent was stopped while it was being posted", "nothing; the same message is posted again"
 		case pe.Stopped:
-			e.kind, e.hint = stopped, "nothing; the same message is posted again"
+			e.kind, e.reason, e.hint = stopped, "not sent: the agent was stopped", "nothing; the message is posted again"
 		case pe.TLS:
 			e.kind = paused
 		case pe.Proxy == http.StatusProxyAuthRequired || pe.Proxy == http.StatusUnauthorized || pe.Proxy == http.StatusForbidden:

@@ -99,7 +99,7 @@ func (c *lsCmd) ledgerRows(tx *ledger.Tx, name string) (rows []lsRow, err error)
 	pause, err := tx.Pause(name)
 	switch {
 	case err == nil:
-		rows = append(rows, lsRow{Partner: name, What: "pause", Name: name, State: "paused", Text: pause.Reason + "; " + pause.Hint, Next: pause.Until})
+		rows = append(rows, lsRow{Partner: name, What: "pause", Name: name, State: "paused", Text: withHint(pause.Reason, pause.Hint), Next: pause.Until})
 	case !errors.Is(err, ledger.ErrNotFound):
 		return nil, err
 	}
@@ -169,10 +169,10 @@ func incomingRows(tx *ledger.Tx, name string) (rows []lsRow, err error) {
 }
 
 func transferRow(t ledger.Transfer) lsRow {
-	row := lsRow{Partner: t.Partner, What: "transfer", Name: t.Document, ID: t.ID, State: string(t.State), Text: t.Reason, Next: t.Due}
+	row := lsRow{Partner: t.Partner, What: "transfer", Name: t.Document, ID: t.ID, State: string(t.State), Text: withHint(t.Reason, t.Next), Next: t.Due}
 	switch {
 	case t.Hold != "":
-		row.State, row.Text, row.Next = "held", t.Hold, time.Time{}
+		row.State, row.Text, row.Next = "held", withHint(t.Hold, t.Next), time.Time{}
 	case t.State == ledger.StateWaiting:
 		row.State = "waits for the receipt"
 		if t.Reason == "" {
@@ -184,6 +184,14 @@ func transferRow(t ledger.Transfer) lsRow {
 		row.Next = time.Time{}
 	}
 	return row
+}
+
+// withHint is a fact and what can be done about it.
+func withHint(fact, hint string) string {
+	if fact == "" || hint == "" {
+		return fact
+	}
+	return fact + "; " + hint
 }
 
 func (c *lsCmd) print(g *globals, cfg *config.Config, rows []lsRow) error {
