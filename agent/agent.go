@@ -25,6 +25,9 @@ type Options struct {
 	// never.
 	Notify    func(State)
 	Heartbeat time.Duration
+	// Reload asks for the config to be read anew now. The agent also looks by itself
+	// whether the file, or one that it names, has changed.
+	Reload <-chan struct{}
 }
 
 // shutdownGrace is how long messages that are under way may take when the agent is
@@ -110,15 +113,17 @@ type running struct {
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	watch   *watcher
+	refused string      // why the config was not taken last; of reloads alone
 	wishing atomic.Bool // wishes are being granted: what follows from them is not started yet
 
 	changing  sync.Mutex // guards what follows, and that setups follow each other
 	tenants   map[string]*tenant
+	ended     map[string]*tenant // of partners that left the config
 	listeners []*listener
 }
 
 func newRunning(ctx context.Context, w *world, o Options) *running {
-	a := &running{world: w, options: o, watch: newWatcher(o.Log), tenants: map[string]*tenant{}}
+	a := &running{world: w, options: o, watch: newWatcher(o.Log), tenants: map[string]*tenant{}, ended: map[string]*tenant{}}
 	a.ctx, a.stop = context.WithCancel(ctx)
 	return a
 }
@@ -132,6 +137,7 @@ func (a *running) start() {
 		return func(p panicked) { a.log.Error("the "+what+" worker panicked", "panic", p.Value, "stack", p.Stack) }
 	}
 	a.group.Go(func() { supervise(a.ctx, a.wishes, told("wishes")) })
+	a.group.Go(func() { supervise(a.ctx, a.reloads, told("reload")) })
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)

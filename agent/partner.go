@@ -160,8 +160,13 @@ func (b *box) ready() error {
 	if _, err := os.Stat(filepath.Join(b.partner.Folder, markerFile)); err != nil {
 		return fmt.Errorf("%s: the marker %s is gone; is the volume mounted? %w", b.partner.Folder, markerFile, err)
 	}
-	if ok, err := fsx.Exists(b.folder, markerFile); err != nil || !ok {
-		return fmt.Errorf("%s: %w: %w", b.partner.Folder, errReplaced, errors.Join(err, fs.ErrNotExist))
+	there, err := os.Stat(b.partner.Folder)
+	if err != nil {
+		return err
+	}
+	// What was opened goes with a folder that is renamed, and stays on a volume that is hidden.
+	if opened, err := b.folder.Lstat("."); err != nil || !os.SameFile(there, opened) {
+		return errors.Join(fmt.Errorf("%s: %w", b.partner.Folder, errReplaced), err)
 	}
 	return nil
 }

@@ -19,13 +19,20 @@ type tenant struct {
 // install makes a setup the one that everybody works with: partners that are new begin,
 // those that are gone end, and the others look again. The caller holds a.changing.
 func (a *running) install(next *setup) {
-	a.current.Store(next)
+	former := a.current.Swap(next)
 	for name, t := range a.tenants {
 		if next.find(name) == nil {
 			delete(a.tenants, name)
+			a.ended[name] = t
 			a.transfers.forget(name)
 			a.incoming.forget(name)
-			a.group.Go(t.end)
+			folder := former.find(name).folder
+			a.group.Go(func() {
+				t.end()
+				if folder != nil {
+					folder.Close() // a handle on a folder: nothing can be lost
+				}
+			})
 		}
 	}
 	for _, b := range next.boxes {
@@ -70,6 +77,17 @@ func (t *tenant) receive() {
 func (t *tenant) end() {
 	t.stop()
 	t.group.Wait()
+}
+
+// awaitEnd waits until nobody works for a partner any more that had left the config.
+func (a *running) awaitEnd(partner string) {
+	a.changing.Lock()
+	t := a.ended[partner]
+	delete(a.ended, partner)
+	a.changing.Unlock()
+	if t != nil {
+		t.group.Wait()
+	}
 }
 
 // idle reports whether nothing is left to do for the partner.

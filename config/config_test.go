@@ -231,7 +231,7 @@ func TestDocumentedDefaults(t *testing.T) {
 				t.Errorf("%s: %s = %s: %v", table.path, row.name, row.def, err)
 				continue
 			}
-			got.Text, got.Hash = want.Text, want.Hash
+			got.Text, got.Hash, got.said, got.Files = want.Text, want.Hash, want.said, want.Files
 			got.Partners[0].FolderLine, got.Partners[0].Line = want.Partners[0].FolderLine, want.Partners[0].Line
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s: %s is not %s unless said", table.path, row.name, row.def)
@@ -376,7 +376,7 @@ func TestAliasesAreBounded(t *testing.T) {
 	if errs, ok := err.(Errors); !ok || len(errs) != 1 || !strings.Contains(errs[0].Fact, "stands for more than") {
 		t.Errorf("%.200s", fmt.Sprint(err))
 	}
-	d := &decoder{lines: map[string]int{}, broken: map[string]bool{}}
+	d := newDecoder("")
 	mapping(d, &Config{}, d.parse([]byte(text)), "", rootKeys())
 	if len(d.lines) > maxValues {
 		t.Errorf("went on to %d values", len(d.lines))

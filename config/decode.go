@@ -20,7 +20,12 @@ type decoder struct {
 	errs   Errors
 	lines  map[string]int  // where each key of the file is, by its path
 	broken map[string]bool // paths whose value has the wrong type
+	said   map[string]said // what stands where, for Diff
 	values int
+}
+
+func newDecoder(file string) *decoder {
+	return &decoder{file: file, lines: map[string]int{}, broken: map[string]bool{}, said: map[string]said{}}
 }
 
 // report adds a mistake at a path; its line is that of the nearest key in the file. It
@@ -222,5 +227,6 @@ func (d *decoder) scalar(n *yaml.Node, path, what string) (string, bool) {
 		d.wrongType(line, path, what, n)
 		return "", false
 	}
+	d.said[path] = said{text: n.Value}
 	return n.Value, true
 }

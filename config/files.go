@@ -101,11 +101,13 @@ func (f *finisher) pair(path string, k *KeyPair) {
 	if chain := f.certificates(path+".certificate", k.CertificateFile); len(chain) > 0 {
 		k.Certificate, k.Chain = chain[0], chain[1:]
 	}
+	f.reads(k.KeyFile)
 	key, err := keys.Private(f.resolve(k.KeyFile))
 	if err != nil {
 		f.fileError(path+".key", f.resolve(k.KeyFile), err)
 		return
 	}
+	f.holdsKey(path+".key", key)
 	f.exposed(path+".key", f.resolve(k.KeyFile))
 	if k.Certificate != nil {
 		if err := keys.Match(k.Certificate, key); err != nil {
@@ -130,11 +132,13 @@ func (f *finisher) pkcs12(path string, k *KeyPair) {
 		return // that was said
 	}
 	file := f.resolve(k.PKCS12File)
+	f.reads(file)
 	key, chain, err := keys.LoadPKCS12(file, password)
 	if err != nil {
 		f.fileError(path+".pkcs12", file, err)
 		return
 	}
+	f.holds(path+".pkcs12", chain)
 	f.exposed(path+".pkcs12", file)
 	f.validNow(path+".pkcs12", k.PKCS12File, chain[0])
 	k.Certificate, k.Chain, k.Key = chain[0], chain[1:], key
@@ -145,11 +149,13 @@ func (f *finisher) certificates(path, file string) []*x509.Certificate {
 	if f.toMake[f.resolve(file)] {
 		return nil
 	}
+	f.reads(file)
 	certs, err := keys.Certificates(f.resolve(file))
 	if err != nil {
 		f.fileError(path, f.resolve(file), err)
 		return nil
 	}
+	f.holds(path, certs)
 	for _, cert := range certs {
 		f.validNow(path, file, cert)
 	}

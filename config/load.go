@@ -27,18 +27,20 @@ const maxFile = 16 << 20
 // With create_keys, key pairs of ours that are missing are made, once the rest of the
 // file has no mistake, and Warnings names them; files that exist are never touched.
 func Load(path string, now time.Time) (*Config, error) {
+	before := StampOf(path)
 	text, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20}
-	d := &decoder{file: path, lines: map[string]int{}, broken: map[string]bool{}}
+	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20, Files: map[string]Stamp{path: before}}
+	d := newDecoder(path)
 	if root := d.parse(text); root != nil {
 		mapping(d, c, root, "", rootKeys())
 		if d.values <= maxValues {
 			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}}
 			f.finish()
+			c.said = d.said
 		}
 	}
 	if len(d.errs) > 0 {

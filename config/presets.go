@@ -161,7 +161,7 @@ func applyPreset(d *decoder, p *Partner, n *yaml.Node, path string) {
 			d.fail(k.Line, join(path, "preset"), presetHint(value.Value), "%q is no preset", value.Value)
 			return
 		}
-		scratch := &decoder{file: d.file, lines: map[string]int{}, broken: map[string]bool{}}
+		scratch := newDecoder(d.file)
 		mapping(scratch, p, scratch.parse([]byte(preset.YAML)), path, partnerKeys())
 		for at := range scratch.lines {
 			if !d.enter(at, k.Line) {

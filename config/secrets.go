@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -37,11 +38,13 @@ func (f *finisher) secret(path, file string) string {
 		return ""
 	}
 	file = f.resolve(file)
+	f.reads(file)
 	text, err := readSecret(file)
 	if err != nil {
 		f.fileError(path, file, err)
 		return ""
 	}
+	f.said[contentOf(path)] = said{text: "a secret", hidden: sha256.Sum256([]byte(text))}
 	f.exposed(path, file)
 	return text
 }

@@ -23,6 +23,12 @@ type Config struct {
 	Listen     []Listener
 	Stations   []*Station // in the order of the file
 	Partners   []*Partner // in the order of the file
+
+	// Files are the files that were read, as they were just before: the config itself,
+	// certificates, keys, secrets. Who waits for changes looks at them.
+	Files map[string]Stamp
+
+	said map[string]said
 }
 
 // Listener is an address where messages are received.

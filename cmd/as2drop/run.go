@@ -28,6 +28,8 @@ func (c *runCmd) Help() string {
   as2drop run -c /etc/as2drop/config.yaml
   as2drop run --until-idle             send what is there and end
 
+A change of the config, or of a certificate, key or password file that it names, is taken while the agent runs: as a whole, or not at all if there is a mistake in it; the log says what changed. SIGHUP has it read at once.
+
 The agent ends on Ctrl-C or SIGTERM. Messages that are under way are finished or tried again at the next start, under the same Message-ID.`
 }
 
@@ -47,8 +49,9 @@ func (c *runCmd) Run(g *globals) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	reload := hangups(ctx)
 	err = agent.Run(ctx, cfg, agent.Options{
-		Log: slog.New(handler), Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch,
+		Log: slog.New(handler), Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch, Reload: reload,
 		Listening: func(addresses []string) {
 			where := "not listening: nothing is received"
 			if len(addresses) > 0 {
@@ -61,4 +64,25 @@ func (c *runCmd) Run(g *globals) error {
 		return nil // stopped while it was starting: that is what was asked for
 	}
 	return err
+}
+
+// hangups passes SIGHUP on, which asks for the config to be read anew. Windows has none.
+func hangups(ctx context.Context) <-chan struct{} {
+	signals, asked := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case asked <- struct{}{}:
+			}
+		}
+	}()
+	return asked
 }
