@@ -5,21 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// Check compares the ledger with the folders and changes nothing.
-func (in *Inbox) Check(ctx context.Context) ([]ledger.Finding, error) {
+// Check compares the ledger with the folders and changes nothing. copied names partners
+// that the ledger is a copy for: their folders may know more than it does.
+func (in *Inbox) Check(ctx context.Context, copied ...string) ([]ledger.Finding, error) {
 	var findings []ledger.Finding
 	for _, p := range in.partners {
 		if p.ready() != nil {
 			continue // whoever opened the folder tells of it
 		}
-		c := &checker{Inbox: in, ctx: ctx, p: p}
-		if err := errors.Join(c.folders(), c.unpublished(), c.stored(), c.owed()); err != nil {
+		c := &checker{Inbox: in, ctx: ctx, p: p, copied: slices.Contains(copied, p.Name)}
+		if err := c.all(); err != nil {
 			return nil, err
 		}
 		findings = append(findings, c.findings...)
@@ -31,7 +33,19 @@ type checker struct {
 	*Inbox
 	ctx      context.Context
 	p        *Partner
+	copied   bool
+	tell     func(ledger.Finding) // not nil: mend what can be mended, and tell
 	findings []ledger.Finding
+}
+
+func (c *checker) all() error {
+	if c.copied {
+		// First, so that the rest finds the ledger as it ought to be.
+		if err := errors.Join(c.evidence(), c.leftOpen()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.folders(), c.unpublished(), c.stored(), c.owed())
 }
 
 func (c *checker) report(path, subject, fact, hint string) {
@@ -47,9 +61,17 @@ func (c *checker) folders() error {
 	for _, e := range entries {
 		dir := path.Join(incomingDir, e.Name())
 		f, err := c.fate(c.ctx, e.Name())
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		if c.copied && f.refused == nil && (f.received == nil || f.received.State != ledger.ReceivedPublished) {
+			if further, err := c.further(dir, e.Name(), f); err != nil {
+				return err
+			} else if further {
+				continue
+			}
+		}
+		switch {
 		case f.stored != nil && f.stored.Open:
 			if err := c.storedFolder(dir, f.stored); err != nil {
 				return err
@@ -115,7 +137,7 @@ func (c *checker) stored() error {
 		case !there:
 			c.report(incoming(s.ID), s.ID, "the folder of a stored message is missing", "the partner was told that we have it: let him send message "+s.MessageID+" again")
 		case s.Hold != "":
-			c.report(incoming(s.ID), s.ID, "stored, and held: "+s.Hold, "report it with the log; the raw message is in this folder")
+			c.report(incoming(s.ID), s.ID, "stored, and held: "+s.Hold, "the raw message is in this folder; as2drop release "+s.ID+" has it opened again")
 		default:
 			c.report(incoming(s.ID), s.ID, "stored at "+s.At.Format(time.DateTime)+" UTC and not yet opened", "the agent opens it by itself")
 		}

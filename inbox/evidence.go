@@ -2,58 +2,103 @@ package inbox
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
+// keepRecord writes what is known of an accepted message, and its receipt, into its
+// staging folder.
+func (in *Inbox) keepRecord(p *Partner, row *ledger.Received) error {
+	if err := writeReceipt(p, row.ID, row.Receipt); err != nil {
+		return err
+	}
+	return writeRecord(p, row.ID, acceptedRecord(row))
+}
+
+// acceptedRecord is what message.json says of an accepted message.
+func acceptedRecord(row *ledger.Received) ledger.Received {
+	record := *row
+	record.Receipt = nil // it is in a file of its own
+	return record
+}
+
 // keepAccepted moves what is left of the staging folder of a published message to
 // .evidence/<id>.
 func (in *Inbox) keepAccepted(p *Partner, row *ledger.Received) error {
-	record := *row
-	record.Receipt = nil // it is in a file of its own
-	return keep(p, row.ID, row.Receipt, record)
+	base := incoming(row.ID)
+	if there, err := strip(p, base); err != nil || !there {
+		return err
+	}
+	// The record is there since before the first file moved. It says where they are, unless
+	// something came in between.
+	var kept remains
+	b, err := fsx.ReadFile(p.Folder, path.Join(base, recordFile), maxKept)
+	if err == nil {
+		err = kept.record(b)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if kept.received == nil || row.Hold != "" || !sameNames(kept.received, row) {
+		if err := in.keepRecord(p, row); err != nil {
+			return err
+		}
+	}
+	return fsx.Move(p.Folder, base, evidence(row.ID))
+}
+
+// sameNames reports whether two rows say the same about the files of a message.
+func sameNames(a, b *ledger.Received) bool {
+	return a.Folder == b.Folder && slices.Equal(a.Files, b.Files)
 }
 
 // keepRefused keeps the message as it came, and throws away what was in it.
 func (in *Inbox) keepRefused(p *Partner, row *ledger.Refusal) error {
+	base := incoming(row.ID)
+	if there, err := strip(p, base); err != nil || !there {
+		return err
+	}
 	record := *row
 	record.Receipt = nil
-	return keep(p, row.ID, row.Receipt, record)
+	if err := errors.Join(writeReceipt(p, row.ID, row.Receipt), writeRecord(p, row.ID, record)); err != nil {
+		return err
+	}
+	return fsx.Move(p.Folder, base, evidence(row.ID))
 }
 
-// keep makes evidence of a staging folder: header, body up to a size, the receipt as it
-// was given, and the record. It may be repeated.
-func keep(p *Partner, id string, receipt []byte, record any) error {
-	base := incoming(id)
-	there, err := fsx.Exists(p.Folder, base)
+// strip leaves in a staging folder what belongs to the evidence: header, and body up to a
+// size.
+func strip(p *Partner, base string) (there bool, err error) {
+	there, err = fsx.Exists(p.Folder, base)
 	if err != nil || !there {
+		return there, err
+	}
+	return true, errors.Join(removeOpened(p.Folder, base), trimBody(p, base))
+}
+
+// writeReceipt writes the receipt as it is given.
+func writeReceipt(p *Partner, id string, receipt []byte) error {
+	if len(receipt) == 0 {
+		return nil
+	}
+	reply, err := storedReply(receipt)
+	if err != nil {
 		return err
 	}
-	if err := removeOpened(p.Folder, base); err != nil {
-		return err
-	}
-	if err := trimBody(p, base); err != nil {
-		return err
-	}
-	if len(receipt) > 0 {
-		reply, err := storedReply(receipt)
-		if err != nil {
-			return err
-		}
-		if err := fsx.Rewrite(p.Folder, path.Join(base, receiptFile), filePerm, rawAnswer(reply.Status, reply.Header, reply.Body)); err != nil {
-			return err
-		}
-	}
+	return fsx.Rewrite(p.Folder, path.Join(incoming(id), receiptFile), filePerm, rawAnswer(reply.Status, reply.Header, reply.Body))
+}
+
+func writeRecord(p *Partner, id string, record any) error {
 	body, err := json.MarshalIndent(record, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := fsx.Rewrite(p.Folder, path.Join(base, recordFile), filePerm, append(body, '\n')); err != nil {
-		return err
-	}
-	return fsx.Move(p.Folder, base, evidence(id))
+	return fsx.Rewrite(p.Folder, path.Join(incoming(id), recordFile), filePerm, append(body, '\n'))
 }
 
 // trimBody removes the body of a stored message that is larger than what is kept.

@@ -36,6 +36,9 @@ func (in *Inbox) publish(ctx context.Context, p *Partner, row *ledger.Received) 
 		if err := in.save(ctx, p, row); err != nil && !errors.Is(err, ledger.ErrExists) {
 			return err
 		}
+		if err := in.keepRecord(p, row); err != nil {
+			return err
+		}
 	}
 	failpoint.Hit("before published")
 	row.State, row.Published = ledger.ReceivedPublished, in.Now().UTC()

@@ -35,6 +35,11 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 			return err
 		}
 		if taken == "" {
+			// Before it is committed, and so before a file moves: whoever has to rebuild the
+			// ledger learns from it that the message was delivered, and under which names.
+			if err := r.keepRecord(r.p, row); err != nil {
+				return err
+			}
 			err := r.commit(ctx, r, row)
 			if !errors.Is(err, ledger.ErrExists) {
 				return err

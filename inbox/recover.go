@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -77,7 +78,21 @@ func (in *Inbox) recoverStaging(ctx context.Context, p *Partner, id string) erro
 	case f.stored != nil && f.stored.Open:
 		return nil // Work opens it
 	}
-	return fsx.RemoveAll(p.Folder, incoming(id))
+	return removeRemnant(p.Folder, incoming(id))
+}
+
+// removeRemnant removes a folder of .incoming that no row knows, its record first: a
+// record without its files means that they were delivered.
+func removeRemnant(fsys fsx.FS, base string) error {
+	record := path.Join(base, recordFile)
+	there, err := fsx.Exists(fsys, record)
+	if err == nil && there {
+		err = fsx.RemoveAll(fsys, record)
+	}
+	if err != nil {
+		return err
+	}
+	return fsx.RemoveAll(fsys, base)
 }
 
 // fate is what the ledger says of a folder in .incoming; all nil = nothing.

@@ -127,8 +127,23 @@ func (l *limitedTee) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
+// startAgain makes a staging folder what it was before its message was opened. The record
+// goes first: what it names is gone, or will be.
+func startAgain(fsys fsx.FS, base string) error {
+	for _, name := range []string{recordFile, receiptFile} {
+		there, err := fsx.Exists(fsys, path.Join(base, name))
+		if err == nil && there {
+			err = fsx.RemoveAll(fsys, path.Join(base, name))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return removeOpened(fsys, base)
+}
+
 // removeOpened removes from a staging folder what was made by opening the message.
-// Header and body stay.
+// Header and body stay, and the record.
 func removeOpened(fsys fsx.FS, base string) error {
 	entries, err := fsys.ReadDir(base)
 	if err != nil {

@@ -182,7 +182,7 @@ func (in *Inbox) finishStored(ctx context.Context, p *Partner, s *ledger.Stored)
 	if err != nil {
 		return err
 	}
-	if err := removeOpened(p.Folder, incoming(s.ID)); err != nil { // of an earlier try
+	if err := startAgain(p.Folder, incoming(s.ID)); err != nil { // after an earlier try
 		return err
 	}
 	env, err := as2.ParseEnvelope(header)
@@ -249,11 +249,11 @@ func (in *Inbox) postpone(ctx context.Context, p *Partner, s ledger.Stored, pani
 		}
 	}
 	if s.Hold != "" {
-		e.Code, e.Hint = "stored-held", "report it with the log; what is left of the message is in "+incoming(s.ID)
+		e.Code, e.Hint = "stored-held", "report it with the log; what is left of the message is in "+incoming(s.ID)+"; once the cause is gone: as2drop release "+s.ID
 	}
 	err = in.Ledger.Update(ctx, func(tx *ledger.Tx) error { return errors.Join(tx.SaveStored(&s), tx.AddEvent(e)) })
 	if there, eerr := fsx.Exists(p.Folder, incoming(s.ID)); eerr == nil && there {
-		err = errors.Join(err, removeOpened(p.Folder, incoming(s.ID))) // the disk may be full of it
+		err = errors.Join(err, startAgain(p.Folder, incoming(s.ID))) // the disk may be full of it
 	}
 	return err
 }

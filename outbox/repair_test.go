@@ -4,41 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
-	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/crashtest"
 	"github.com/as2drop/as2drop/internal/simdisk"
 	"github.com/as2drop/as2drop/ledger"
 )
-
-// putBack puts the ledger of an earlier moment in the place of the present one; nil = the
-// ledger is lost.
-func putBack(to, from *simdisk.Disk) {
-	target := to.Outside("")
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
-		if err := target.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			panic(err)
-		}
-		if from == nil {
-			continue
-		}
-		b, err := fsx.ReadFile(from.Outside(""), name, 64<<20)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		must(err)
-		f, err := target.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		must(err)
-		_, err = f.Write(b)
-		must(errors.Join(err, f.Sync(), f.Close()))
-	}
-	to.SyncAll()
-}
 
 // repair is what an administrator does then. It says what was mended.
 func repair(w *world) (mended []ledger.Finding, err error) {
@@ -182,7 +156,7 @@ func (m *losses) all(w *world) {
 				if back >= 0 {
 					old = moments[i-back].disk
 				}
-				putBack(after.disk, old)
+				crashtest.PutBack(after.disk, old)
 				return after
 			})
 			if len(m.problems) > 0 {
