@@ -52,6 +52,15 @@ interop: build ## The program against OpenAS2 and pyas2-lib as live peers, compa
 interop-capture: build ## The same, and what the peers send becomes testdata/vectors; docs/interop.md is written anew.
 	.ci/interop.sh -capture
 
+# make soak TIME=15m SEED=7 RACE=1: for how long faults happen, which ones (0 = others each time), with the race detector.
+TIME = 5m
+SEED = 0
+RACE =
+
+.PHONY: soak
+soak: ## Two agents, killed and harmed at random for TIME; every batch must end exactly once in the right place.
+	$(GO) test -count=1 -timeout 0 -v ./internal/soak -run TestSoak -soak.time=$(TIME) -soak.seed=$(SEED) $(if $(filter 1,$(RACE)),-soak.race)
+
 .PHONY: test-windows
 test-windows: ## Tests of the packages that meet the system, as Windows programs under Wine.
 	.ci/wine.sh $(WINDOWS_PACKAGES)

@@ -171,7 +171,12 @@ func (o *Outbox) placeWhy(t *ledger.Transfer, dir string) error {
 // why is the text that an operator finds beside files that were not delivered.
 func why(t *ledger.Transfer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s was not delivered to %s.\n\n", t.Document, t.Partner)
+	perhaps := t.Posts > 0 && t.Unknown && t.Verdict == ledger.VerdictGaveUp
+	if perhaps {
+		fmt.Fprintf(&b, "It is not known whether %s was delivered to %s.\n\n", t.Document, t.Partner)
+	} else {
+		fmt.Fprintf(&b, "%s was not delivered to %s.\n\n", t.Document, t.Partner)
+	}
 	fmt.Fprintf(&b, "Verdict: %s, %s\n", t.Verdict, t.Settled.Format("2006-01-02 15:04:05 UTC"))
 	fmt.Fprintf(&b, "Fact:    %s\n", t.Reason)
 	if t.Posts > 0 {
@@ -180,7 +185,7 @@ func why(t *ledger.Transfer) string {
 		b.WriteString("Posted:  never\n")
 	}
 	switch {
-	case t.Posts > 0 && t.Unknown && t.Verdict == ledger.VerdictGaveUp:
+	case perhaps:
 		b.WriteString("Careful: the partner may have received it. Ask before you send the files in another way;\n         retry uses the same Message-ID, so he can recognise it.\n")
 	case t.Posts > 0 && t.Verdict == ledger.VerdictGaveUp:
 		b.WriteString("         The partner did not receive it.\n")

@@ -49,7 +49,7 @@ func judge(s as2.Sealed, messageID string, before bool, f answerFacts, p Policy)
 	case ok:
 		return event{kind: failed, unknown: true, reason: fmt.Sprintf("HTTP %d without a receipt: %s", f.answer.Status, noReceipt(f)), hint: noReceiptHint(f.answer)}
 	}
-	return judgeStatus(f.answer, p)
+	return judgeStatus(f.answer, before, p)
 }
 
 // noReceipt says what an answer is that is no receipt.

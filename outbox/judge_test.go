@@ -77,6 +77,7 @@ func TestJudge(t *testing.T) {
 		"no receipt asked, and a fault": {noReceipt, false, 500, nil, Policy{}, failed, "", true, ""},
 		"a page instead of a receipt":   {signed, false, 200, nil, Policy{}, failed, "", true, "without a receipt"},
 		"400":                           {signed, false, 400, nil, Policy{}, settled, ledger.VerdictRejected, false, "400"},
+		"400 after an unknown one":      {signed, true, 400, nil, Policy{}, settled, ledger.VerdictGaveUp, false, "400"},
 		"401":                           {signed, false, 401, nil, Policy{}, paused, "", false, "401"},
 		"403":                           {signed, false, 403, nil, Policy{}, paused, "", false, "403"},
 		"404":                           {signed, false, 404, nil, Policy{}, paused, "", false, "404"},
@@ -84,7 +85,7 @@ func TestJudge(t *testing.T) {
 		"a redirect":                    {signed, false, 302, nil, Policy{}, paused, "", false, "302"},
 		"408":                           {signed, false, 408, nil, Policy{}, failed, "", false, "408"},
 		"429":                           {signed, false, 429, nil, Policy{}, failed, "", false, "429"},
-		"503":                           {signed, false, 503, nil, Policy{}, failed, "", false, "503"},
+		"503":                           {signed, false, 503, nil, Policy{}, failed, "", true, "503"},
 		"500":                           {signed, false, 500, nil, Policy{}, failed, "", true, "500"},
 	} {
 		t.Run(name, func(t *testing.T) {

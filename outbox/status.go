@@ -16,8 +16,10 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// judgeStatus classes an HTTP status that came without a receipt.
-func judgeStatus(a *as2.Answer, p Policy) event {
+// judgeStatus classes an HTTP status that came without a receipt. A refusal says nothing
+// about an earlier attempt that may have reached the partner: then the transfer is given
+// up, so that it keeps its Message-ID.
+func judgeStatus(a *as2.Answer, before bool, p Policy) event {
 	e := event{kind: failed, reason: strings.TrimSpace(fmt.Sprintf("HTTP %d %s", a.Status, http.StatusText(a.Status)))}
 	switch {
 	case a.Status >= 300 && a.Status < 400:
@@ -27,6 +29,9 @@ func judgeStatus(a *as2.Answer, p Policy) event {
 		e.reason += challenge(a.Header)
 	case transientStatus[a.Status]:
 		e.rest = a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable
+		// Load balancers say 503 also when the server behind them has the message and was too
+		// slow, and agents (ours too) when they have it and cannot publish it yet.
+		e.unknown = a.Status == http.StatusServiceUnavailable
 		e.hint = "the partner's server is busy, nothing is wrong here; the same message is posted again"
 		e.retryAfter = min(a.RetryAfter, p.Max)
 		e.reason += asked(a, e.retryAfter)
@@ -36,6 +41,10 @@ func judgeStatus(a *as2.Answer, p Policy) event {
 		e.reason += asked(a, e.retryAfter)
 	case a.Status >= 400:
 		e.kind, e.verdict, e.hint = settled, ledger.VerdictRejected, finalHint(a.Status)
+		if before {
+			e.verdict = ledger.VerdictGaveUp
+			e.reason += "; an earlier attempt may have reached the partner"
+		}
 	default:
 		e.unknown, e.hint = true, "this is no answer to a message; ask the partner what stands before his AS2 server; the same message is posted again"
 	}
@@ -45,7 +54,7 @@ func judgeStatus(a *as2.Answer, p Policy) event {
 	return e
 }
 
-// transientStatus are those that ask to come again, and say that nothing was taken.
+// transientStatus are those that ask to come again. All but 503 say that nothing was taken.
 var transientStatus = map[int]bool{
 	http.StatusRequestTimeout: true, http.StatusTooEarly: true, http.StatusTooManyRequests: true, http.StatusServiceUnavailable: true,
 }
