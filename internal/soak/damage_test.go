@@ -19,8 +19,6 @@ type damage struct {
 // first finds a file of the scene; the reader's come last.
 func first(s *scene, fits func(f found) bool) int { return slices.IndexFunc(s.files, fits) }
 
-func at(place string) func(found) bool { return func(f found) bool { return f.place == place } }
-
 // damages are the mistakes that a judge of deliveries could overlook.
 func damages(b *book) []damage {
 	travels := func(f found) bool {

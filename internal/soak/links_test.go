@@ -37,6 +37,7 @@ type link struct {
 	marker    bool // a batch is complete with its marker file
 	piped     bool // through the proxy that knows bytes only
 	slow      bool // its files are written slowly under their final names
+	proven    bool // its evidence proves what it should: whole messages, signed receipts
 	small     bool // its folder is on a small volume of its own, if there can be one
 }
 
@@ -55,19 +56,19 @@ func links() []*link {
 		return yamlMap{"receipt_delivery": "async", "receipt_wait": wait, "parallel": 4}
 	}
 	return []*link{
-		{name: "sync", quiet: 300 * time.Millisecond, read: byBatch, config: yamlMap{"send": yamlMap{"parallel": 4}}},
-		{name: "async", quiet: 300 * time.Millisecond, read: byBatch, config: yamlMap{"send": async("4s")}},
-		{name: "signed", read: greedily, config: yamlMap{
+		{name: "sync", proven: true, quiet: 300 * time.Millisecond, read: byBatch, config: yamlMap{"send": yamlMap{"parallel": 4}}},
+		{name: "async", proven: true, quiet: 300 * time.Millisecond, read: byBatch, config: yamlMap{"send": async("4s")}},
+		{name: "signed", proven: true, read: greedily, config: yamlMap{
 			"send": yamlMap{"encrypt": "none", "compress": "before-sign", "parallel": 4}, "receive": yamlMap{"require": []string{"signed"}}}},
 		{name: "noreceipt", quiet: 300 * time.Millisecond, read: byBatch, noReceipt: true, piped: true, config: yamlMap{"send": yamlMap{"receipt": "none"}}},
 		{name: "single", quiet: 200 * time.Millisecond, read: never, alone: true, config: yamlMap{
 			"send": yamlMap{"encrypt": "aes-256-gcm", "key_transport": "oaep-sha-256", "receipt": "unsigned"}, "outbox": yamlMap{"bundle": "never"}}},
-		{name: "folders", quiet: 3 * time.Second, read: byFolder, piped: true, slow: true, config: yamlMap{"inbox": yamlMap{"layout": "batch"}}},
+		{name: "folders", proven: true, quiet: 3 * time.Second, read: byFolder, piped: true, slow: true, config: yamlMap{"inbox": yamlMap{"layout": "batch"}}},
 		{name: "asyncpipe", quiet: 300 * time.Millisecond, read: never, piped: true, config: yamlMap{"send": async("5s"), "evidence_up_to": "64KiB"}},
-		{name: "marker", read: byBatch, marker: true, config: yamlMap{"naming": yamlMap{"complete": "marker"}}},
+		{name: "marker", proven: true, read: byBatch, marker: true, config: yamlMap{"naming": yamlMap{"complete": "marker"}}},
 		{name: "small", read: byBatch, small: true, config: yamlMap{"evidence_up_to": "1KiB", "outbox": yamlMap{"bundle": "with-attachments"}}},
-		{name: "hasty", quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": yamlMap{"parallel": 4}}},
-		{name: "hastyasync", quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": async("2s")}},
+		{name: "hasty", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": yamlMap{"parallel": 4}}},
+		{name: "hastyasync", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": async("2s")}},
 	}
 }
 

@@ -336,31 +336,46 @@ func (s *soak) checks() (problems []string) {
 	return problems
 }
 
-// sampled is how many transfers and messages per link are proven from their evidence.
+// sampled is how many transfers, and how many messages, of each link and side are proven
+// from their evidence.
 const sampled = 2
 
 // proofs proves a sample from the evidence alone.
 func (s *soak) proofs() (problems []string) {
 	c := newChance(s.seed, "sample")
-	proven := 0
 	for _, of := range sides {
 		for _, l := range s.links {
-			sent, err := filepath.Glob(filepath.Join(s.sites[of].folder(l.name), inSent, "*", "*"))
+			if !l.proven {
+				continue
+			}
+			folder := s.sites[of].folder(l.name)
+			sent, err := filepath.Glob(filepath.Join(folder, inSent, "*", "*"))
 			s.must(err)
-			for range min(sampled, len(sent)) {
-				name := filepath.Base(sent[c.n(len(sent))])
-				id := name[strings.LastIndexByte(name, '.')+1:]
-				out, err := s.agents[of].run("verify", filepath.Join(s.sites[of].folder(l.name), ".evidence", id))
-				proven++
-				if err != nil && !l.noReceipt {
-					problems = append(problems, fmt.Sprintf("as2drop verify %s/%s/%s: %v\n%s", of, l.name, name, err, out))
+			for i, path := range sent {
+				name := filepath.Base(path)
+				sent[i] = filepath.Join(folder, ".evidence", name[strings.LastIndexByte(name, '.')+1:])
+			}
+			records, err := filepath.Glob(filepath.Join(folder, ".evidence", "*", "message.json"))
+			s.must(err)
+			var received []string
+			for _, record := range records {
+				text, err := os.ReadFile(record)
+				s.must(err)
+				if strings.Contains(string(text), `"state": "published"`) {
+					received = append(received, filepath.Dir(record))
+				}
+			}
+			for _, evidence := range [][]string{sent, received} {
+				for range min(sampled, len(evidence)) {
+					dir := evidence[c.n(len(evidence))]
+					s.counts.add("proofs from the evidence alone")
+					if out, err := s.agents[of].run("verify", dir); err != nil {
+						problems = append(problems, fmt.Sprintf("as2drop verify %s: %v\n%s", dir, err, out))
+					}
 				}
 			}
 		}
 	}
-	s.counts.mu.Lock()
-	s.counts.by["proofs from the evidence"] = proven
-	s.counts.mu.Unlock()
 	return problems
 }
 
