@@ -82,23 +82,6 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	return nil
 }
 
-// recover finishes what an earlier process left, before anything new begins.
-func (w *world) recover(ctx context.Context) error {
-	for _, b := range w.setup().boxes {
-		if b.fault != nil {
-			w.log.Error("partner out of order", "partner", b.partner.Name, "error", b.fault)
-			if err := w.event(ctx, ledger.Alarm, b.partner.Name, "folder", b.fault.Error(), "it is looked for again by itself"); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := b.outbox.Recover(ctx); err != nil {
-			return err
-		}
-	}
-	return w.setup().inbox.Recover(ctx)
-}
-
 func (w *world) event(ctx context.Context, level ledger.Level, partner, code, text, hint string) error {
 	return w.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		return tx.AddEvent(ledger.Event{At: w.now().UTC(), Level: level, Partner: partner, Code: code, Text: text, Hint: hint})
