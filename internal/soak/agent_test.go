@@ -71,8 +71,9 @@ func (a *agent) live(faults context.Context, rest <-chan struct{}) {
 			a.terminate()
 			return
 		case <-a.ended:
-			a.book.object("agent %s ended by itself, without a fault: %v; see %s", a.site.side, a.cmd.ProcessState, a.log())
-			return
+			if !a.diedAsArmed() {
+				return
+			}
 		}
 	}
 }
@@ -150,11 +151,7 @@ func (a *agent) suffer(faults context.Context) {
 			return
 		case <-a.ended:
 			life.Stop()
-			if a.armed != "" && killed(a.cmd.ProcessState) {
-				a.counts.add("killed " + a.armed)
-				return
-			}
-			a.book.object("agent %s ended by itself: %v; see %s", a.site.side, a.cmd.ProcessState, a.log())
+			a.diedAsArmed()
 			return
 		}
 		switch n := a.n(100); {
@@ -178,6 +175,17 @@ func (a *agent) suffer(faults context.Context) {
 			a.look()
 		}
 	}
+}
+
+// diedAsArmed reports whether the agent killed itself where it was told to. Any other end
+// that we did not cause must not be.
+func (a *agent) diedAsArmed() bool {
+	if a.armed == "" || !killed(a.cmd.ProcessState) {
+		a.book.object("agent %s ended by itself: %v; see %s", a.site.side, a.cmd.ProcessState, a.log())
+		return false
+	}
+	a.counts.add("killed " + a.armed)
+	return true
 }
 
 func (a *agent) signal(s syscall.Signal) {
