@@ -40,7 +40,7 @@ func TestRedirectTarget(t *testing.T) {
 		"":                    "does not say where to",
 		"://nonsense\x00 %zz": `"`,
 	} {
-		e := judgeStatus(&as2.Answer{Status: 302, Header: http.Header{"Location": {location}}}, Policy{})
+		e := judgeStatus(&as2.Answer{Status: 302, Header: http.Header{"Location": {location}}}, false, Policy{})
 		if e.kind != paused || !strings.Contains(e.reason, want) || strings.Contains(e.reason+e.hint, "secret") {
 			t.Errorf("%q: %+v", location, e)
 		}
