@@ -82,6 +82,7 @@ type Transfer struct {
 	Members  []Member  `json:"members"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due,omitzero"`
+	DueSet   time.Time `json:"due_set,omitzero"` // when Due was stored, by the clock of then
 	Deadline time.Time `json:"deadline,omitzero"`
 
 	MessageID    string          `json:"message_id"`

@@ -147,7 +147,7 @@ func (o *Outbox) reopen(ctx context.Context, t *ledger.Transfer) error {
 	}
 	now := o.Now()
 	t.State, t.Verdict, t.Reason, t.Next, t.FilePath = ledger.StateSealed, ledger.VerdictNone, "", "", ""
-	t.Attempts, t.Due, t.Deadline = 0, now.UTC(), now.Add(o.p.Policy.GiveUpAfter).UTC()
+	t.Attempts, t.Due, t.Deadline = 0, now.UTC(), o.p.Policy.later(now, o.p.Policy.GiveUpAfter).UTC()
 	// As when it was sealed: before it can be posted.
 	if err := o.writeTransfer(t, dir); err != nil {
 		return err

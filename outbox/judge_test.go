@@ -110,6 +110,8 @@ func (c closedUntil) Next(t time.Time) time.Time {
 	return t
 }
 
+func (c closedUntil) Later(t time.Time, d time.Duration) time.Time { return c.Next(t).Add(d) }
+
 func TestNext(t *testing.T) {
 	p := Policy{Attempts: 3, First: time.Minute, Max: 10 * time.Minute, Factor: 4}
 	late := moment.Add(time.Hour)

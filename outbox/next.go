@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"math"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
@@ -73,8 +72,7 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 	}
 	attempts++
 	d := decision{reason: e.reason, next: e.hint, counted: true}
-	wait := max(backoff(attempts, p, jitter), min(e.retryAfter, p.Max))
-	d.due = p.allowed(now.Add(wait))
+	d.due = p.again(attempts, now, min(e.retryAfter, p.longest()), jitter)
 	switch {
 	case attempts >= p.Attempts:
 		d.verdict = ledger.VerdictGaveUp
@@ -82,12 +80,4 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 		d.verdict = ledger.VerdictGaveUp
 	}
 	return d
-}
-
-// backoff is the wait after the n-th counted attempt.
-func backoff(n int, p Policy, jitter float64) time.Duration {
-	wait := float64(p.First) * math.Pow(p.Factor, float64(n-1))
-	wait = min(wait, float64(p.Max))
-	wait *= 1 + p.Jitter*(2*jitter-1)
-	return time.Duration(wait)
 }

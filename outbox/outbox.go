@@ -32,36 +32,6 @@ const (
 	BundleNever           Bundle = "never"
 )
 
-// Window says when sending is allowed: Next is t itself if it is then, else the moment
-// it will be.
-type Window interface {
-	Next(t time.Time) time.Time
-}
-
-// Policy is what next needs to know.
-type Policy struct {
-	Attempts    int           // counted POSTs in all
-	First, Max  time.Duration // waits
-	Factor      float64
-	Jitter      float64
-	GiveUpAfter time.Duration // from the claim
-	Window      Window        // nil = always open
-	ReceiptWait time.Duration // for a receipt on a connection of its own; 0 = an hour
-
-	AcceptNoMIC     bool // unless both message and receipt are signed
-	AcceptDuplicate bool // after an unknown attempt
-
-	quirks as2.Quirks // New takes them from the partner
-}
-
-// allowed is the moment, not before t, when sending is allowed.
-func (p Policy) allowed(t time.Time) time.Time {
-	if p.Window == nil {
-		return t
-	}
-	return p.Window.Next(t)
-}
-
 // Partner is the other side as the outbox sees it.
 type Partner struct {
 	Name         string
@@ -131,9 +101,10 @@ type Outbox struct {
 
 // underway is what is going on for a partner, whatever is configured for it meanwhile.
 type underway struct {
-	mu   sync.Mutex
-	busy map[string]bool // transfers that a Step is at work on
-	rest time.Time       // until when the partner asked to be left alone
+	mu     sync.Mutex
+	busy   map[string]bool // transfers that a Step is at work on
+	rest   time.Time       // until when the partner asked to be left alone
+	latest time.Time       // that the clock has shown
 
 	evidenceMu sync.Mutex // one receipt is written at a time
 }
@@ -252,6 +223,7 @@ func (o *Outbox) save(ctx context.Context, t *ledger.Transfer, more ...func(*led
 				return err
 			}
 		}
+		t.DueSet = o.Now().UTC()
 		if err := tx.SaveTransfer(t); err != nil {
 			return err
 		}

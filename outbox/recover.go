@@ -25,7 +25,7 @@ func (o *Outbox) Recover(ctx context.Context) error {
 		if err := o.closeLeftAttempt(ctx, &t); err != nil {
 			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
 		}
-		if err := errors.Join(o.endHolds(ctx, &t), o.clampDue(ctx, &t)); err != nil {
+		if err := errors.Join(o.endHolds(ctx, &t), o.setRight(ctx, &t)); err != nil {
 			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
 		}
 	}
@@ -74,22 +74,4 @@ func (o *Outbox) closeLeftAttempt(ctx context.Context, t *ledger.Transfer) error
 		}
 	}
 	return errors.New("it is being sent, but no attempt is open")
-}
-
-// clampDue brings a moment back that lies further ahead than any wait: the clock was
-// wrong when it was set.
-func (o *Outbox) clampDue(ctx context.Context, t *ledger.Transfer) error {
-	longest := o.p.Policy.Max
-	if t.State == ledger.StateWaiting {
-		longest = max(longest, o.p.Policy.ReceiptWait)
-	}
-	limit := o.Now().Add(2 * longest)
-	if window := o.p.Policy.allowed(limit); window.After(limit) {
-		limit = window
-	}
-	if !t.Due.After(limit) {
-		return nil
-	}
-	t.Due = o.Now().UTC()
-	return o.save(ctx, t, o.event(t, ledger.Warning, "clock", "", "%s: its next moment lay beyond every wait, the clock must have been wrong; it is due now", t.Document))
 }

@@ -257,7 +257,7 @@ func (o *Outbox) newTransfer(key, document, source string) (*ledger.Transfer, er
 	}
 	return &ledger.Transfer{
 		ID: id, Partner: o.p.Name, Station: o.p.Station, Key: key, Document: document, Source: source,
-		State: ledger.StateClaiming, Created: now.UTC(), Due: now.UTC(), Deadline: now.Add(o.p.Policy.GiveUpAfter).UTC(),
+		State: ledger.StateClaiming, Created: now.UTC(), Due: now.UTC(), DueSet: now.UTC(), Deadline: o.p.Policy.later(now, o.p.Policy.GiveUpAfter).UTC(),
 		MessageID: "<" + id + "@" + host(o.p.StationAS2ID) + ">", Config: o.Config,
 	}, nil
 }

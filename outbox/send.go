@@ -32,7 +32,7 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 	a := ledger.Attempt{Transfer: t.ID, N: t.Posts + 1, Opened: o.Now().UTC(), Process: o.Process, URL: o.p.URL, Config: o.Config}
 	t.State, t.Posts = ledger.StateSending, a.N
 	// Should this process end, the next one finds the attempt and waits before another.
-	t.Due = o.Now().Add(o.p.Policy.First).UTC()
+	t.Due = o.Now().Add(o.p.Policy.wait(1, 0.5)).UTC()
 	if err := o.save(ctx, t, o.onlyFirst(t), func(tx *ledger.Tx) error { return tx.OpenAttempt(a) }); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 		return false, err
 	}
 	// Time paused is no time tried: one wrong password must not fail a whole queue.
-	t.Deadline = t.Deadline.Add(until.Sub(now))
+	t.Deadline = o.p.Policy.later(t.Deadline, until.Sub(now)).UTC()
 	t.Due = until.UTC()
 	return true, o.save(ctx, t)
 }
@@ -93,7 +93,7 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 func (o *Outbox) restingUntil(now time.Time) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.rest.After(now) && !o.rest.After(now.Add(o.p.Policy.Max)) {
+	if o.rest.After(now) && !o.rest.After(now.Add(o.p.Policy.longest())) {
 		return o.rest
 	}
 	return time.Time{}
@@ -121,6 +121,7 @@ func (o *Outbox) pausedUntil(ctx context.Context, now time.Time) (until time.Tim
 			return nil
 		case err != nil:
 			return err
+		case p.Until.After(o.p.Policy.limit(ledger.StateSealed, now)): // set by a clock that was ahead
 		case p.Until.IsZero() || p.Until.After(now.Add(pauseCheck)):
 			until = now.Add(pauseCheck)
 			return nil
@@ -129,7 +130,7 @@ func (o *Outbox) pausedUntil(ctx context.Context, now time.Time) (until time.Tim
 			return nil
 		}
 		p.Tries++
-		p.Until = now.Add(backoff(p.Tries+1, o.p.Policy, 0.5)).UTC()
+		p.Until = o.p.Policy.again(p.Tries+1, now, 0, 0.5).UTC()
 		return tx.SavePause(p)
 	})
 	return until, err
@@ -254,7 +255,7 @@ func (o *Outbox) pause(e event) func(*ledger.Tx) error {
 		now := o.Now().UTC()
 		p, err := tx.Pause(o.p.Name)
 		if errors.Is(err, ledger.ErrNotFound) {
-			p = ledger.Pause{Partner: o.p.Name, Since: now, By: "agent", Until: now.Add(o.p.Policy.First)}
+			p = ledger.Pause{Partner: o.p.Name, Since: now, By: "agent", Until: o.p.Policy.again(1, now, 0, 0.5).UTC()}
 			err = tx.AddEvent(ledger.Event{At: now, Level: ledger.Alarm, Partner: o.p.Name, Code: "partner-paused", Text: "nothing is sent to " + o.p.Name + ": " + e.reason, Hint: e.hint})
 		}
 		if err != nil {

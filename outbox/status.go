@@ -33,11 +33,11 @@ func judgeStatus(a *as2.Answer, before bool, p Policy) event {
 		// slow, and agents (ours too) when they have it and cannot publish it yet.
 		e.unknown = a.Status == http.StatusServiceUnavailable
 		e.hint = "the partner's server is busy, nothing is wrong here; the same message is posted again"
-		e.retryAfter = min(a.RetryAfter, p.Max)
+		e.retryAfter = min(a.RetryAfter, p.longest())
 		e.reason += asked(a, e.retryAfter)
 	case a.Status >= 500:
 		e.unknown, e.hint = true, "the partner's server, or a gateway before it, has a fault; the same message is posted again. If it lasts, tell the partner"
-		e.retryAfter = min(a.RetryAfter, p.Max)
+		e.retryAfter = min(a.RetryAfter, p.longest())
 		e.reason += asked(a, e.retryAfter)
 	case a.Status >= 400:
 		e.kind, e.verdict, e.hint = settled, ledger.VerdictRejected, finalHint(a.Status)

@@ -120,13 +120,13 @@ func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (
 		more := o.endWaiting(t, ledger.OutcomeUnknown, false, "no receipt had come when "+w.By+" asked for a retry")
 		endHold(t)
 		t.State, t.Unknown, t.Due = ledger.StateSealed, true, o.Now().UTC()
-		return t.Document + " is posted again now under the same Message-ID", o.save(ctx, t, note, more)
+		return t.Document + " is posted again under the same Message-ID, " + o.soon(), o.save(ctx, t, note, more)
 	case t.Behind:
 		return t.Document + " waits for its turn; as2drop ls says behind what", nil
 	case t.State == ledger.StateSealed, t.State == ledger.StateReopening && t.Hold != "":
 		endHold(t)
 		t.Due = o.Now().UTC()
-		return t.Document + " is posted now", o.save(ctx, t, note)
+		return t.Document + " is posted " + o.soon(), o.save(ctx, t, note)
 	case t.State.Open():
 		return fmt.Sprintf("%s is %s: nothing to retry now", t.Document, t.State), nil
 	case t.State == ledger.StateUndone:
@@ -142,9 +142,18 @@ func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (
 			return "the sealed message of " + t.Document + " is gone; drop the files again", nil
 		}
 		t.State, t.Due, t.Blocks = ledger.StateReopening, o.Now().UTC(), false
-		return t.Document + " is posted again under the same Message-ID", o.save(ctx, t, note)
+		return t.Document + " is posted again under the same Message-ID, " + o.soon(), o.save(ctx, t, note)
 	}
 	return o.retryAsNew(ctx, t, note)
+}
+
+// soon says when what is to be posted now leaves.
+func (o *Outbox) soon() string {
+	now := o.Now()
+	if open := o.p.Policy.allowed(now); open.After(now) {
+		return "when the send window opens: " + open.Format("Mon 2006-01-02 15:04 MST")
+	}
+	return "now"
 }
 
 // retryAsNew claims the files of a rejected transfer out of its folder in failed.

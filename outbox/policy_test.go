@@ -1,0 +1,420 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/schedule"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+func window(t *testing.T, text string) schedule.Window {
+	t.Helper()
+	w, err := schedule.ParseWindow(text, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func moments(t *testing.T, text string) schedule.Schedule {
+	t.Helper()
+	s, err := schedule.Parse(text, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The moments of retries, by waits that grow, by a list, and by a schedule, within a
+// window. The first failure is on a Friday.
+func TestAgain(t *testing.T) {
+	now := time.Date(2026, 11, 20, 21, 50, 0, 0, time.UTC)
+	grow := Policy{First: time.Minute, Max: time.Hour, Factor: 2}
+	list := Policy{Delays: []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute}, Max: time.Hour}
+	quarters := Policy{Schedule: moments(t, "every 15 minutes"), Max: time.Hour}
+	office := func(p Policy) Policy { p.Window = window(t, "Mon-Fri 6-22"); return p }
+	for name, c := range map[string]struct {
+		policy Policy
+		n      int
+		least  time.Duration
+		want   string
+	}{
+		"first wait":                       {grow, 1, 0, "20 21:51"},
+		"third wait":                       {grow, 3, 0, "20 21:54"},
+		"the partner asks for more":        {grow, 1, 20 * time.Minute, "20 22:10"},
+		"a list, first":                    {list, 1, 0, "20 21:51"},
+		"a list, third":                    {list, 3, 0, "20 22:20"},
+		"a list goes on":                   {list, 50, 0, "20 22:20"},
+		"a list, the partner asks":         {list, 1, 10 * time.Minute, "20 22:00"},
+		"a schedule":                       {quarters, 1, 0, "20 22:00"},
+		"a schedule, whatever the number":  {quarters, 40, 0, "20 22:00"},
+		"a schedule, the partner asks":     {quarters, 1, 11 * time.Minute, "20 22:15"},
+		"a schedule, he asks to a moment":  {quarters, 1, 10 * time.Minute, "20 22:00"},
+		"in the window":                    {office(grow), 2, 0, "20 21:52"},
+		"beyond the window":                {office(grow), 5, 0, "23 06:00"},
+		"a list beyond the window":         {office(list), 3, 0, "23 06:00"},
+		"a schedule beyond the window":     {office(quarters), 1, 0, "23 06:00"},
+		"a schedule that never meets it":   {office(Policy{Schedule: moments(t, "daily at 2")}), 1, 0, "23 06:00"},
+		"a schedule that comes much later": {Policy{Schedule: moments(t, "29 2 29 2 *")}, 1, 0, "29 02:29"},
+	} {
+		if got := c.policy.again(c.n, now, c.least, 0.5).Format("02 15:04"); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// posting notes when messages are posted, and may do something meanwhile.
+type posting struct {
+	*world
+	at   []time.Time
+	each func()
+}
+
+func (p *posting) Post(ctx context.Context, url string, header []as2.Field, length int64, body func() (io.ReadCloser, error)) (*as2.Answer, error) {
+	p.at = append(p.at, p.world.now)
+	if p.each != nil {
+		p.each()
+	}
+	return p.world.Post(ctx, url, header, length, body)
+}
+
+func (p *posting) times() (s string) {
+	for _, at := range p.at {
+		s += at.Format("Mon 15:04 ")
+	}
+	return s
+}
+
+// live lets time pass from moment to moment until a transfer is done.
+func live(t *testing.T, w *world, o *Outbox, id string) ledger.Transfer {
+	t.Helper()
+	for range 100 {
+		must(o.Timely(context.Background()))
+		tr := carry(t, o, id)
+		if !tr.State.Open() {
+			return tr
+		}
+		if tr.Hold != "" {
+			t.Fatalf("held: %s", tr.Hold)
+		}
+		w.now = tr.Due
+	}
+	t.Fatal("it does not come to an end")
+	return ledger.Transfer{}
+}
+
+// While the window is closed nothing is posted; time in it does not count, so that what
+// is dropped on a Friday night is tried on Monday as often as on any other day.
+func TestSendWindowHolds(t *testing.T) {
+	friday := time.Date(2026, 11, 20, 21, 57, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		at       time.Time
+		answers  []answer
+		attempts int
+		giveUp   time.Duration
+		verdict  ledger.Verdict
+		want     string
+	}{
+		"dropped while it is open":         {friday, []answer{accept}, 10, 24 * time.Hour, ledger.VerdictAccepted, "Fri 21:57 "},
+		"dropped while it is closed":       {friday.Add(time.Hour), []answer{accept}, 10, 24 * time.Hour, ledger.VerdictAccepted, "Mon 06:00 "},
+		"it closes between two tries":      {friday, []answer{busy, busy, busy, accept}, 10, 24 * time.Hour, ledger.VerdictAccepted, "Fri 21:57 Fri 21:58 Mon 06:00 Mon 06:04 "},
+		"closed for longer than the time":  {friday.Add(time.Hour), []answer{busy, busy, accept}, 10, time.Hour, ledger.VerdictAccepted, "Mon 06:00 Mon 06:01 Mon 06:03 "},
+		"attempts are counted":             {friday.Add(time.Hour), []answer{busy}, 3, 24 * time.Hour, ledger.VerdictGaveUp, "Mon 06:00 Mon 06:01 Mon 06:03 "},
+		"open time is counted":             {friday, []answer{busy}, 10, 8 * time.Minute, ledger.VerdictGaveUp, "Fri 21:57 Fri 21:58 Mon 06:00 Mon 06:04 "},
+		"open time is counted to the last": {friday, []answer{busy}, 10, 7 * time.Minute, ledger.VerdictGaveUp, "Fri 21:57 Fri 21:58 Mon 06:00 Mon 06:04 "},
+		"and not beyond":                   {friday, []answer{busy}, 10, 7*time.Minute - time.Second, ledger.VerdictGaveUp, "Fri 21:57 Fri 21:58 Mon 06:00 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, o := begin(t, c.answers...)
+			w.now = c.at
+			post := &posting{world: w}
+			o.Post = post
+			o.p.Policy.Window, o.p.Policy.Attempts, o.p.Policy.GiveUpAfter = window(t, "Mon-Fri 6-22"), c.attempts, c.giveUp
+			tr := live(t, w, o, scan(t, o).Claimed[0])
+			if got := post.times(); got != c.want || tr.Verdict != c.verdict || tr.Posts != len(post.at) {
+				t.Errorf("posted at %s(want %s), %q after %d attempts: %s", got, c.want, tr.Verdict, tr.Attempts, tr.Reason)
+			}
+			clean(t, o)
+		})
+	}
+}
+
+// A message that had to wait for others until the window was closed waits on, whatever
+// an operator asks for; he is told.
+func TestWindowClosesBeforeAPost(t *testing.T) {
+	w, o := begin(t, accept)
+	w.now = time.Date(2026, 11, 20, 21, 59, 0, 0, time.UTC)
+	post := &posting{world: w}
+	o.Post = post
+	o.p.Policy.Window = window(t, "Mon-Fri 6-22")
+	id := scan(t, o).Claimed[0]
+	for row(t, o, id).State != ledger.StateSealed {
+		_, err := o.Step(context.Background(), id)
+		must(err)
+	}
+	w.now = w.now.Add(5 * time.Minute)
+	if tr := carry(t, o, id); len(post.at) > 0 || tr.Due.Format("Mon 15:04") != "Mon 06:00" {
+		t.Errorf("posted at %s; due %v", post.times(), tr.Due)
+	}
+	tr := row(t, o, id)
+	text, err := o.retry(context.Background(), ledger.Wish{Kind: ledger.WishRetry, Transfer: id, By: "me"}, &tr)
+	if err != nil || text != "INV-1.xml is posted when the send window opens: Mon 2026-11-23 06:00 UTC" {
+		t.Errorf("%q %v", text, err)
+	}
+	tr = live(t, w, o, id)
+	if got := post.times(); got != "Mon 06:00 " || tr.Verdict != ledger.VerdictAccepted {
+		t.Errorf("posted at %s, %q", got, tr.Verdict)
+	}
+	clean(t, o)
+}
+
+// A POST that is under way when the window closes is finished, and its answer counts.
+func TestWindowClosesDuringAPost(t *testing.T) {
+	w, o := begin(t, accept)
+	w.now = time.Date(2026, 11, 20, 21, 59, 59, 0, time.UTC)
+	o.Post = &posting{world: w, each: func() { w.now = w.now.Add(10 * time.Minute) }}
+	o.p.Policy.Window = window(t, "Mon-Fri 6-22")
+	tr := live(t, w, o, scan(t, o).Claimed[0])
+	if tr.Verdict != ledger.VerdictAccepted || tr.Posts != 1 || w.now.Format("15:04:05") != "22:09:59" {
+		t.Errorf("%q at %v, %d posts", tr.Verdict, w.now, tr.Posts)
+	}
+	clean(t, o)
+}
+
+// Retries by a list or by a schedule are counted like the others.
+func TestRetriesByListAndSchedule(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape func(*Policy)
+		want  string
+	}{
+		"list":                  {func(p *Policy) { p.Delays = []time.Duration{2 * time.Minute, 5 * time.Minute} }, "Mon 12:00 Mon 12:02 Mon 12:07 Mon 12:12 "},
+		"schedule":              {func(p *Policy) { p.Schedule = moments(t, "every 15 minutes") }, "Mon 12:00 Mon 12:15 Mon 12:30 Mon 12:45 "},
+		"schedule and deadline": {func(p *Policy) { p.Schedule, p.GiveUpAfter = moments(t, "every 15 minutes"), 30*time.Minute }, "Mon 12:00 Mon 12:15 Mon 12:30 "},
+		"schedule and window": {func(p *Policy) {
+			p.Schedule, p.Window = moments(t, "every hour"), window(t, "Mon-Fri 6-14")
+		}, "Mon 12:00 Mon 13:00 Tue 06:00 Tue 07:00 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, o := begin(t, busy)
+			post := &posting{world: w}
+			o.Post = post
+			o.p.Policy.Attempts = 4
+			c.shape(&o.p.Policy)
+			tr := live(t, w, o, scan(t, o).Claimed[0])
+			if got := post.times(); got != c.want || tr.Verdict != ledger.VerdictGaveUp || tr.Attempts != len(post.at) {
+				t.Errorf("posted at %s(want %s), %q after %d attempts", got, c.want, tr.Verdict, tr.Attempts)
+			}
+		})
+	}
+}
+
+// A paused partner is probed by the same moments as retries come.
+func TestProbesByASchedule(t *testing.T) {
+	w, o := begin(t, accept)
+	o.p.Policy.Schedule = moments(t, "every 15 minutes")
+	refused := &posting{world: w}
+	o.Post = postFunc(func() (*as2.Answer, error) {
+		refused.at = append(refused.at, w.now)
+		if len(refused.at) == 4 {
+			o.Post = w
+		}
+		return &as2.Answer{Status: 401}, nil
+	})
+	tr := live(t, w, o, scan(t, o).Claimed[0])
+	if got := refused.times(); got != "Mon 12:00 Mon 12:15 Mon 12:30 Mon 12:45 " || tr.Verdict != ledger.VerdictAccepted || tr.Attempts != 1 {
+		t.Errorf("probed at %s, %q, %d attempts", got, tr.Verdict, tr.Attempts)
+	}
+}
+
+type postFunc func() (*as2.Answer, error)
+
+func (f postFunc) Post(context.Context, string, []as2.Field, int64, func() (io.ReadCloser, error)) (*as2.Answer, error) {
+	return f()
+}
+
+// The clock goes wrong in both directions while a transfer is on its way: an attempt
+// comes sooner or later than it should, and everything else holds.
+func TestClockThatJumps(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	office := func(p *Policy) { p.Window = window(t, "Mon-Fri 6-22") }
+	for name, c := range map[string]struct {
+		shape   func(*Policy)
+		ahead   time.Duration // of the clock while the first attempt is made
+		after   time.Duration // when the next comes, once the clock is right
+		restart bool          // the agent is started again before that
+	}{
+		"ahead by a year":                 {nil, year, time.Minute, false},
+		"ahead by a year, and a restart":  {nil, year, time.Minute, true},
+		"ahead by an hour":                {nil, time.Hour, time.Minute, false},
+		"ahead by an hour, and a restart": {nil, time.Hour, time.Minute, true},
+		"ahead, into the night":           {office, 14 * time.Hour, 4 * time.Hour, false},                                                     // at 02:00 it is 4 hours to the window
+		"ahead, by a schedule":            {func(p *Policy) { p.Schedule = moments(t, "daily at 2") }, 25 * time.Hour, 14 * time.Hour, false}, // at its next moment
+		"ahead, by a long schedule": {func(p *Policy) { // on the first of this month, not of a later one
+			p.Schedule, p.GiveUpAfter = moments(t, "0 2 1 * *"), 60*24*time.Hour
+		}, 10 * 24 * time.Hour, 7*24*time.Hour + 14*time.Hour, true},
+		"behind by a year":                {nil, -year, -1, false},
+		"behind by a year, and a restart": {nil, -year, -1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, o := begin(t, busy, accept)
+			if c.shape != nil {
+				c.shape(&o.p.Policy)
+			}
+			right := w.now
+			must(o.Timely(context.Background()))
+			w.now = right.Add(c.ahead)
+			must(o.Timely(context.Background()))
+			id := scan(t, o).Claimed[0]
+			tr := carry(t, o, id)
+			if tr.Posts == 0 { // closed by the wrong clock
+				if c.ahead != 14*time.Hour {
+					t.Fatalf("nothing was posted: %+v", tr)
+				}
+			} else if tr.Attempts != 1 {
+				t.Fatalf("%d attempts", tr.Attempts)
+			}
+			w.now = right
+			if c.restart {
+				policy := o.p.Policy
+				o = w.outbox(o.Ledger)
+				o.p.Policy = policy
+				must(o.Recover(context.Background()))
+			}
+			must(o.Timely(context.Background()))
+			tr = row(t, o, id)
+			switch got := tr.Due.Sub(right); {
+			case c.after > 0 && got != c.after, c.after < 0 && got > 0:
+				t.Errorf("due in %v", got)
+			}
+			if longest := o.p.Policy.later(right, o.p.Policy.GiveUpAfter); tr.Deadline.After(longest) {
+				t.Errorf("gives up %v, not after %v", tr.Deadline, longest)
+			}
+			if tr = live(t, w, o, id); tr.Verdict != ledger.VerdictAccepted {
+				t.Errorf("%q: %s", tr.Verdict, tr.Reason)
+			}
+			total := 0
+			for _, n := range w.partner.delivered {
+				total += n
+			}
+			if total != 1 {
+				t.Errorf("delivered %d times", total)
+			}
+			clean(t, o)
+		})
+	}
+}
+
+// While nothing happens to the clock nothing is written, and small corrections of it
+// are none of our business.
+func TestClockThatIsRight(t *testing.T) {
+	w, o := begin(t, busy, accept)
+	id := scan(t, o).Claimed[0]
+	before := carry(t, o, id)
+	for _, step := range []time.Duration{0, 10 * time.Second, -30 * time.Second, -20 * time.Second, 5 * time.Second} {
+		w.now = w.now.Add(step)
+		must(o.Timely(context.Background()))
+	}
+	if after := row(t, o, id); after.Version != before.Version {
+		t.Errorf("it was written: due %v, before %v", after.Due, before.Due)
+	}
+	// Many small ones are a large one.
+	for range 4 {
+		w.now = w.now.Add(-50 * time.Second)
+		must(o.Timely(context.Background()))
+	}
+	if after := row(t, o, id); after.Version == before.Version || after.Due.After(w.now.Add(2*time.Minute)) {
+		t.Errorf("due %v, now %v", after.Due, w.now)
+	}
+}
+
+// A fault of the ledger while the clock is put right: the next look does it.
+func TestClockAndLedgerFail(t *testing.T) {
+	w, o := begin(t, busy, accept)
+	w.now = moment.Add(48 * time.Hour)
+	id := scan(t, o).Claimed[0]
+	carry(t, o, id)
+	must(o.Timely(context.Background()))
+	w.now = moment
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	if err := o.Timely(stopped); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v", err)
+	}
+	must(o.Timely(context.Background()))
+	if tr := row(t, o, id); tr.Due.Sub(moment) != time.Minute {
+		t.Errorf("due %v", tr.Due)
+	}
+}
+
+// A transfer that waits for its receipt waits as long as agreed, whatever the clock
+// said when it was posted.
+func TestClockThatJumpsWhileWaiting(t *testing.T) {
+	w := newWorld(withhold, accept)
+	w.async = true
+	l := w.ledger()
+	t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
+	o := w.outbox(l)
+	w.box = o
+	w.now = moment.Add(1000 * time.Hour)
+	id := scan(t, o).Claimed[0]
+	if tr := carry(t, o, id); tr.State != ledger.StateWaiting || tr.Due.Sub(w.now) != 30*time.Minute {
+		t.Fatalf("%s, due %v", tr.State, tr.Due)
+	}
+	must(o.Timely(context.Background()))
+	w.now = moment.Add(time.Minute)
+	must(o.Timely(context.Background()))
+	tr := row(t, o, id)
+	if tr.State != ledger.StateWaiting || tr.Due.Sub(w.now) != 30*time.Minute {
+		t.Errorf("%s, due %v", tr.State, tr.Due)
+	}
+	// The receipt is late, and the message goes out again.
+	w.now = tr.Due
+	if tr = carry(t, o, id); tr.State != ledger.StateSealed || tr.Attempts != 1 || !tr.Unknown {
+		t.Errorf("%s, %d attempts: %s", tr.State, tr.Attempts, tr.Reason)
+	}
+}
+
+// A pause that was set by a clock that was ahead ends when its partner is probed.
+func TestClockAndPause(t *testing.T) {
+	w, o := begin(t, accept)
+	w.now = moment.Add(1000 * time.Hour)
+	o.Post = postFunc(func() (*as2.Answer, error) { return &as2.Answer{Status: 403}, nil })
+	id := scan(t, o).Claimed[0]
+	carry(t, o, id)
+	must(o.Timely(context.Background()))
+	w.now, o.Post = moment, w
+	tr := live(t, w, o, id)
+	if tr.Verdict != ledger.VerdictAccepted || w.now.Sub(moment) > 3*time.Hour {
+		t.Errorf("%q after %v", tr.Verdict, w.now.Sub(moment))
+	}
+}
+
+func TestTimely(t *testing.T) {
+	p := Policy{First: time.Minute, Max: time.Hour, Factor: 2, GiveUpAfter: 24 * time.Hour, ReceiptWait: 2 * time.Hour}
+	at := func(d time.Duration) time.Time { return moment.Add(d) }
+	for name, c := range map[string]struct {
+		t        ledger.Transfer
+		due      time.Duration
+		deadline time.Duration
+	}{
+		"right":                     {ledger.Transfer{State: ledger.StateSealed, Due: at(time.Hour), DueSet: at(-time.Minute), Deadline: at(time.Hour)}, time.Hour, time.Hour},
+		"due already":               {ledger.Transfer{State: ledger.StateSealed, Due: at(0), DueSet: at(time.Hour), Deadline: at(time.Hour)}, 0, time.Hour},
+		"set a little ahead":        {ledger.Transfer{State: ledger.StateSealed, Due: at(2 * time.Minute), DueSet: at(time.Minute), Deadline: at(time.Hour)}, 2 * time.Minute, time.Hour},
+		"set ahead":                 {ledger.Transfer{State: ledger.StateSealed, Due: at(3 * time.Minute), DueSet: at(2 * time.Minute), Deadline: at(time.Hour)}, time.Minute, time.Hour},
+		"not known when it was set": {ledger.Transfer{State: ledger.StateSealed, Due: at(3 * time.Hour), Deadline: at(time.Hour)}, 0, time.Hour},
+		"waits for its receipt":     {ledger.Transfer{State: ledger.StateWaiting, Due: at(3 * time.Hour), Deadline: at(time.Hour)}, 3 * time.Hour, time.Hour},
+		"the deadline":              {ledger.Transfer{State: ledger.StateSealed, Due: at(0), Deadline: at(100 * time.Hour)}, 0, 24 * time.Hour},
+	} {
+		tr := c.t
+		changed := timely(&tr, moment, p)
+		if tr.Due.Sub(moment) != c.due || tr.Deadline.Sub(moment) != c.deadline || changed != (fmt.Sprint(tr) != fmt.Sprint(c.t)) {
+			t.Errorf("%s: due in %v, deadline in %v, changed %v", name, tr.Due.Sub(moment), tr.Deadline.Sub(moment), changed)
+		}
+	}
+}
