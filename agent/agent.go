@@ -122,6 +122,7 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, a.wishes, told("wishes")) })
 	a.group.Go(func() { supervise(a.ctx, a.reloads, told("reload")) })
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
+	a.group.Go(func() { supervise(a.ctx, a.clock, told("clock")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
 	}

@@ -25,9 +25,12 @@ func outboxPartner(cfg *config.Config, p *config.Partner, dir fsx.FS) outbox.Par
 		Cipher: p.Send.Cipher, Own: p.Station.Recipient(), Identities: identities(p.Station), Version: p.Version, ContentType: p.Send.ContentType, Extra: p.Send.Headers, Quirks: p.Quirks.Quirks,
 		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve),
 		Policy: outbox.Policy{
-			Attempts: p.Retry.Attempts, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
+			Attempts: p.Retry.Attempts, Delays: p.Retry.Delays, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
 			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, ReceiptWait: p.Send.ReceiptWait, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
 		},
+	}
+	if !p.Retry.Schedule.IsZero() {
+		o.Policy.Schedule = p.Retry.Schedule
 	}
 	if p.Send.Sign != cms.NoDigest {
 		o.Sign = signer(p)

@@ -119,6 +119,10 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 	if err := b.ready(); err != nil {
 		return min(wait, healEvery), w.heal(ctx, b, err)
 	}
+	if err := b.outbox.Timely(ctx); err != nil && ctx.Err() == nil {
+		w.complain(ctx, "ledger", err)
+		return min(wait, 5*time.Second), false
+	}
 	report, err := b.outbox.Scan(ctx, w.seen)
 	if err != nil && ctx.Err() == nil {
 		w.complain(ctx, "scan", err)

@@ -174,6 +174,20 @@ func TestWindowClosesBeforeAPost(t *testing.T) {
 	clean(t, o)
 }
 
+// Time paused is pushed over a window that is closed.
+func TestPauseBeforeTheWindowCloses(t *testing.T) {
+	w, o := begin(t, accept)
+	w.now = time.Date(2026, 11, 20, 21, 58, 0, 0, time.UTC)
+	o.p.Policy.Window, o.p.Policy.GiveUpAfter = window(t, "Mon-Fri 6-22"), 90*time.Second
+	must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error {
+		return tx.SavePause(ledger.Pause{Partner: "acme", Since: w.now, By: "me", Reason: "r"})
+	}))
+	tr := carry(t, o, scan(t, o).Claimed[0])
+	if got := tr.Deadline.Format("Mon 15:04:05"); got != "Mon 06:00:30" || tr.Posts > 0 {
+		t.Errorf("gives up %s", got)
+	}
+}
+
 // A POST that is under way when the window closes is finished, and its answer counts.
 func TestWindowClosesDuringAPost(t *testing.T) {
 	w, o := begin(t, accept)
