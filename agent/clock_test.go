@@ -115,7 +115,7 @@ func TestRunningAgentAndTheClock(t *testing.T) {
 			return tr.Attempts == n && tr.State == ledger.StateSealed
 		}
 	}
-	jump(t, a, clock, monday.Add(time.Hour), "the clock went forward by 43h")
+	jump(t, a, clock, monday.Add(time.Hour), "the clock went forward by 4")
 	eventually(t, "it is tried when the clock says Monday", attempts(1))
 	ahead := monday.AddDate(0, 0, 7*20)
 	jump(t, a, clock, ahead, "the clock went forward by 33")
