@@ -30,9 +30,9 @@ type Options struct {
 	Reload <-chan struct{}
 }
 
-// shutdownGrace is how long messages that are under way may take when the agent is
+// ShutdownGrace is how long messages that are under way may take when the agent is
 // asked to stop.
-const shutdownGrace = 20 * time.Second
+const ShutdownGrace = 20 * time.Second
 
 // Run runs the agent until ctx ends, or until idle. Only one may run on a data folder.
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
@@ -78,7 +78,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	<-a.ctx.Done()
 	a.notify(Stopping)
 	o.Log.Info("stopping")
-	a.end(shutdownGrace)
+	a.end(ShutdownGrace)
 	return nil
 }
 

@@ -94,6 +94,8 @@ func (a *running) watchConfig(hinted func()) {
 // is logged either way; the same mistakes only once, unless somebody asked. It returns
 // what was read, nil if that was not taken.
 func (a *running) reload(ctx context.Context, asked bool) *config.Config {
+	a.notify(Reloading)
+	defer a.notify(Ready)
 	now := a.setup()
 	read, changes, err := a.take(ctx, now.cfg.Path)
 	told := a.refused
@@ -254,7 +256,7 @@ func (a *running) settle(ctx context.Context, former, next *setup, listeners []*
 	for _, l := range old {
 		if !slices.Contains(listeners, l) {
 			a.log.Info("listening ends", "address", l.address)
-			a.group.Go(func() { l.shutdown(shutdownGrace) })
+			a.group.Go(func() { l.shutdown(ShutdownGrace) })
 		}
 	}
 	for _, b := range next.boxes {

@@ -74,6 +74,7 @@ func readSecret(file string) (string, error) {
 
 // exposed warns of a file with a secret that everybody can read.
 func (f *finisher) exposed(path, file string) {
+	f.config.Secrets = append(f.config.Secrets, file)
 	if access.Exposed(file) {
 		f.warn(path, access.Remedy, "%s can be read by every user of this machine", file)
 	}

@@ -24,6 +24,9 @@ type Config struct {
 	Stations   []*Station // in the order of the file
 	Partners   []*Partner // in the order of the file
 
+	// Secrets are the files, with absolute or resolved paths, that hold keys and passwords
+	// of ours.
+	Secrets []string
 	// Files are the files that were read, as they were just before: the config itself,
 	// certificates, keys, secrets. Who waits for changes looks at them.
 	Files map[string]Stamp

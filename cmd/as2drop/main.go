@@ -43,6 +43,7 @@ type cli struct {
 	Inspect inspectCmd `cmd:"" help:"Take a raw AS2 message or receipt apart."`
 	Verify  verifyCmd  `cmd:"" help:"Prove from the evidence alone who signed what."`
 	Cert    certCmd    `cmd:"" help:"Make, show and convert certificates and keys."`
+	Service serviceCmd `cmd:"" help:"Install, start and stop the agent as a service."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -120,6 +121,11 @@ func run(args []string, g *globals) int {
 	if !errors.Is(err, errSilent) {
 		fmt.Fprintf(g.err, "as2drop: %v\n", err)
 	}
+	return exitCode(err)
+}
+
+// exitCode is what a program ends with after an error.
+func exitCode(err error) int {
 	var e exit
 	if errors.As(err, &e) {
 		return e.code

@@ -4,22 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
-	"os"
-
 	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/logfile"
+	"github.com/as2drop/as2drop/internal/service"
 )
 
 type runCmd struct {
 	configFlag
 	UntilIdle bool   `help:"End when every transfer has its verdict or is held, and no receipt is owed."`
 	NoWatch   bool   `help:"Use no file events, only polling."`
+	LogFile   string `help:"Log into this file, which is set aside at 10 MiB; nine older ones are kept." placeholder:"FILE"`
 	LogJSON   bool   `name:"log-json" help:"Log as JSON."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"What to log: debug, info, warn, error."`
+	Service   string `hidden:"" help:"The service manager of Windows starts this as the service of that name."`
 }
 
 func (c *runCmd) Help() string {
@@ -30,40 +35,115 @@ func (c *runCmd) Help() string {
 
 A change of the config, or of a certificate, key or password file that it names, is taken while the agent runs: as a whole, or not at all if there is a mistake in it; the log says what changed. SIGHUP has it read at once.
 
-The agent ends on Ctrl-C or SIGTERM. Messages that are under way are finished or tried again at the next start, under the same Message-ID.`
+The agent ends on Ctrl-C, SIGTERM and as2drop stop. Messages that are under way are finished or tried again at the next start, under the same Message-ID. systemd is told what it wants to know; as2drop service makes a service of it.`
 }
 
 func (c *runCmd) Run(g *globals) error {
+	if c.Service != "" {
+		work := func(ctx context.Context, h *service.Host) error {
+			return c.run(ctx, g, h, service.Notifier{}, h.Reload)
+		}
+		return service.Run(c.Service, work, exitCode)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	n, err := service.FromSystemd(os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer n.Close() // nothing hangs on it
+	return c.run(ctx, g, nil, n, hangups(ctx))
+}
+
+// run is the agent's life, whoever started it: a person, systemd, or the service manager
+// of Windows, which is the host.
+func (c *runCmd) run(ctx context.Context, g *globals, host *service.Host, n service.Notifier, reload <-chan struct{}) (err error) {
 	cfg, err := c.load(g)
 	if err != nil {
 		return err
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+	log, closer, err := c.log(g, host)
+	if err != nil {
 		return err
 	}
-	options := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler = slog.NewTextHandler(g.err, options)
-	if c.LogJSON {
-		handler = slog.NewJSONHandler(g.err, options)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	reload := hangups(ctx)
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	t := &teller{host: host, systemd: n, log: log}
 	err = agent.Run(ctx, cfg, agent.Options{
-		Log: slog.New(handler), Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch, Reload: reload,
+		Log: log, Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch, Reload: reload, Notify: t.tell, Heartbeat: n.Watchdog / 2,
 		Listening: func(addresses []string) {
-			where := "not listening: nothing is received"
-			if len(addresses) > 0 {
-				where = "listening on " + strings.Join(addresses, ", ")
-			}
-			fmt.Fprintf(g.out, "as2drop %s runs; %d partners; %s\n", version, len(cfg.Partners), where)
+			t.text = runs(cfg, addresses)
+			fmt.Fprintln(g.out, t.text)
 		},
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while it was starting: that is what was asked for
 	}
+	if err != nil && (host != nil || c.LogFile != "") {
+		log.Error("the agent has ended", "error", err) // nobody reads what main prints
+	}
 	return err
+}
+
+func runs(cfg *config.Config, addresses []string) string {
+	where := "not listening: nothing is received"
+	if len(addresses) > 0 {
+		where = "listening on " + strings.Join(addresses, ", ")
+	}
+	return fmt.Sprintf("as2drop %s runs; %d partners; %s", version, len(cfg.Partners), where)
+}
+
+// log is where the agent logs, and what to close in the end.
+func (c *runCmd) log(g *globals, host *service.Host) (*slog.Logger, io.Closer, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, nil, err
+	}
+	var out io.Writer = g.err
+	var closer io.Closer = io.NopCloser(nil)
+	if c.LogFile != "" {
+		f, err := logfile.Open(c.LogFile, logfile.Default)
+		if err != nil {
+			return nil, nil, err
+		}
+		out, closer = f, f
+	}
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(out, options)
+	if c.LogJSON {
+		handler = slog.NewJSONHandler(out, options)
+	}
+	if host != nil {
+		handler = slog.NewMultiHandler(handler, service.Events(host.Events))
+	}
+	return slog.New(handler), closer, nil
+}
+
+// teller passes on what the agent says of itself.
+type teller struct {
+	host    *service.Host
+	systemd service.Notifier
+	log     *slog.Logger
+	text    string // for people; written before the first state
+}
+
+func (t *teller) tell(s agent.State) {
+	var err error
+	switch s {
+	case agent.Ready:
+		if t.host != nil {
+			t.host.Ready(t.text)
+		}
+		err = t.systemd.Ready(t.text)
+	case agent.Reloading:
+		err = t.systemd.Reloading()
+	case agent.Stopping:
+		err = t.systemd.Stopping()
+	case agent.Alive:
+		err = t.systemd.Alive()
+	}
+	if err != nil {
+		t.log.Warn("systemd does not listen", "state", s, "error", err)
+	}
 }
 
 // hangups passes SIGHUP on, which asks for the config to be read anew. Windows has none.

@@ -29,6 +29,8 @@ func ranks() map[string]int {
 		"internal/access":     0,
 		"testdata/ubl":        0,
 		"internal/keys":       1,
+		"internal/logfile":    1,
+		"internal/service":    1,
 		"as2":                 1,
 		"ledger":              1,
 		"config":              2,
