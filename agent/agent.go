@@ -65,7 +65,12 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if a.listeners, err = w.listen(cfg, nil); err != nil {
 		return err
 	}
+	told, err := a.listenForHealth(cfg, nil)
+	if err != nil {
+		return errors.Join(err, closeNew(a.listeners, nil))
+	}
 	a.serve(a.listeners)
+	a.tellHealth(told)
 	if o.Listening != nil {
 		var addresses []string
 		for _, l := range a.listeners {
@@ -96,18 +101,21 @@ type running struct {
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	watch   *watcher
-	refused string      // why the config was not taken last; of reloads alone
-	wishing atomic.Bool // wishes are being granted: what follows from them is not started yet
+	refusal atomic.Pointer[string] // why the config was not taken last; nil = it was
+	wishing atomic.Bool            // wishes are being granted: what follows from them is not started yet
 
 	changing  sync.Mutex // guards what follows, and that setups follow each other
 	tenants   map[string]*tenant
 	ended     map[string]*tenant // of partners that left the config
 	listeners []*listener
+	health    *health
+	told      *healthServer // where the health is told; nil = nowhere
 }
 
 func newRunning(ctx context.Context, w *world, o Options) *running {
 	a := &running{world: w, options: o, watch: newWatcher(o.Log), tenants: map[string]*tenant{}, ended: map[string]*tenant{}}
 	a.ctx, a.stop = context.WithCancel(ctx)
+	a.health = newHealth(a)
 	return a
 }
 
@@ -123,6 +131,7 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, a.reloads, told("reload")) })
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
 	a.group.Go(func() { supervise(a.ctx, a.clock, told("clock")) })
+	a.group.Go(func() { supervise(a.ctx, a.health.run, told("health")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
 	}
@@ -146,6 +155,7 @@ func (a *running) end(grace time.Duration) {
 	for _, l := range listeners {
 		l.shutdown(grace)
 	}
+	a.tellHealth(nil)
 	a.watch.close()
 	a.group.Wait()
 }

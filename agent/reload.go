@@ -51,7 +51,7 @@ func (a *running) reloads(ctx context.Context) {
 		}
 		tick.Reset(a.configPoll())
 		// What was refused may have been mended in a file that only the refused one names.
-		if asked || state != filesSame || a.refused != "" {
+		if asked || state != filesSame || a.refused() != "" {
 			if read := a.reload(ctx, asked); read != nil {
 				files = newConfigFiles(read)
 			} else {
@@ -98,13 +98,14 @@ func (a *running) reload(ctx context.Context, asked bool) *config.Config {
 	defer a.notify(Ready)
 	now := a.setup()
 	read, changes, err := a.take(ctx, now.cfg.Path)
-	told := a.refused
-	a.refused = ""
+	told := a.refused()
+	a.refusal.Store(nil)
 	if err != nil {
-		a.refused = err.Error()
+		text := err.Error()
+		a.refusal.Store(&text)
 	}
 	switch {
-	case ctx.Err() != nil || err != nil && told == a.refused && !asked:
+	case ctx.Err() != nil || err != nil && told == a.refused() && !asked:
 		return read
 	case err != nil:
 		a.log.Error("the config was not taken; the former one stays in force", "file", now.cfg.Path)
@@ -128,6 +129,14 @@ func (a *running) reload(ctx context.Context, asked bool) *config.Config {
 		a.log.Error("ledger", "error", err)
 	}
 	return read
+}
+
+// refused is why the config was not taken last; empty = it was.
+func (a *running) refused() string {
+	if text := a.refusal.Load(); text != nil {
+		return *text
+	}
+	return ""
 }
 
 // mistakes are the lines of an error of config.Load.
@@ -187,16 +196,27 @@ func (a *running) take(ctx context.Context, path string) (*config.Config, []conf
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.record(ctx, cfg); err != nil {
+	told, err := a.listenForHealth(cfg, a.told)
+	if err != nil {
 		return nil, nil, errors.Join(err, closeNew(listeners, a.listeners))
+	}
+	undo := func(err error) error {
+		if told != nil && told != a.told {
+			err = errors.Join(err, told.net.Close())
+		}
+		return errors.Join(err, closeNew(listeners, a.listeners))
+	}
+	if err := a.record(ctx, cfg); err != nil {
+		return nil, nil, undo(err)
 	}
 	for {
 		next := a.newSetup(ctx, cfg, now, a.partnerFolder)
 		if err := a.recoverNew(ctx, now, next); err != nil {
 			closeUnshared(next, now)
-			return nil, nil, errors.Join(err, closeNew(listeners, a.listeners))
+			return nil, nil, undo(err)
 		}
 		if a.replace(now, next) {
+			a.tellHealth(told)
 			a.settle(ctx, now, next, listeners)
 			return cfg, changes, nil
 		}

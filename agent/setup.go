@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/config"
@@ -17,7 +18,8 @@ import (
 // another one takes its place, and whoever works with the old one finishes with it.
 type setup struct {
 	cfg   *config.Config
-	boxes []*box // in the order of the file
+	taken time.Time // when the config was taken
+	boxes []*box    // in the order of the file
 	inbox *inbox.Inbox
 }
 
@@ -46,7 +48,7 @@ type opener func(context.Context, *config.Config, *config.Partner) (fsx.FS, erro
 // newSetup opens what a config names. What the former setup has open stays open: the
 // folder of a partner that is where it was, and the connections to one that says the same.
 func (w *world) newSetup(ctx context.Context, cfg *config.Config, former *setup, open opener) *setup {
-	s := &setup{cfg: cfg}
+	s := &setup{cfg: cfg, taken: w.now()}
 	for _, p := range cfg.Partners {
 		var old *box
 		if former != nil {
@@ -117,7 +119,7 @@ func (w *world) reopened(ctx context.Context, s *setup, partner string) (*setup,
 	if b.fault != nil {
 		return nil, b.fault
 	}
-	next := &setup{cfg: s.cfg}
+	next := &setup{cfg: s.cfg, taken: s.taken}
 	for _, other := range s.boxes {
 		if other == old {
 			other = b

@@ -33,6 +33,9 @@ type worker struct {
 	mu     sync.Mutex
 	busy   map[string]bool // transfers under way, each in a slot
 	panics map[string]int
+
+	restarts  int       // of the worker or a receiver
+	restarted time.Time // the last one
 }
 
 func newWorker(a *running, b *box) *worker {
@@ -357,6 +360,10 @@ func (w *worker) transferPanicked(ctx context.Context, t ledger.Transfer, p pani
 
 // panicked is told of panics outside of any transfer.
 func (w *worker) panicked(p panicked) {
+	w.mu.Lock()
+	w.restarts++
+	w.restarted = w.a.now()
+	w.mu.Unlock()
 	w.log.Error("the worker panicked and is started again", "panic", p.Value, "stack", p.Stack)
 	if err := w.a.event(w.a.ctx, ledger.Alarm, w.partner, "panic", "the worker panicked and was started again: "+p.Value, "report it with the log"); err != nil {
 		w.log.Error("ledger", "error", err)

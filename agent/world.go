@@ -152,6 +152,12 @@ func Inspect(ctx context.Context, cfg *config.Config) (*Inspector, error) {
 // Close closes everything.
 func (i *Inspector) Close() error { return i.close() }
 
+// Load is how much of a partner is under way.
+func (i *Inspector) Load(ctx context.Context, partner string) (l ledger.Load, err error) {
+	err = i.ledger.View(ctx, func(tx *ledger.Tx) (err error) { l, err = tx.Load(partner); return err })
+	return l, err
+}
+
 // Ledger is the ledger itself.
 func (i *Inspector) Ledger() *ledger.Ledger { return i.ledger }
 

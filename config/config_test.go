@@ -28,6 +28,7 @@ listen:
   - {address: "127.0.0.1:2", behind_proxy: true, public_url: "https://us.example/as2"}
 stations:
   us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key, sign_from: 2026-11-01}]}
+health: {address: "127.0.0.1:8480"}
 partners:
   acme:
     preset: pyas2
@@ -57,7 +58,7 @@ partners:
       http_transfer_encoding: true, canonical_mic: true, unsigned_receipts: true, chunked: true, expect_continue: true}
     naming: {documents: ["{key}.d"], attachments: ["{key}.a"], document_regexp: "(?P<key>d)", attachment_regexp: "(?P<key>a)", ignore: ["*.x"],
       complete: marker, quiet: 1s, marker: "{key}.m", allow_empty: true, fold_case: true, resend: send, late_window: 7d}
-    outbox: {bundle: never, poll: 2s, rescan: "@hourly", window: "* 6 * * *", waiting_alarm: 3s}
+    outbox: {bundle: never, poll: 2s, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s}
     inbox: {unpack: never, broken_zip: reject, on_conflict: reject, layout: batch}
     retry: {attempts: 3, first: 1s, max: 2s, factor: 3, jitter: 0.2, give_up_after: 1h}
     timeouts: {connect: 1s, stall: 2s, answer: 3s}
@@ -120,7 +121,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	if !first.Sign || !first.Encrypt || second.Sign || !second.Encrypt || second.Until.Unix() != 1798761600 || second.EncryptFrom.UTC().Format(time.DateTime) != "2025-12-31 23:00:00" {
 		t.Errorf("certificates: %+v, %+v", first, second)
 	}
-	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second {
+	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second || p.Outbox.ReadyAlarm != 4*time.Second || c.Health.Address != "127.0.0.1:8480" {
 		t.Errorf("outbox: %+v", p.Outbox)
 	}
 	if c.Reserve != 2<<30 || p.LateWindow != 7*24*time.Hour || p.EvidenceUpTo != 1<<20 || !strings.HasSuffix(p.Folder, "elsewhere") || !p.AllowHTTP || p.Preset != "pyas2" || p.Version != "1.1" {

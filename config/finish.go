@@ -26,6 +26,7 @@ func (f *finisher) finish() {
 	for i := range c.Listen {
 		f.listener(i)
 	}
+	f.health()
 	for _, s := range c.Stations {
 		f.station(s)
 	}
@@ -126,6 +127,26 @@ func (f *finisher) listener(i int) {
 	}
 	if l.BehindProxy && len(l.AuthorityFiles) > 0 {
 		f.report(path+".client_authorities", "have the proxy ask for them", "no client certificate is seen behind a proxy that ends TLS")
+	}
+}
+
+func (f *finisher) health() {
+	address := f.config.Health.Address
+	if address == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(address)
+	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
+		f.report("health.address", "write for example 127.0.0.1:8480", "%q is no address to listen on", address)
+		return
+	}
+	for i, l := range f.config.Listen {
+		if l.Address == address && port != "0" {
+			f.report("health.address", "", "%s is listened on already, by listen[%d] on line %d", address, i, f.line(fmt.Sprintf("listen[%d].address", i)))
+		}
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		f.warn("health.address", "listen on 127.0.0.1, or let only those reach it who may know", "whoever reaches %s can read the names of partners and what is wrong with them", address)
 	}
 }
 

@@ -19,7 +19,7 @@ func defaultPartner() *Partner {
 			Digests:      []cms.Digest{cms.SHA224, cms.SHA256, cms.SHA384, cms.SHA512},
 			ReceiptRetry: ReceiptRetry{Attempts: 20, First: 30 * time.Second, Max: time.Hour, GiveUpAfter: 3 * 24 * time.Hour}},
 		Naming: naming.DefaultConfig(), LateWindow: 24 * time.Hour,
-		Outbox:       Outbox{Bundle: "always", Poll: 30 * time.Second, WaitingAlarm: time.Hour, Order: "free", SameContent: "off", SameDays: 30 * 24 * time.Hour},
+		Outbox:       Outbox{Bundle: "always", Poll: 30 * time.Second, ReadyAlarm: 15 * time.Minute, WaitingAlarm: time.Hour, Order: "free", SameContent: "off", SameDays: 30 * 24 * time.Hour},
 		Inbox:        Inbox{Unpack: "auto", BrokenZip: "keep", OnConflict: "rename", Layout: "files"},
 		Retry:        Retry{Attempts: 10, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 24 * time.Hour},
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},
@@ -42,6 +42,9 @@ func rootKeys() []key[Config] {
 				mapping(d, &l, item, at, listenKeys())
 				c.Listen = append(c.Listen, l)
 			})
+		}},
+		{"health", "mapping", "", "Where others can ask how the agent is.", func(d *decoder, c *Config, n *yaml.Node, path string) {
+			mapping(d, &c.Health, n, path, healthKeys())
 		}},
 		{"stations", "names", "required", "Our own AS2 identities; separate ones for test and production are normal.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			named(d, n, path, func(name string, value *yaml.Node, at string) {
@@ -99,4 +102,10 @@ func keyPairKeys() []key[KeyPair] {
 // stationKeyKeys are those of a key pair that signs.
 func stationKeyKeys() []key[KeyPair] {
 	return append(keyPairKeys(), key[KeyPair]{"sign_from", "moment", "from the beginning", "From when on it signs.", setString(func(k *KeyPair) *string { return &k.signFrom })})
+}
+
+func healthKeys() []key[Health] {
+	return []key[Health]{
+		{"address", "host:port", "none", "Where /healthz and /readyz answer, over plain HTTP. They name partners and what is wrong with them: listen on 127.0.0.1, or where only those can reach it who may know.", setString(func(h *Health) *string { return &h.Address })},
+	}
 }

@@ -138,6 +138,7 @@ type Outbox struct {
 	Rescan       schedule.Schedule
 	Window       schedule.Window // of sending
 	Pickup       schedule.Pickup // of claiming
+	ReadyAlarm   time.Duration
 	WaitingAlarm time.Duration
 	Order        string        // free, strict
 	SameContent  string        // off, warn, hold

@@ -123,6 +123,7 @@ func outboxKeys() []key[Outbox] {
 		{"rescan", "list of schedules", "none", "Further moments to look at the outbox.", setStrings(func(o *Outbox) *[]string { return &o.rescan })},
 		{"pickup", "list of schedules or windows", "always", "When files are taken out of the outbox, such as every 15 minutes, or Mon-Fri 6-22. A moment lasts a minute, and one that was missed, because no agent ran, is made up for at once. Until then as2drop ls says for when a file waits.", setStrings(func(o *Outbox) *[]string { return &o.pickup })},
 		{"window", "list of windows", "always", "When messages are posted, such as Mon-Fri 6-22. One that is being posted when the window closes is finished. Receipts that we owe do not wait for it.", setStrings(func(o *Outbox) *[]string { return &o.window })},
+		{"ready_alarm", "duration", "15m", "After this time a complete batch that is still in the outbox raises an alarm: there are more than can be sent, or something is stuck.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.ReadyAlarm })},
 		{"waiting_alarm", "duration", "1h", "After this time a file that waits for something raises an alarm.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.WaitingAlarm })},
 	}
 }

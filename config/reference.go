@@ -18,6 +18,7 @@ func tables() []table {
 	return []table{
 		describe("", "", rootKeys()),
 		describe("listen[]", "Each item of listen.", listenKeys()),
+		describe("health", "", healthKeys()),
 		describe("stations.NAME", "", stationKeys()),
 		describe("stations.NAME.keys[]", "Each item of keys.", stationKeyKeys()),
 		describe("partners.NAME", "", partnerKeys()),

@@ -21,6 +21,7 @@ type Config struct {
 	Reserve    int64 // bytes to keep free on each volume
 	CreateKeys bool
 	Listen     []Listener
+	Health     Health
 	Stations   []*Station // in the order of the file
 	Partners   []*Partner // in the order of the file
 
@@ -46,6 +47,11 @@ type Listener struct {
 	BehindProxy     bool
 	AuthorityFiles  []string
 	Authorities     []*x509.Certificate // of client certificates
+}
+
+// Health is where others can ask how the agent is.
+type Health struct {
+	Address string // empty = nowhere
 }
 
 // Error is one mistake in the file.

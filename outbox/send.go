@@ -205,7 +205,7 @@ func (o *Outbox) notes(t *ledger.Transfer, e event) (more []func(*ledger.Tx) err
 
 // effects are what an attempt means beyond its transfer.
 func (o *Outbox) effects(t *ledger.Transfer, a ledger.Attempt, e event) []func(*ledger.Tx) error {
-	more := o.notes(t, e)
+	more := append(o.notes(t, e), o.trouble(e))
 	switch {
 	case e.kind == paused:
 		more = append(more, o.pause(e))
@@ -248,6 +248,30 @@ func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attemp
 		more = append(more, o.event(t, ledger.Warning, "attempt-failed", d.next, "%s: attempt %d of %d: %s; next try %s", t.Document, t.Attempts, o.p.Policy.Attempts, d.reason, d.due.UTC().Format(time.DateTime+" UTC")))
 	}
 	return o.save(ctx, t, more...)
+}
+
+// trouble keeps since when messages to the partner fail. Whatever answer is a verdict, or
+// the promise of one, ends it.
+func (o *Outbox) trouble(e event) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) error {
+		now := o.Now().UTC()
+		switch e.kind {
+		case failed, paused:
+			return tx.AddTrouble(o.p.Name, e.reason, e.hint, now)
+		case settled, waits:
+		default:
+			return nil
+		}
+		was, err := tx.EndTrouble(o.p.Name)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		if err == nil && was.Count > 1 {
+			err = tx.AddEvent(ledger.Event{At: now, Level: ledger.Info, Partner: o.p.Name, Code: "partner-answers",
+				Text: fmt.Sprintf("%s takes messages again; %d attempts in a row failed since %s", o.p.Name, was.Count, was.Since.Format(time.DateTime+" UTC"))})
+		}
+		return err
+	}
 }
 
 func (o *Outbox) pause(e event) func(*ledger.Tx) error {

@@ -3,7 +3,7 @@
 // send is unpacked into their inboxes.
 //
 // Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong;
-// 3 check found something, or inspect or verify did not find what was hoped for.
+// 3 check found something, status has an alarm, or inspect or verify did not find what was hoped for.
 package main
 
 import (
@@ -33,6 +33,7 @@ type cli struct {
 	Init    initCmd    `cmd:"" help:"Write a commented config, keys and folders for a new set-up."`
 	Demo    demoCmd    `cmd:"" help:"Show the whole job between two agents on this machine."`
 	Check   checkCmd   `cmd:"" help:"Check the config, and the ledger against the folders."`
+	Status  statusCmd  `cmd:"" help:"Say how the running agent is, and what is wrong."`
 	Ls      lsCmd      `cmd:"" help:"List what waits, and for what."`
 	Show    showCmd    `cmd:"" help:"Tell the whole story of a transfer or received message."`
 	Retry   retryCmd   `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
@@ -98,7 +99,7 @@ func run(args []string, g *globals) int {
 	code := -1
 	parser, err := kong.New(&c, kong.Name("as2drop"), kong.Description(
 		"An AS2 agent that watches folders. Drop a document with its attachments into a partner's outbox; it is sent, and filed under sent or failed by the partner's receipt.\n\n"+
-			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something, or what inspect or verify looked at would be refused or proves nothing."),
+			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something, status has an alarm, or what inspect or verify looked at would be refused or proves nothing."),
 		kong.Writers(g.out, g.err), kong.Exit(func(c int) { code = c }), kong.Bind(g), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		panic(err) // the structs above are wrong

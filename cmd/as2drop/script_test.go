@@ -107,6 +107,13 @@ func params(keys, dir string, env ...string) testscript.Params {
 			// post STATUS URL FILE posts header and body as they stand in the file, once
 			// somebody listens.
 			"post": post,
+			// awaitexec TEXT PROGRAM ARGUMENT... runs a program until it prints a text.
+			"awaitexec": func(ts *testscript.TestScript, _ bool, args []string) {
+				eventually(ts, args[0], func() bool {
+					_ = ts.Exec(args[1], args[2:]...) // what it prints counts, not how it ends
+					return strings.Contains(ts.ReadFile("stdout"), args[0])
+				})
+			},
 			// holds TEXT PATTERN says that each matching file holds the text, and that there is one.
 			"holds": func(ts *testscript.TestScript, neg bool, args []string) {
 				found, err := filepath.Glob(ts.MkAbs(args[1]))

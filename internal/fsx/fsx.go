@@ -362,6 +362,9 @@ func SyncFile(fsys FS, name string) error {
 	return errors.Join(err, f.Close())
 }
 
+// Free is the number of bytes that we may still write on the volume of a folder.
+func Free(dir string) (uint64, error) { return free(dir) }
+
 // Exists reports whether anything has the name.
 func Exists(fsys FS, name string) (bool, error) {
 	_, err := fsys.Lstat(name)

@@ -1,0 +1,330 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// health looks after the agent itself, and says how it is.
+type health struct {
+	a       *running
+	started time.Time
+	latest  atomic.Pointer[Status]
+	probes  map[string]*probe
+	raised  map[string]Problem // alarms that are on record and not over
+
+	mu      sync.Mutex
+	asked   time.Time // since when the ledger is awaited; zero = it is not
+	refusal string    // why the ledger took nothing last
+}
+
+func newHealth(a *running) *health {
+	return &health{a: a, started: a.now(), probes: map[string]*probe{}, raised: map[string]Problem{}}
+}
+
+// healthEvery is how often the agent looks how it is; with more than 250 partners less
+// often, up to healthMost.
+const (
+	healthEvery = 15 * time.Second
+	healthPer   = 60 * time.Millisecond // partner
+	healthMost  = time.Minute
+)
+
+func (h *health) run(ctx context.Context) {
+	tick := time.NewTicker(healthAsked)
+	defer tick.Stop()
+	for {
+		h.look(ctx)
+		next := time.Now().Add(min(max(healthEvery, time.Duration(len(h.a.setup().boxes))*healthPer), healthMost))
+		for time.Now().Before(next) && !h.isAsked() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// healthAsked is how often the agent looks whether somebody wants a fresh status.
+const healthAsked = time.Second
+
+// askFile in the data folder asks for a fresh status. It is a file, so that asking leaves
+// no trace in the ledger.
+const askFile = "agent.ask"
+
+func (h *health) isAsked() bool { return os.Remove(filepath.Join(h.a.dataDir, askFile)) == nil }
+
+// AskStatus asks the running agent for a fresh status and waits for it, up to a limit. It
+// returns the newest one there is.
+func AskStatus(dataDir string, limit time.Duration) (Status, error) {
+	asked := time.Now()
+	if err := os.WriteFile(filepath.Join(dataDir, askFile), nil, 0o600); err != nil {
+		return ReadStatus(dataDir) // whoever may only read sees the last one
+	}
+	tick := time.NewTicker(healthAsked / 20)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for {
+		if s, err := ReadStatus(dataDir); err == nil && s.At.After(asked) {
+			return s, nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return ReadStatus(dataDir)
+		}
+	}
+}
+
+// look takes a status, and makes alarms of what is new in it. It waits for nobody: what
+// does not answer shows in the next one.
+func (h *health) look(ctx context.Context) {
+	setup := h.a.setup()
+	h.askLedger(ctx)
+	for _, b := range setup.boxes {
+		h.askFolder(ctx, b)
+	}
+	s := h.status(ctx, setup)
+	s.conclude(setup.cfg)
+	h.latest.Store(s)
+	if err := errors.Join(h.write(s), h.tell(ctx, s)); err != nil && ctx.Err() == nil {
+		h.a.log.Error("the status could not be kept", "error", err)
+	}
+}
+
+// patience is how long a look waits for answers.
+const patience = time.Second
+
+// askLedger finds out whether the ledger takes anything.
+func (h *health) askLedger(ctx context.Context) {
+	h.mu.Lock()
+	busy := !h.asked.IsZero()
+	if !busy {
+		h.asked = h.a.now()
+	}
+	h.mu.Unlock()
+	if busy {
+		return
+	}
+	h.within(func() {
+		err := h.a.ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.Tell("health", strconv.FormatInt(h.a.now().Unix(), 10)) })
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.asked, h.refusal = time.Time{}, ""
+		if err != nil && ctx.Err() == nil {
+			h.refusal = err.Error()
+		}
+	})
+}
+
+func (h *health) askFolder(ctx context.Context, b *box) {
+	p := h.probes[b.partner.Name]
+	if p == nil {
+		p = &probe{}
+		h.probes[b.partner.Name] = p
+	}
+	h.within(func() { p.ask(ctx, b, h.a.now()) })
+}
+
+// within does something and waits for it, but not for ever.
+func (h *health) within(f func()) {
+	done := make(chan struct{})
+	h.a.group.Go(func() { defer close(done); f() })
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}
+
+// status puts together what is known.
+func (h *health) status(ctx context.Context, setup *setup) *Status {
+	a := h.a
+	s := &Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC()}
+	if refused := a.refusal.Load(); refused != nil {
+		s.Refused = *refused
+	}
+	a.changing.Lock()
+	for _, l := range a.listeners {
+		s.Listening = append(s.Listening, l.address)
+	}
+	a.changing.Unlock()
+	h.mu.Lock()
+	s.Ledger = h.refusal
+	if !h.asked.IsZero() {
+		s.Ledger = "it has not answered since " + h.asked.UTC().Format(time.DateTime+" UTC")
+	}
+	h.mu.Unlock()
+	var err error
+	if s.Free, err = fsx.Free(setup.cfg.DataDir); err != nil && s.Ledger == "" {
+		s.Ledger = err.Error()
+	}
+	for _, b := range setup.boxes {
+		s.Partners = append(s.Partners, h.partner(ctx, b))
+	}
+	return s
+}
+
+func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
+	name := b.partner.Name
+	folder, hangs := h.probes[name].status()
+	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs}
+	if t := h.a.tenant(name); t != nil {
+		t.worker.mu.Lock()
+		s.Restarts, s.Restarted = t.worker.restarts, t.worker.restarted
+		t.worker.mu.Unlock()
+	}
+	// Without an answer of the ledger the status says that, and nothing of transfers.
+	_ = h.a.ledger.View(ctx, func(tx *ledger.Tx) error {
+		load, err := tx.Load(name)
+		if err != nil {
+			return err
+		}
+		s.Open, s.Held, s.Oldest, s.LastFiled, s.LastReceived = load.Open, load.Held, load.Oldest, load.LastFiled, load.LastReceived
+		if t, err := tx.Trouble(name); err == nil {
+			s.Trouble = &t
+		}
+		if p, err := tx.Pause(name); err == nil {
+			s.Pause = &p
+		}
+		return nil
+	})
+	return s
+}
+
+// statusFile is where the status stands in the data folder.
+const statusFile = "agent.json"
+
+func (h *health) write(s *Status) (err error) {
+	text, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	dir, err := fsx.OpenRoot(h.a.dataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return fsx.Rewrite(dir, statusFile, 0o640, append(text, '\n'))
+}
+
+// ReadStatus reads the status that a running agent wrote last.
+func ReadStatus(dataDir string) (s Status, err error) {
+	dir, err := fsx.OpenRoot(dataDir)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	text, err := fsx.ReadFile(dir, statusFile, 256<<20)
+	if err != nil {
+		return s, err
+	}
+	if err = json.Unmarshal(text, &s); err != nil {
+		return Status{}, fmt.Errorf("%s: %w", statusFile, err)
+	}
+	return s, nil
+}
+
+// When a certificate that expires is told: in days before, the first time and then again.
+const (
+	expiryFirst = 30 * 24 * time.Hour
+	expiryAlarm = 8 // from one week on it is an alarm
+)
+
+var expirySteps = []int{30, 14, 7, 1, 0}
+
+// tell records what is new: alarms when they begin and when they are over, and expiring
+// certificates at each step.
+func (h *health) tell(ctx context.Context, s *Status) error {
+	var events []ledger.Event
+	now := map[string]Problem{}
+	for _, p := range s.Problems {
+		// What has an event of its own where it is found out is not told twice.
+		if p.Level != ledger.Alarm || p.Code == codeExpiry || p.Code == codePaused || p.Code == codeFolder || p.Code == codeRestart || p.Code == codeConfig {
+			continue
+		}
+		key := p.Partner + " " + p.Code
+		now[key] = p
+		if _, known := h.raised[key]; !known {
+			h.a.log.Error("health", "partner", p.Partner, "problem", p.Text, "hint", p.Hint)
+			events = append(events, ledger.Event{At: s.At, Level: ledger.Alarm, Partner: p.Partner, Code: p.Code, Text: p.Text, Hint: p.Hint})
+		}
+	}
+	for key, p := range h.raised {
+		if _, still := now[key]; !still {
+			h.a.log.Info("health", "partner", p.Partner, "over", p.Text)
+			events = append(events, ledger.Event{At: s.At, Level: ledger.Info, Partner: p.Partner, Code: p.Code + "-over", Text: "over: " + p.Text})
+		}
+	}
+	if s.Ledger != "" {
+		return nil // it is told when the ledger answers
+	}
+	err := h.a.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		var err error
+		for _, e := range events {
+			err = errors.Join(err, tx.AddEvent(e))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	h.raised = now
+	return h.tellExpiries(ctx, s.At)
+}
+
+// tellExpiries tells of each certificate once per step, also across restarts.
+func (h *health) tellExpiries(ctx context.Context, at time.Time) error {
+	for _, e := range h.a.setup().cfg.Expiring(at, expiryFirst) {
+		step := expiryStep(e, at)
+		told := ""
+		err := h.a.ledger.View(ctx, func(tx *ledger.Tx) (err error) { told, err = tx.Told("expiry " + e.ID()); return err })
+		if err != nil {
+			return err
+		}
+		if told == strconv.Itoa(step) {
+			continue
+		}
+		level, text := ledger.Warning, fmt.Sprintf("%s expires in %d days, on %s, and none follows", e, e.Days(at), e.At.UTC().Format(time.DateOnly))
+		if step <= 7 {
+			level = ledger.Alarm
+		}
+		if at.After(e.At) {
+			text = fmt.Sprintf("%s expired on %s", e, e.At.UTC().Format(time.DateOnly))
+		}
+		h.a.log.Warn("certificate", "partner", e.Partner, "text", text, "hint", e.Hint)
+		err = h.a.ledger.Update(ctx, func(tx *ledger.Tx) error {
+			return errors.Join(tx.Tell("expiry "+e.ID(), strconv.Itoa(step)),
+				tx.AddEvent(ledger.Event{At: at, Level: level, Partner: e.Partner, Code: codeExpiry, Text: text, Hint: e.Hint}))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expiryStep is the last step that a certificate has passed: 30, 14, 7, 1 or 0 days.
+func expiryStep(e config.Expiry, at time.Time) int {
+	step := expirySteps[0]
+	for _, days := range expirySteps {
+		if e.At.Sub(at) <= time.Duration(days)*24*time.Hour {
+			step = days
+		}
+	}
+	return step
+}

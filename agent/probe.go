@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// probe looks at one partner's folder for the status. A folder that hangs keeps its own
+// probe alone: the last answer stands, and since when there is no newer one.
+type probe struct {
+	mu     sync.Mutex
+	asked  time.Time // since when an answer is awaited; zero = none is
+	answer folderStatus
+
+	ready map[string]time.Time // keys of complete batches, and since when they are seen; of the asker alone
+	thin  int                  // how many looks at a large outbox are left out
+}
+
+// folderStatus is what a probe saw.
+type folderStatus struct {
+	fault  string
+	free   uint64
+	files  int
+	ready  int
+	oldest time.Time // since when the oldest complete batch is seen
+}
+
+// A look at an outbox reads every name in it. Of a large one every so manieth is enough.
+const (
+	probeLarge = 1000 // files
+	probeEvery = 20   // looks
+)
+
+// status is what is known, and since when no answer has come; zero = it has.
+func (p *probe) status() (folderStatus, time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answer, p.asked
+}
+
+// ask looks again, unless the last look is not over.
+func (p *probe) ask(ctx context.Context, b *box, now time.Time) {
+	p.mu.Lock()
+	busy := !p.asked.IsZero()
+	if !busy {
+		p.asked = now
+	}
+	answer := p.answer
+	p.mu.Unlock()
+	if busy {
+		return
+	}
+	p.look(ctx, b, now, &answer)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer, p.asked = answer, time.Time{}
+}
+
+func (p *probe) look(ctx context.Context, b *box, now time.Time, s *folderStatus) {
+	s.fault = ""
+	if err := b.ready(); err != nil {
+		s.fault = err.Error()
+		return
+	}
+	var err error
+	if s.free, err = b.folder.Free(); err == nil {
+		s.files, err = count(filepath.Join(b.partner.Folder, "outbox"))
+	}
+	if err != nil {
+		s.fault = err.Error()
+		return
+	}
+	if p.thin--; p.thin > 0 && s.files > probeLarge {
+		return
+	}
+	p.thin = probeEvery
+	s.ready, s.oldest = 0, time.Time{}
+	if s.files == 0 {
+		p.ready = nil
+		return
+	}
+	batches, _, err := b.outbox.Look(ctx)
+	if err != nil {
+		s.fault = err.Error()
+		return
+	}
+	seen := make(map[string]time.Time, len(batches))
+	for _, batch := range batches {
+		since, ok := p.ready[batch.Key]
+		if !ok {
+			since = now
+		}
+		seen[batch.Key] = since
+		if s.oldest.IsZero() || since.Before(s.oldest) {
+			s.oldest = since
+		}
+	}
+	p.ready, s.ready = seen, len(seen)
+}
+
+// count is how many entries a folder has.
+func count(dir string) (int, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	names, err := f.Readdirnames(-1)
+	return len(names), err
+}
