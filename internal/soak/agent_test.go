@@ -169,8 +169,10 @@ func (a *agent) suffer(faults context.Context) {
 			a.signal(syscall.SIGSTOP)
 			pause(faults, a.about(1500*time.Millisecond))
 			a.signal(syscall.SIGCONT)
-		case n < 94:
+		case n < 93:
 			a.second()
+		case n < 96:
+			a.change()
 		default:
 			a.look()
 		}
@@ -224,6 +226,17 @@ func (a *agent) second() {
 		default:
 			a.book.object("a second agent on the folder of %s: %v: %s", a.site.side, err, out)
 		}
+	}
+}
+
+// change gives the running agent another config.
+func (a *agent) change() {
+	a.counts.add("configs changed while it runs")
+	if err := a.site.write(links(), a.n(12)); err != nil {
+		a.book.object("config of %s: %v", a.site.side, err)
+	}
+	if a.percent(50) { // otherwise it finds out itself
+		a.signal(syscall.SIGHUP)
 	}
 }
 

@@ -53,13 +53,13 @@ func impatient() yamlMap {
 // links are all partnerships of a soak.
 func links() []*link {
 	async := func(wait string) yamlMap {
-		return yamlMap{"receipt_delivery": "async", "receipt_wait": wait, "parallel": 4}
+		return yamlMap{"receipt_delivery": "async", "receipt_wait": wait}
 	}
 	return []*link{
-		{name: "sync", proven: true, quiet: 300 * time.Millisecond, read: byBatch, config: yamlMap{"send": yamlMap{"parallel": 4}}},
+		{name: "sync", proven: true, quiet: 300 * time.Millisecond, read: byBatch},
 		{name: "async", proven: true, quiet: 300 * time.Millisecond, read: byBatch, config: yamlMap{"send": async("4s")}},
 		{name: "signed", proven: true, read: greedily, config: yamlMap{
-			"send": yamlMap{"encrypt": "none", "compress": "before-sign", "parallel": 4}, "receive": yamlMap{"require": []string{"signed"}}}},
+			"send": yamlMap{"encrypt": "none", "compress": "before-sign"}, "receive": yamlMap{"require": []string{"signed"}}}},
 		{name: "noreceipt", quiet: 300 * time.Millisecond, read: byBatch, noReceipt: true, piped: true, config: yamlMap{"send": yamlMap{"receipt": "none"}}},
 		{name: "single", quiet: 200 * time.Millisecond, read: never, alone: true, config: yamlMap{
 			"send": yamlMap{"encrypt": "aes-256-gcm", "key_transport": "oaep-sha-256", "receipt": "unsigned"}, "outbox": yamlMap{"bundle": "never"}}},
@@ -67,7 +67,7 @@ func links() []*link {
 		{name: "asyncpipe", quiet: 300 * time.Millisecond, read: never, piped: true, config: yamlMap{"send": async("5s"), "evidence_up_to": "64KiB"}},
 		{name: "marker", proven: true, read: byBatch, marker: true, config: yamlMap{"naming": yamlMap{"complete": "marker"}}},
 		{name: "small", read: byBatch, small: true, config: yamlMap{"evidence_up_to": "1KiB", "outbox": yamlMap{"bundle": "with-attachments"}}},
-		{name: "hasty", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": yamlMap{"parallel": 4}}},
+		{name: "hasty", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient()}},
 		{name: "hastyasync", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": async("2s")}},
 	}
 }
@@ -93,14 +93,18 @@ func (s *site) folder(link string) string {
 	return filepath.Join(s.dir, "data", "partners", link)
 }
 
-// write writes config.yaml.
-func (s *site) write(all []*link) error {
+// write writes config.yaml, in one of several variants that differ in what may change while
+// the agent runs.
+func (s *site) write(all []*link, variant int) error {
 	key := func(name string) string { return "../keys/" + name }
 	us, them := string(s.side), string(s.side.other())
 	stations, partners := yamlMap{}, yamlMap{}
 	for _, l := range all {
 		stations[l.name] = yamlMap{"as2_id": strings.ToUpper(us + "-" + l.name), "keys": []yamlMap{{"certificate": key(us + ".pem"), "key": key(us + ".key")}}}
-		partners[l.name] = s.partner(l, them)
+		p := s.partner(l, them)
+		p["send"].(yamlMap)["parallel"] = 2 + variant%4
+		p["retry"].(yamlMap)["jitter"] = 0.1 * float64(variant%3)
+		partners[l.name] = p
 	}
 	body, err := yaml.Marshal(yamlMap{
 		"data_dir": "data",
@@ -112,7 +116,11 @@ func (s *site) write(all []*link) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(s.config(), body, 0o644)
+	part := s.config() + ".part"
+	if err := os.WriteFile(part, body, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(part, s.config())
 }
 
 func (s *site) partner(l *link, them string) yamlMap {
@@ -143,6 +151,7 @@ func (s *site) partner(l *link, them string) yamlMap {
 	receive := section("receive")
 	receive["receipt_hosts"] = []string{"127.0.0.1"}
 	receive["receipt_retry"] = yamlMap{"attempts": 1000, "first": "1s", "max": "2s", "give_up_after": "7d"}
+	section("retry")
 	if send := section("send"); send["receipt_delivery"] == "async" {
 		send["receipt_url"] = "https://" + s.own[l.piped] + "/as2"
 	}

@@ -168,7 +168,7 @@ func (s *soak) run() (scene, error) {
 	defer peace()
 	s.openPassages(faults)
 	for _, of := range sides {
-		s.must(s.sites[of].write(s.links))
+		s.must(s.sites[of].write(s.links, 0))
 	}
 	s.must(s.own())
 
@@ -245,24 +245,49 @@ func (s *soak) failpoints() (names []string) {
 	return names
 }
 
-// operate is an operator who has what failed sent again.
+// operate is an operator who has what failed sent again, and who holds a partner for a
+// while now and then.
 func (s *soak) operate(faults context.Context, a *agent) {
 	c := newChance(s.seed, "operator of "+string(a.site.side))
 	for pause(faults, c.about(4*time.Second)) {
+		if c.percent(25) {
+			name := s.links[c.n(len(s.links))].name
+			s.counts.add("partners held and released")
+			_, _ = a.run("hold", name, "--reason", "soak") // release ends it whether it came about or not
+			pause(faults, c.about(2*time.Second))
+			s.release(a, name)
+			continue
+		}
 		for _, l := range s.links {
-			if !l.hasty {
-				continue
+			if l.hasty {
+				s.retryOne(a, l, c)
 			}
-			entries, err := os.ReadDir(filepath.Join(a.site.folder(l.name), inFailed))
-			if err != nil || len(entries) == 0 {
-				continue
-			}
-			name := entries[c.n(len(entries))].Name()
-			id := name[strings.LastIndexByte(name, '.')+1:]
-			s.counts.add("retries by the operator")
-			_, _ = a.run("retry", id) // no agent may be there to grant it
 		}
 	}
+}
+
+// retryOne has one of the transfers in failed sent again.
+func (s *soak) retryOne(a *agent, l *link, c *chance) {
+	entries, err := os.ReadDir(filepath.Join(a.site.folder(l.name), inFailed))
+	if err != nil || len(entries) == 0 {
+		return
+	}
+	name := entries[c.n(len(entries))].Name()
+	s.counts.add("retries by the operator")
+	_, _ = a.run("retry", name[strings.LastIndexByte(name, '.')+1:]) // it may be settled by now
+}
+
+// release ends a hold. An agent that is dead, or a folder that is away, can keep it from
+// being granted: an operator would ask again, and so do we.
+func (s *soak) release(a *agent, name string) {
+	out := ""
+	for range 60 {
+		if out, _ = a.run("release", name); strings.Contains(out, "goes on") {
+			return
+		}
+		pause(context.Background(), 500*time.Millisecond)
+	}
+	s.book.object("%s on %s cannot be released: %s", name, a.site.side, out)
 }
 
 // restWithin is how long both may take to come to rest after the last fault.
