@@ -291,11 +291,11 @@ func (s *soak) release(a *agent, name string) {
 }
 
 // restWithin is how long both may take to come to rest after the last fault.
-const restWithin = 4 * time.Minute
+func restWithin() time.Duration { return max(5*time.Minute, *duration/2) }
 
 // awaitRest waits until nothing is on its way any more, on both sides and twice in a row.
 func (s *soak) awaitRest() {
-	ctx, cancel := context.WithTimeout(context.Background(), restWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), restWithin())
 	defer cancel()
 	open := ""
 	for calm := 0; calm < 3; {
@@ -316,7 +316,7 @@ func (s *soak) awaitRest() {
 			calm = 0
 		}
 		if !pause(ctx, 700*time.Millisecond) {
-			s.book.object("they have not come to rest within %v of the last fault:\n%s", restWithin, open)
+			s.book.object("they have not come to rest within %v of the last fault:\n%s", restWithin(), open)
 			return
 		}
 	}
