@@ -155,7 +155,7 @@ func (in *Inbox) conclude(ctx context.Context, p *Partner, m ledger.OwedMDN, a l
 			current = p.ReceiptRetry.after(current, result, now)
 		}
 		m = current
-		return errors.Join(tx.SaveOwedMDN(&current), tx.CloseAttempt(a), tx.AddEvent(in.postingEvent(current, a, result)))
+		return errors.Join(evidenceAgain(tx, p, m.Received), tx.SaveOwedMDN(&current), tx.CloseAttempt(a), tx.AddEvent(in.postingEvent(current, a, result)))
 	})
 	if err == nil && result.delivered {
 		in.Log.Info("receipt posted", "partner", p.Name, "id", m.Received, "url", m.URL, "attempt", a.N)

@@ -190,46 +190,44 @@ func (tx *Tx) DeleteAttempts(of string) (int64, error) {
 	return tx.delete("attempts", `DELETE FROM attempts WHERE transfer=? AND outcome NOT IN ('open', 'waiting')`, of)
 }
 
-// Deleted says what a deletion of rows took.
-type Deleted struct {
-	Rows   int64
-	Bytes  int64
-	Oldest time.Time // zero = unknown
+// OldEvent is an event that retention may delete.
+type OldEvent struct {
+	ID    int64
+	At    time.Time
+	Bytes int64
 }
 
-// DeleteEvents deletes events of a partner ("" = the agent itself) before a moment, those
-// of transfers that are under way not among them. It looks at limit events after one of
-// them and returns the last it looked at, 0 when there are no more.
-func (tx *Tx) DeleteEvents(partner string, before time.Time, after int64, limit int) (d Deleted, last int64, err error) {
+// OldEvents are events of a partner ("" = the agent itself) before a moment, those of
+// transfers that are under way not among them. It looks at limit events after one of them
+// and returns the last it looked at, 0 when there are no more.
+func (tx *Tx) OldEvents(partner string, before time.Time, after int64, limit int) (old []OldEvent, last int64, err error) {
 	events, err := all[struct {
 		Event
-		Size int64 `json:"size"`
-		Busy int   `json:"busy"`
-	}](tx, `SELECT json_set(body, '$.id', id, '$.size', length(body), '$.busy', EXISTS (SELECT 1 FROM transfers WHERE transfers.id=events.subject AND open=1))
+		Bytes int64 `json:"bytes"`
+		Busy  int   `json:"busy"`
+	}](tx, `SELECT json_set(body, '$.id', id, '$.bytes', length(body), '$.busy', EXISTS (SELECT 1 FROM transfers WHERE transfers.id=events.subject AND open=1))
 		FROM events WHERE partner=? AND id>? ORDER BY id LIMIT ?`, partner, after, limit)
 	if err != nil {
-		return d, 0, err
+		return nil, 0, err
 	}
 	for _, e := range events {
 		if !e.At.Before(before) {
-			return d, 0, nil // they are in the order of time
+			return old, 0, nil // they are in the order of time
 		}
-		last = e.ID
-		if e.Busy != 0 {
-			continue
-		}
-		if _, err := tx.delete("events", `DELETE FROM events WHERE id=?`, e.ID); err != nil {
-			return d, 0, err
-		}
-		d.Rows, d.Bytes = d.Rows+1, d.Bytes+e.Size
-		if d.Oldest.IsZero() {
-			d.Oldest = e.At
+		if last = e.ID; e.Busy == 0 {
+			old = append(old, OldEvent{e.ID, e.At, e.Bytes})
 		}
 	}
 	if len(events) < limit {
 		last = 0
 	}
-	return d, last, nil
+	return old, last, nil
+}
+
+// DeleteEvent deletes one event.
+func (tx *Tx) DeleteEvent(id int64) error {
+	_, err := tx.delete("events", `DELETE FROM events WHERE id=?`, id)
+	return err
 }
 
 // DeleteStored deletes messages of a partner that came before a moment and were opened

@@ -144,8 +144,11 @@ func TestOldRowsAreDeleted(t *testing.T) {
 		rows, last := 0, int64(0)
 		for first := true; first || last != 0; first = false {
 			update(t, l, func(tx *Tx) error {
-				d, next, err := tx.DeleteEvents("acme", day(c.days), last, c.limit)
-				rows, last = rows+int(d.Rows), next
+				old, next, err := tx.OldEvents("acme", day(c.days), last, c.limit)
+				rows, last = rows+len(old), next
+				for _, e := range old {
+					err = errors.Join(err, tx.DeleteEvent(e.ID))
+				}
 				return err
 			})
 		}
@@ -374,5 +377,29 @@ func TestEarlierRowsAreKept(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTally(t *testing.T) {
+	l := open1(t)
+	tally := Tally{Partner: "acme", What: ThingSent, Rule: "sent: 90d"}
+	if !tally.Empty() {
+		t.Error("there is something to tell")
+	}
+	update(t, l, func(tx *Tx) error { return tally.Record(tx, moment) })
+	for i := range 8 {
+		tally.Add(Candidate{Since: moment.AddDate(0, 0, -i), Count: 1, Bytes: 10})
+		tally.Add(Candidate{Path: fmt.Sprint("sent/", i), Left: "why"})
+		update(t, l, func(tx *Tx) error { return tally.Record(tx, moment) })
+	}
+	var events []Event
+	if err := l.View(bg, func(tx *Tx) (err error) { events, err = tx.RecentEvents("acme", 9); return err }); err != nil || len(events) != 2 {
+		t.Fatalf("%v %v", events, err)
+	}
+	if want := "retention removed 8 folders from sent, 80 bytes, by the rule sent: 90d, the oldest of 2026-11-16"; events[1].Text != want || events[1].Level != Info {
+		t.Errorf("%s %q, want %q", events[1].Level, events[1].Text, want)
+	}
+	if want := "retention left 8 folders from sent alone that are old enough (sent: 90d): sent/0: why; sent/1: why; sent/2: why; sent/3: why; sent/4: why"; events[0].Text != want || events[0].Level != Alarm {
+		t.Errorf("%s %q, want %q", events[0].Level, events[0].Text, want)
 	}
 }

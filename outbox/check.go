@@ -69,6 +69,8 @@ func (c *checker) work() error {
 			if err := c.lostWork(dir, e.Name()); err != nil {
 				return err
 			}
+		case ledger.Removing(t.Removed) != nil:
+			c.report(dir, t.ID, "retention ("+ledger.Removing(t.Removed).Rule+") has begun to remove it", "the agent goes on with it by itself")
 		case !t.State.Open():
 			if c.copied && t.Verdict == ledger.VerdictGaveUp {
 				if err := c.givenUp(&t, dir); err != nil {
@@ -232,17 +234,26 @@ func (c *checker) filedFolder(dir string, failed bool) error {
 		c.report(dir, t.ID, fmt.Sprintf("the ledger has it in %q", t.FilePath), "")
 	case t.Verdict == ledger.VerdictNone:
 		c.report(dir, t.ID, "filed without a verdict", "")
+	case isGone(&t, ledger.ThingSent), isGone(&t, ledger.ThingFailed) && failed:
+		c.report(dir, t.ID, "retention removed this folder, and here it is again", "was a backup put back? nothing removes it any more: remove it by hand")
+		return nil
 	case t.Verdict.Sent() == failed:
 		c.report(dir, t.ID, fmt.Sprintf("filed in the wrong place: the verdict is %s", t.Verdict), "")
 	}
 	return c.filedEvidence(&t)
 }
 
+// isGone reports whether retention has removed a thing.
+func isGone(t *ledger.Transfer, what ledger.Thing) bool {
+	r := ledger.Gone(t.Removed, what)
+	return r != nil && !r.Done.IsZero()
+}
+
 // filedEvidence looks for what a filed transfer is proven with, and for the message
 // that retry needs. Transfers without a transfer.json there were filed by an earlier
 // version, which kept less.
 func (c *checker) filedEvidence(t *ledger.Transfer) error {
-	if t.State != ledger.StateFiled || len(t.Sealed) == 0 {
+	if t.State != ledger.StateFiled || len(t.Sealed) == 0 || ledger.Gone(t.Removed, ledger.ThingEvidence) != nil {
 		return nil
 	}
 	dir := c.Outbox.evidence(t)
@@ -250,7 +261,7 @@ func (c *checker) filedEvidence(t *ledger.Transfer) error {
 		ok, err := fsx.Exists(c.p.Folder, path.Join(dir, name))
 		return ok || err != nil // what cannot be looked at is reported by whoever needs it
 	}
-	if t.Verdict == ledger.VerdictGaveUp && !exists(messageFile) {
+	if t.Verdict == ledger.VerdictGaveUp && !exists(messageFile) && ledger.Gone(t.Removed, ledger.ThingMessage) == nil {
 		c.report(path.Join(dir, messageFile), t.ID, "the sealed message is missing, so it cannot be posted again under its Message-ID", "drop the files again")
 	}
 	if !exists(transferFile) {

@@ -132,6 +132,9 @@ func (o *Outbox) folderName(t *ledger.Transfer) string { return naming.Safe(t.Ke
 func (o *Outbox) reopen(ctx context.Context, t *ledger.Transfer) error {
 	dir := o.work(t)
 	err := fsx.Move(o.p.Folder, t.FilePath, dir)
+	if why := removedBy(t); errors.Is(err, fsx.ErrGone) && why != "" {
+		return o.hold(ctx, t, obstacle{fact: why, next: "ask the partner whether he has it; as2drop dismiss ID ends it"})
+	}
 	if errors.Is(err, fsx.ErrGone) {
 		return o.hold(ctx, t, obstacle{fact: "its files are not in " + t.FilePath + " any more", next: "put the folder back, then: as2drop release ID"})
 	}

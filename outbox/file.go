@@ -20,6 +20,7 @@ func (o *Outbox) settle(ctx context.Context, t *ledger.Transfer, d decision, mor
 	t.Settled, t.Due = now, now
 	endHold(t)
 	t.Behind, t.Blocks = false, false
+	t.Removed = lasting(t.Removed)
 	switch {
 	case d.verdict.Sent():
 		t.FilePath = path.Join(sentDir, now.Format(time.DateOnly), o.folderName(t))
@@ -55,6 +56,8 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 			return err
 		}
 		failpoint.Hit("before filed")
+		o.days.RLock()
+		defer o.days.RUnlock()
 		if err := fsx.MkdirAll(o.p.Folder, path.Dir(t.FilePath), dirPerm); err != nil {
 			return err
 		}
@@ -71,7 +74,9 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 		if err != nil {
 			return err
 		}
-		if len(taken) > 0 {
+		if why := removedBy(t); why != "" && len(taken) > 0 {
+			more = append(more, o.event(t, ledger.Info, "files-removed", "", "%s: %s, and %s", t.Document, t.Verdict, why))
+		} else if len(taken) > 0 {
 			more = append(more, o.event(t, ledger.Alarm, "files-taken", "if they were sent in another way the partner has them twice: ask him",
 				"%s: %s, but these files are not in %s any more: %s", t.Document, t.Verdict, t.RefileFrom, strings.Join(taken, ", ")))
 		}

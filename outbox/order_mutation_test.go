@@ -32,7 +32,7 @@ func TestMatrixReportsMutationsOfOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := strictWorld()
+			w := strictWorld(lose, accept)
 			w.mutate.steps = mutate
 			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, Enough: 1})
 			if len(r.Problems) == 0 {

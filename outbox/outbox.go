@@ -106,7 +106,8 @@ type underway struct {
 	rest   time.Time       // until when the partner asked to be left alone
 	latest time.Time       // that the clock has shown
 
-	evidenceMu sync.Mutex // one receipt is written at a time
+	evidenceMu sync.Mutex   // one receipt is written at a time
+	days       sync.RWMutex // written: the folder of a day may be removed; read: filed in
 }
 
 // enter reports whether nobody else is at work on a transfer, and keeps others away.

@@ -151,8 +151,9 @@ func (o *Outbox) stranger(ctx context.Context, t *ledger.Transfer, raw []byte, r
 		}
 		fact += "; kept as " + name
 	}
-	return o.Ledger.Update(ctx, o.event(t, ledger.Warning, "receipt-refused", "if it is the partner's: compare his certificate, and what was agreed about receipts, with the config",
-		"%s: a receipt from %s does not count: %s", t.Document, remote, fact))
+	told := o.event(t, ledger.Warning, "receipt-refused", "if it is the partner's: compare his certificate, and what was agreed about receipts, with the config",
+		"%s: a receipt from %s does not count: %s", t.Document, remote, fact)
+	return o.Ledger.Update(ctx, func(tx *ledger.Tx) error { return errors.Join(told(tx), o.evidenceAgain(t)(tx)) })
 }
 
 // apply commits what a receipt does.
@@ -169,7 +170,7 @@ func (o *Outbox) apply(ctx context.Context, t *ledger.Transfer, does effect, e e
 	case holds:
 		return o.holdBy(ctx, t, e, more)
 	}
-	return o.Ledger.Update(ctx, o.further(t, e))
+	return o.Ledger.Update(ctx, func(tx *ledger.Tx) error { return errors.Join(o.further(t, e)(tx), o.evidenceAgain(t)(tx)) })
 }
 
 // settleBy commits the verdict of a receipt. While the message is still being posted

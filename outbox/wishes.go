@@ -115,6 +115,8 @@ func (o *Outbox) release(ctx context.Context, w ledger.Wish, t *ledger.Transfer)
 func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (string, error) {
 	note := o.event(t, ledger.Info, "operator-retry", "", "%s: retry by %s", t.Document, w.By)
 	switch {
+	case t.State == ledger.StateFiled && removedBy(t) != "":
+		return t.Document + ": " + removedBy(t) + "; drop them again to send them", nil
 	case t.State == ledger.StateWaiting:
 		// The operator waits no longer: the receipt may still come, and counts then.
 		more := o.endWaiting(t, ledger.OutcomeUnknown, false, "no receipt had come when "+w.By+" asked for a retry")
