@@ -23,6 +23,8 @@ const full = `data_dir: there
 time_zone: Europe/Vienna
 reserve: 2GiB
 create_keys: true
+retention: {at: "Sun 4:00", sent: 90d, failed: 2y, messages: 1y, evidence: 10y, received_messages: 30d, received_evidence: 3y, history: 7d}
+files: {group: "0", file_mode: "0640", dir_mode: "2750"}
 listen:
   - {address: "127.0.0.1:1", path: /x, certificate: keys/us.pem, key: keys/us.key, client_authorities: keys/other.pem}
   - {address: "127.0.0.1:2", behind_proxy: true, public_url: "https://us.example/as2"}
@@ -58,7 +60,9 @@ partners:
       http_transfer_encoding: true, canonical_mic: true, unsigned_receipts: true, chunked: true, expect_continue: true}
     naming: {documents: ["{key}.d"], attachments: ["{key}.a"], document_regexp: "(?P<key>d)", attachment_regexp: "(?P<key>a)", ignore: ["*.x"],
       complete: marker, quiet: 1s, marker: "{key}.m", allow_empty: true, fold_case: true, resend: send, late_window: 7d}
-    outbox: {bundle: never, poll: 2s, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s}
+    outbox: {bundle: never, poll: 2s, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s, order: free, same_content: hold, same_content_days: 5}
+    retention: {sent: forever, failed: 5d}
+    files: {file_mode: "0664"}
     inbox: {unpack: never, broken_zip: reject, on_conflict: reject, layout: batch}
     retry: {attempts: 3, first: 1s, max: 2s, factor: 3, jitter: 0.2, give_up_after: 1h}
     timeouts: {connect: 1s, stall: 2s, answer: 3s}
@@ -121,7 +125,8 @@ func TestEveryKeyArrives(t *testing.T) {
 	if !first.Sign || !first.Encrypt || second.Sign || !second.Encrypt || second.Until.Unix() != 1798761600 || second.EncryptFrom.UTC().Format(time.DateTime) != "2025-12-31 23:00:00" {
 		t.Errorf("certificates: %+v, %+v", first, second)
 	}
-	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second || p.Outbox.ReadyAlarm != 4*time.Second || c.Health.Address != "127.0.0.1:8480" {
+	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second || p.Outbox.ReadyAlarm != 4*time.Second ||
+		p.Outbox.Order != "free" || p.Outbox.SameContent != "hold" || p.Outbox.SameDays != 5 || c.Health.Address != "127.0.0.1:8480" {
 		t.Errorf("outbox: %+v", p.Outbox)
 	}
 	if c.Reserve != 2<<30 || p.LateWindow != 7*24*time.Hour || p.EvidenceUpTo != 1<<20 || !strings.HasSuffix(p.Folder, "elsewhere") || !p.AllowHTTP || p.Preset != "pyas2" || p.Version != "1.1" {
@@ -198,7 +203,8 @@ func TestDocumentedDefaults(t *testing.T) {
 	}
 	described := []string{"", "none", "required", "required without behind_proxy", "that of the machine", "that of the file", "data_dir/partners/NAME", "authorities of the system", "the name of the document",
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
-		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}"}
+		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}",
+		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask"}
 	tried := 0
 	for _, table := range tables() {
 		for _, row := range table.rows {
@@ -214,6 +220,8 @@ func TestDocumentedDefaults(t *testing.T) {
 			switch indent := strings.Repeat("  ", strings.Count(table.path, ".")+1); {
 			case table.path == "":
 				with = string(text) + set
+			case table.path == "retention":
+				with = string(text) + "retention:\n  " + set
 			case table.path == "listen[]":
 				with = strings.Replace(string(text), "- address:", "- "+set+"      address:", 1)
 			case table.path == "partners.NAME.certificates[]":

@@ -22,6 +22,7 @@ type finisher struct {
 	now    time.Time
 	make   []pairToMake
 	toMake map[string]bool // certificate files that create_keys is going to make
+	told   map[string]bool // paths of which a mistake was reported that many partners may share
 }
 
 // pairToMake is a key pair of ours that is missing, and what wants it.

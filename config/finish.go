@@ -23,6 +23,7 @@ func (f *finisher) finish() {
 	if len(c.Stations) == 0 {
 		f.report("stations", "a station is one of our own AS2 identities", "at least one is needed")
 	}
+	f.housekeeping()
 	for i := range c.Listen {
 		f.listener(i)
 	}
@@ -33,6 +34,7 @@ func (f *finisher) finish() {
 	for _, p := range c.Partners {
 		f.partner(p)
 	}
+	c.Retention.plain()
 	f.pairsClash()
 	f.foldersClash()
 	f.stationsClash()

@@ -45,6 +45,20 @@ func (f *finisher) partner(p *Partner) {
 	}
 	f.naming(p, path+".naming")
 	f.schedules(p, path)
+	f.retention(p, path)
+	f.access(p, path)
+	f.order(p, path)
+}
+
+// order refuses several transfers at once where one must be settled before the next.
+func (f *finisher) order(p *Partner, path string) {
+	if p.Outbox.Order != "strict" {
+		return
+	}
+	if at := path + ".send.parallel"; f.lines[at] > 0 && p.Send.Parallel > 1 {
+		f.report(at, "remove it, or set order: free", "%d transfers cannot be under way at once where outbox.order is strict", p.Send.Parallel)
+	}
+	p.Send.Parallel = 1
 }
 
 // partnerCertificates checks what there is to verify with and to encrypt to.

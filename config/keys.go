@@ -19,7 +19,7 @@ func defaultPartner() *Partner {
 			Digests:      []cms.Digest{cms.SHA224, cms.SHA256, cms.SHA384, cms.SHA512},
 			ReceiptRetry: ReceiptRetry{Attempts: 20, First: 30 * time.Second, Max: time.Hour, GiveUpAfter: 3 * 24 * time.Hour}},
 		Naming: naming.DefaultConfig(), LateWindow: 24 * time.Hour,
-		Outbox:       Outbox{Bundle: "always", Poll: 30 * time.Second, ReadyAlarm: 15 * time.Minute, WaitingAlarm: time.Hour, Order: "free", SameContent: "off", SameDays: 30 * 24 * time.Hour},
+		Outbox:       Outbox{Bundle: "always", Poll: 30 * time.Second, ReadyAlarm: 15 * time.Minute, WaitingAlarm: time.Hour, Order: "free", SameContent: "off", SameDays: 30},
 		Inbox:        Inbox{Unpack: "auto", BrokenZip: "keep", OnConflict: "rename", Layout: "files"},
 		Retry:        Retry{Attempts: 10, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 24 * time.Hour},
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},
@@ -35,6 +35,8 @@ func rootKeys() []key[Config] {
 		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setPath(func(c *Config) *string { return &c.DataDir })},
 		{"time_zone", "name", "that of the machine", "The zone of all schedules and moments, such as Europe/Vienna, where a partner does not have his own.", setString(func(c *Config) *string { return &c.ZoneName })},
 		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(0, func(c *Config) *int64 { return &c.Reserve })},
+		section("retention", "How long things are kept, and when those are removed that have had their time. Everything is kept for ever unless a rule says otherwise; partners may say otherwise. Nothing is removed of what is under way, nothing ever from an inbox, and each run leaves events that say what went by which rule.", func(c *Config) *Housekeeping { return &c.Retention }, housekeepingKeys),
+		section("files", "Who may use the files in inbox, sent and failed, beside the agent. Partners may say otherwise.", func(c *Config) *Access { return &c.Access }, accessKeys),
 		{"create_keys", "true or false", "false", "Make keys and self-signed certificates of ours that are missing when the file is read; a warning names them. For trying things out.", setBool(func(c *Config) *bool { return &c.CreateKeys })},
 		{"listen", "list", "none", "Addresses where messages are received.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			list(d, n, path, func(item *yaml.Node, at string) {

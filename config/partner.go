@@ -39,7 +39,9 @@ type Partner struct {
 	Retry        Retry
 	Timeouts     Timeouts
 	EvidenceUpTo int64
-	Line         int // of the partner's name
+	Retention    Retention // completed by what is said for all
+	Access       Access    // the same
+	Line         int       // of the partner's name
 	FolderLine   int
 }
 
@@ -140,9 +142,9 @@ type Outbox struct {
 	Pickup       schedule.Pickup // of claiming
 	ReadyAlarm   time.Duration
 	WaitingAlarm time.Duration
-	Order        string        // free, strict
-	SameContent  string        // off, warn, hold
-	SameDays     time.Duration // how far same_content looks back
+	Order        string // free, strict
+	SameContent  string // off, warn, hold
+	SameDays     int    // how far same_content looks back
 	rescan       []string
 	window       []string
 	pickup       []string

@@ -32,6 +32,8 @@ func partnerKeys() []key[Partner] {
 		section("outbox", "How files are picked up.", func(p *Partner) *Outbox { return &p.Outbox }, outboxKeys),
 		section("inbox", "How files are delivered.", func(p *Partner) *Inbox { return &p.Inbox }, inboxKeys),
 		section("retry", "How often and how long a transfer is tried.", func(p *Partner) *Retry { return &p.Retry }, retryKeys),
+		section("retention", "How long things of this partner are kept, where that is not as for all.", func(p *Partner) *Retention { return &p.Retention }, retentionKeys),
+		section("files", "Who may use the files of this partner, where that is not as for all.", func(p *Partner) *Access { return &p.Access }, accessKeys),
 		section("timeouts", "Bounds of one attempt.", func(p *Partner) *Timeouts { return &p.Timeouts }, timeoutKeys),
 		{"evidence_up_to", "size", "64MiB", "Sealed and received messages up to this size are kept as evidence; headers, digests and receipts always are.", setSize(0, func(p *Partner) *int64 { return &p.EvidenceUpTo })},
 	}
@@ -123,6 +125,9 @@ func outboxKeys() []key[Outbox] {
 		{"rescan", "list of schedules", "none", "Further moments to look at the outbox.", setStrings(func(o *Outbox) *[]string { return &o.rescan })},
 		{"pickup", "list of schedules or windows", "always", "When files are taken out of the outbox, such as every 15 minutes, or Mon-Fri 6-22. A moment lasts a minute, and one that was missed, because no agent ran, is made up for at once. Until then as2drop ls says for when a file waits.", setStrings(func(o *Outbox) *[]string { return &o.pickup })},
 		{"window", "list of windows", "always", "When messages are posted, such as Mon-Fri 6-22. One that is being posted when the window closes is finished. Receipts that we owe do not wait for it.", setStrings(func(o *Outbox) *[]string { return &o.window })},
+		{"order", "free or strict", "free", "strict: documents leave one by one, in the order in which they were last written (of equals by name), and each waits until the one before it is settled: also while that one is held, and when it failed, until it was dropped again under its key, retried, released or dismissed.", setChoice(func(o *Outbox) *string { return &o.Order }, "free", "strict")},
+		{"same_content", "off, warn or hold", "off", "What happens to a document that was sent before, with the same attachments, whatever they are called: it is sent with an alarm, or held until an operator releases or dismisses it. Transfers that failed and their retries do not count.", setChoice(func(o *Outbox) *string { return &o.SameContent }, "off", "warn", "hold")},
+		{"same_content_days", "1 to 3650", "30", "For how many days same_content looks back.", setInt(1, 3650, func(o *Outbox) *int { return &o.SameDays })},
 		{"ready_alarm", "duration", "15m", "After this time a complete batch that is still in the outbox raises an alarm: there are more than can be sent, or something is stuck.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.ReadyAlarm })},
 		{"waiting_alarm", "duration", "1h", "After this time a file that waits for something raises an alarm.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.WaitingAlarm })},
 	}

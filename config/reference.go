@@ -17,6 +17,8 @@ type row struct{ name, typ, def, doc string }
 func tables() []table {
 	return []table{
 		describe("", "", rootKeys()),
+		describe("retention", "", housekeepingKeys()),
+		describe("files", "", accessKeys()),
 		describe("listen[]", "Each item of listen.", listenKeys()),
 		describe("health", "", healthKeys()),
 		describe("stations.NAME", "", stationKeys()),
@@ -35,6 +37,8 @@ func tables() []table {
 		describe("partners.NAME.outbox", "", outboxKeys()),
 		describe("partners.NAME.inbox", "", inboxKeys()),
 		describe("partners.NAME.retry", "", retryKeys()),
+		describe("partners.NAME.retention", "As in retention for all, but for at.", retentionKeys()),
+		describe("partners.NAME.files", "As in files for all.", accessKeys()),
 		describe("partners.NAME.timeouts", "", timeoutKeys()),
 	}
 }

@@ -20,6 +20,8 @@ type Config struct {
 	Location   *time.Location
 	Reserve    int64 // bytes to keep free on each volume
 	CreateKeys bool
+	Retention  Housekeeping
+	Access     Access
 	Listen     []Listener
 	Health     Health
 	Stations   []*Station // in the order of the file
