@@ -47,8 +47,9 @@ type Partner struct {
 	KeepBroken       bool // deliver a broken zip whole, with an alarm
 	RejectConflict   bool // refuse a name that exists, instead of giving a new key
 	FolderPerBatch   bool
-	EvidenceUpTo     int64  // bytes of a raw message that is kept
-	Reserve          uint64 // bytes to leave free
+	EvidenceUpTo     int64      // bytes of a raw message that is kept
+	Reserve          uint64     // bytes to leave free
+	Access           fsx.Access // of what is published
 }
 
 // Credentials are what a partner must show beside his signature.

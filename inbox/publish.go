@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 
@@ -64,6 +65,9 @@ func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
 			if f.Document != document {
 				continue
 			}
+			if err := share(p, path.Join(base, f.Staged)); err != nil {
+				return err
+			}
 			err := fsx.Move(p.Folder, path.Join(base, f.Staged), path.Join(inboxDir, f.Final))
 			if errors.Is(err, fsx.ErrGone) {
 				f.Taken = true // it was published before a crash, and a reader took it
@@ -76,6 +80,16 @@ func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
 		}
 	}
 	return nil
+}
+
+// share gives a staged file or folder to those who read the inbox, before they can see
+// it. What has its final name already got its rights before.
+func share(p *Partner, name string) error {
+	err := fsx.Grant(p.Folder, name, p.Access)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // moveFolder gives the staged files their names, then the folder its own.
@@ -108,6 +122,12 @@ func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error
 			if err := fsx.Move(p.Folder, path.Join(base, f.Staged), path.Join(staged, f.Final)); err != nil {
 				return err
 			}
+			if err := share(p, path.Join(staged, f.Final)); err != nil {
+				return err
+			}
+		}
+		if err := share(p, staged); err != nil {
+			return err
 		}
 	}
 	// Also where a process moved it that was killed before it synced.

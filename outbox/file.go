@@ -58,7 +58,7 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 		failpoint.Hit("before filed")
 		o.days.RLock()
 		defer o.days.RUnlock()
-		if err := fsx.MkdirAll(o.p.Folder, path.Dir(t.FilePath), dirPerm); err != nil {
+		if err := o.share(ctx, t, dir); err != nil {
 			return err
 		}
 	} else if err := o.alreadyFiled(t); err != nil {

@@ -14,6 +14,7 @@ import (
 	"path"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
@@ -66,6 +67,7 @@ type Partner struct {
 	Strict         bool          // transfers leave one by one, in the order in which they were dropped
 	SameContent    SameContent   // what happens to a document that was sent before
 	SameContentFor time.Duration // how far that looks back
+	Access         fsx.Access    // of what is filed
 }
 
 // Poster posts a sealed message; as2.Client is one.
@@ -97,6 +99,9 @@ type Outbox struct {
 	steps map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error
 	take  func(*Outbox, context.Context, arrival) (as2.Reply, error) // a receipt
 	*underway
+
+	sharedDay atomic.Pointer[string] // the folder of a day that has its rights
+	foreign   atomic.Bool            // it was told that files of others keep their rights
 }
 
 // underway is what is going on for a partner, whatever is configured for it meanwhile.
