@@ -84,7 +84,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	a.notify(Stopping)
 	o.Log.Info("stopping")
 	a.end(ShutdownGrace)
-	return nil
+	return a.lostLedger()
 }
 
 func (w *world) event(ctx context.Context, level ledger.Level, partner, code, text, hint string) error {
@@ -132,6 +132,7 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
 	a.group.Go(func() { supervise(a.ctx, a.clock, told("clock")) })
 	a.group.Go(func() { supervise(a.ctx, a.health.run, told("health")) })
+	a.group.Go(func() { supervise(a.ctx, a.watchLedger, told("ledger")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
 	}

@@ -21,7 +21,7 @@ func (a *running) generations(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := a.nextGeneration(); err != nil {
+		if err := a.nextGeneration(); err != nil && !ofLedger(err) {
 			a.log.Error("generation", "error", err)
 		}
 	}
@@ -40,7 +40,7 @@ func (a *running) nextGeneration() error {
 		var known ledger.Folder
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(b.partner.Name); return err })
 		if err == nil {
-			err = a.writeMarker(b.partner.Name, b.folder, known.ID)
+			err = a.writeMarker(a.ctx, b.folder, known)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.partner.Name, err)

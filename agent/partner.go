@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/as2drop/as2drop/config"
@@ -49,7 +50,7 @@ func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config
 	if first {
 		err = w.newFolder(ctx, cfg, p, dir)
 	} else {
-		err = w.checkMarker(cfg, p, dir, known)
+		err = w.checkMarker(ctx, cfg, p, dir, known)
 	}
 	if err == nil {
 		if ferr := prepareFolders(dir); ferr != nil {
@@ -59,21 +60,7 @@ func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	w.mu.Lock()
-	w.opened[p.Name] = true
-	w.mu.Unlock()
 	return dir, nil
-}
-
-// newest is the highest generation that a partner's marker may have seen. This process
-// counts on, but what it has not opened yet may be of a newer ledger.
-func (w *world) newest(p *config.Partner) int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.opened[p.Name] {
-		return w.generation.Load()
-	}
-	return w.previous
 }
 
 func folderError(cfg *config.Config, p *config.Partner, fact, hint string) error {
@@ -81,29 +68,74 @@ func folderError(cfg *config.Config, p *config.Partner, fact, hint string) error
 }
 
 func (w *world) newFolder(ctx context.Context, cfg *config.Config, p *config.Partner, dir fsx.FS) error {
-	if b, err := fsx.ReadFile(dir, markerFile, 1<<16); err == nil {
-		var m marker
-		if json.Unmarshal(b, &m) == nil && m.Agent != w.agent {
+	m, err := readMarker(dir)
+	if err == nil {
+		lost, lerr := w.lostFolder(ctx, m, dir)
+		switch {
+		case lerr != nil:
+			return lerr
+		case m.Agent != w.agent:
 			return folderError(cfg, p, "it belongs to another as2drop, or to an earlier ledger of this one", "two agents must not share a folder; if the other one is gone for good, remove "+markerFile+" there")
+		case lost:
+			return folderError(cfg, p, "the agent worked with it before, and the ledger does not know that: an older copy of the ledger was put back", readBackHint)
 		}
 	}
 	id, err := ledger.NewID(w.now(), w.rand)
 	if err != nil {
 		return err
 	}
-	if err := w.writeMarker(p.Name, dir, id); err != nil {
+	f := ledger.Folder{Partner: p.Name, ID: id, Created: w.now().UTC(), Generation: w.generation.Load()}
+	if err := w.putMarker(p.Name, dir, f); err != nil {
 		return folderError(cfg, p, err.Error(), "")
 	}
-	return w.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		return tx.InsertFolder(ledger.Folder{Partner: p.Name, ID: id, Created: w.now().UTC()})
-	})
+	return w.ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.InsertFolder(f) })
 }
 
-func (w *world) writeMarker(partner string, dir fsx.FS, folder string) error {
+// readBackHint is what to do about a ledger that is older than a folder.
+const readBackHint = "nothing is sent or received for it before: stop the agent, then as2drop check --repair reads back what the folder knows"
+
+// lostFolder reports whether a marker of ours is in a folder that the ledger does not
+// know under any partner's name and that was worked with.
+func (w *world) lostFolder(ctx context.Context, m marker, dir fsx.FS) (bool, error) {
+	var known []ledger.Folder
+	err := w.ledger.View(ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folders(); return err })
+	if err != nil || m.Agent != w.agent || slices.ContainsFunc(known, func(f ledger.Folder) bool { return f.ID == m.Folder }) {
+		return false, err
+	}
+	// The marker is written before the ledger knows it: somebody may have been stopped there.
+	for _, name := range []string{".work", ".incoming", ".evidence", "sent", "failed"} {
+		entries, err := dir.ReadDir(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// readMarker reads the marker of a folder.
+func readMarker(dir fsx.FS) (m marker, err error) {
+	b, err := fsx.ReadFile(dir, markerFile, 1<<16)
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	return m, err
+}
+
+// writeMarker writes the present generation into a folder, and before that into the
+// ledger: a marker is never ahead of the ledger that wrote it.
+func (w *world) writeMarker(ctx context.Context, dir fsx.FS, known ledger.Folder) error {
+	known.Generation = w.generation.Load()
+	if err := w.ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.SaveFolder(known) }); err != nil {
+		return err
+	}
+	return w.putMarker(known.Partner, dir, known)
+}
+
+func (w *world) putMarker(partner string, dir fsx.FS, f ledger.Folder) error {
 	lock, _ := w.markers.LoadOrStore(partner, &sync.Mutex{})
 	lock.(*sync.Mutex).Lock()
 	defer lock.(*sync.Mutex).Unlock()
-	b, err := json.Marshal(marker{w.agent, folder, w.generation.Load()})
+	b, err := json.Marshal(marker{w.agent, f.ID, f.Generation})
 	if err != nil {
 		return err
 	}
@@ -112,26 +144,37 @@ func (w *world) writeMarker(partner string, dir fsx.FS, folder string) error {
 
 // checkMarker makes sure that the folder is the one of the ledger, and the ledger no
 // older than the folder.
-func (w *world) checkMarker(cfg *config.Config, p *config.Partner, dir fsx.FS, known ledger.Folder) error {
-	b, err := fsx.ReadFile(dir, markerFile, 1<<16)
-	if errors.Is(err, fs.ErrNotExist) {
-		return folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted? nothing is created or moved until it is back")
+func (w *world) checkMarker(ctx context.Context, cfg *config.Config, p *config.Partner, dir fsx.FS, known ledger.Folder) error {
+	m, err := w.rightMarker(cfg, p, dir, known)
+	if err != nil {
+		return err
 	}
-	var m marker
-	if err == nil {
-		err = json.Unmarshal(b, &m)
+	if m.Generation > known.Generation {
+		return folderError(cfg, p, olderThan(m, known), readBackHint)
 	}
-	newest := w.newest(p)
+	return w.writeMarker(ctx, dir, known)
+}
+
+// rightMarker reads the marker of a folder that the ledger knows.
+func (w *world) rightMarker(cfg *config.Config, p *config.Partner, dir fsx.FS, known ledger.Folder) (marker, error) {
+	m, err := readMarker(dir)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m, folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted? nothing is created or moved until it is back")
 	case err != nil:
-		return folderError(cfg, p, "the marker "+markerFile+" cannot be read: "+err.Error(), "")
+		return m, folderError(cfg, p, "the marker "+markerFile+" cannot be read: "+err.Error(), "put it back from a backup")
 	case m.Agent != w.agent || m.Folder != known.ID:
-		return folderError(cfg, p, "it belongs to another as2drop, or to another partner", "two agents must not share a folder")
-	case m.Generation > newest:
-		return folderError(cfg, p, fmt.Sprintf("the folder has seen generation %d of the ledger, this one is at %d: an older copy of the ledger was put back", m.Generation, newest),
-			"sending on would send twice; put the newest ledger back")
+		return m, folderError(cfg, p, "it belongs to another as2drop, or to another partner", "two agents must not share a folder")
 	}
-	return w.writeMarker(p.Name, dir, known.ID)
+	return m, nil
+}
+
+// olderThan says how a ledger is known to be older than a folder.
+func olderThan(m marker, known ledger.Folder) string {
+	if known.Generation < 0 {
+		return "the ledger is not the one that worked with this folder last: the folder may know more"
+	}
+	return fmt.Sprintf("the folder has seen generation %d of the ledger, and the ledger knows of %d: an older copy of it was put back", m.Generation, known.Generation)
 }
 
 // prepareFolders makes what is missing and proves that files can be renamed between

@@ -16,7 +16,7 @@ func (a *running) wishes(ctx context.Context) {
 	tick := time.NewTicker(wishPoll)
 	defer tick.Stop()
 	for {
-		if err := a.grantWishes(ctx); err != nil && ctx.Err() == nil {
+		if err := a.grantWishes(ctx); err != nil && ctx.Err() == nil && !ofLedger(err) {
 			a.log.Error("wishes", "error", err)
 		}
 		select {
@@ -38,6 +38,13 @@ func (a *running) grantWishes(ctx context.Context) error {
 	for _, wish := range open {
 		if wish.Kind == ledger.WishStop {
 			return a.grantStop(ctx, wish)
+		}
+		if wish.Transfer != "" { // which may be a message that was stored
+			if ours, err := a.setup().inbox.Grant(ctx, wish); err != nil {
+				return err
+			} else if ours {
+				continue
+			}
 		}
 		t, err := a.tenantFor(ctx, wish)
 		if err != nil {

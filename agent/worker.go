@@ -380,8 +380,8 @@ const (
 // complain logs a fault of ours and records it, each the first time and then once in a
 // while.
 func (w *worker) complain(ctx context.Context, what string, err error) {
-	if ctx.Err() != nil {
-		return
+	if ctx.Err() != nil || ofLedger(err) {
+		return // watchLedger tells of a ledger in trouble, for all
 	}
 	w.mu.Lock()
 	last, told := w.alarms[what]
@@ -401,7 +401,7 @@ func (w *worker) complain(ctx context.Context, what string, err error) {
 	if quiet {
 		return
 	}
-	if eerr := w.a.event(ctx, ledger.Alarm, w.partner, "fault", err.Error(), "it is tried again by itself"); eerr != nil {
+	if eerr := w.a.event(ctx, ledger.Alarm, w.partner, "fault", err.Error(), "it is tried again by itself"); eerr != nil && !ofLedger(eerr) {
 		w.log.Error("ledger", "error", eerr)
 	}
 }
@@ -433,7 +433,7 @@ func (w *worker) alarmWaiting(ctx context.Context, waiting []naming.Waiting) {
 			continue
 		}
 		w.log.Warn("a file waits", "file", f.Name, "reason", f.Reason, "text", f.Text)
-		if err := w.a.event(ctx, ledger.Alarm, w.partner, "file-waits", f.Name+" waits: "+f.Text, "as2drop ls shows all that waits"); err != nil {
+		if err := w.a.event(ctx, ledger.Alarm, w.partner, "file-waits", f.Name+" waits: "+f.Text, "as2drop ls shows all that waits"); err != nil && !ofLedger(err) {
 			w.log.Error("ledger", "error", err)
 		}
 	}

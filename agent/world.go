@@ -31,14 +31,12 @@ type world struct {
 	agent      string       // identifies this ledger
 	process    string       // identifies this run
 	generation atomic.Int64 // counted on while the agent runs
-	previous   int64        // of the ledger as it was found
 	userAgent  string
 	dataDir    string
 
 	current atomic.Pointer[setup]
 
 	mu       sync.Mutex
-	opened   map[string]bool           // partners whose folder was in order once in this process
 	outboxes map[string]*outbox.Outbox // the last one of each partner: what is under way in it does not end with it
 
 	markers sync.Map // by partner: the lock of who writes its marker
@@ -73,6 +71,9 @@ func fingerprint(c *x509.Certificate) string { return keys.Fingerprint(c) }
 // openWorld opens the ledger and the partners' folders for running. A partner whose
 // folder is not in order is left out with its fault; the others go on.
 func openWorld(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*world, error) {
+	if err := refuseLost(cfg); err != nil {
+		return nil, err
+	}
 	l, err := ledger.Open(LedgerPath(cfg.DataDir), ledger.Options{})
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func openWorld(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 }
 
 func newWorld(cfg *config.Config, l *ledger.Ledger, log *slog.Logger) *world {
-	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, dataDir: cfg.DataDir, opened: map[string]bool{}, outboxes: map[string]*outbox.Outbox{}}
+	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, dataDir: cfg.DataDir, outboxes: map[string]*outbox.Outbox{}}
 }
 
 // begin counts the generation up and records what this run begins with.
@@ -101,11 +102,12 @@ func (w *world) begin(ctx context.Context, cfg *config.Config) error {
 		if w.agent, err = tx.AgentID(id); err != nil {
 			return err
 		}
-		if w.previous, err = tx.Generation(); err != nil {
+		former, err := tx.Generation()
+		if err != nil {
 			return err
 		}
-		w.generation.Store(w.previous + 1)
-		return tx.SetGeneration(w.previous + 1)
+		w.generation.Store(former + 1)
+		return tx.SetGeneration(former + 1)
 	})
 	if err != nil {
 		return err
@@ -127,12 +129,18 @@ func (w *world) close() error {
 // nothing but wishes.
 type Inspector struct {
 	*world
+	copied map[string]string // partners whose folders may know more than the ledger, and why
 }
 
 // Inspect opens what a config names, without making or changing anything.
 func Inspect(ctx context.Context, cfg *config.Config) (*Inspector, error) {
 	path := LedgerPath(cfg.DataDir)
-	if _, err := os.Stat(path); err != nil {
+	if there, err := ledger.Exists(path); err != nil {
+		return nil, err
+	} else if !there {
+		if err := refuseLost(cfg); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("there is no ledger yet at %s; as2drop run makes it", path)
 	}
 	l, err := ledger.Open(path, ledger.Options{})
@@ -140,13 +148,57 @@ func Inspect(ctx context.Context, cfg *config.Config) (*Inspector, error) {
 		return nil, err
 	}
 	w := newWorld(cfg, l, slog.New(slog.DiscardHandler))
-	w.current.Store(w.newSetup(ctx, cfg, nil, func(_ context.Context, cfg *config.Config, p *config.Partner) (fsx.FS, error) {
-		if _, err := os.Stat(filepath.Join(p.Folder, markerFile)); err != nil {
-			return nil, folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted?")
+	err = l.View(ctx, func(tx *ledger.Tx) (err error) { w.agent, err = tx.Agent(); return err })
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	i := &Inspector{world: w, copied: map[string]string{}}
+	w.current.Store(w.newSetup(ctx, cfg, nil, i.lookAt))
+	return i, nil
+}
+
+// lookAt opens the folder of a partner, to look at it.
+func (i *Inspector) lookAt(ctx context.Context, cfg *config.Config, p *config.Partner) (fsx.FS, error) {
+	if _, err := os.Stat(filepath.Join(p.Folder, markerFile)); err != nil {
+		return nil, folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted?")
+	}
+	dir, err := fsx.OpenRoot(p.Folder)
+	if err != nil {
+		return nil, folderError(cfg, p, err.Error(), "is the volume mounted?")
+	}
+	why, err := i.older(ctx, cfg, p, dir)
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	if why != "" {
+		i.copied[p.Name] = why
+	}
+	return dir, nil
+}
+
+// older says why the folder of a partner may know more than the ledger; empty = it does
+// not. An error means that it is not the folder of this ledger at all.
+func (i *Inspector) older(ctx context.Context, cfg *config.Config, p *config.Partner, dir fsx.FS) (why string, err error) {
+	var known ledger.Folder
+	err = i.ledger.View(ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(p.Name); return err })
+	if errors.Is(err, ledger.ErrNotFound) {
+		m, err := readMarker(dir)
+		if err != nil || m.Agent != i.agent {
+			return "", folderError(cfg, p, "it belongs to another as2drop, or to an earlier ledger of this one", "two agents must not share a folder")
 		}
-		return fsx.OpenRoot(p.Folder)
-	}))
-	return &Inspector{w}, nil
+		if lost, err := i.lostFolder(ctx, m, dir); err != nil || !lost {
+			return "", err
+		}
+		return "the ledger does not know that the agent worked with it", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	m, err := i.rightMarker(cfg, p, dir, known)
+	if err != nil || m.Generation <= known.Generation {
+		return "", err
+	}
+	return olderThan(m, known), nil
 }
 
 // Close closes everything.
@@ -170,29 +222,4 @@ func (i *Inspector) Outboxes(f func(p *config.Partner, o *outbox.Outbox, err err
 		}
 	}
 	return nil
-}
-
-// Check compares the ledger with the folders of all partners.
-func (i *Inspector) Check(ctx context.Context) ([]ledger.Finding, error) {
-	var findings []ledger.Finding
-	faults, err := i.ledger.Check(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range faults {
-		findings = append(findings, ledger.Finding{Path: ledgerName, Fact: "the database is damaged: " + f, Hint: "stop the agent and put back the newest copy"})
-	}
-	for _, b := range i.setup().boxes {
-		if b.fault != nil {
-			findings = append(findings, ledger.Finding{Partner: b.partner.Name, Fact: b.fault.Error()})
-			continue
-		}
-		found, err := b.outbox.Check(ctx)
-		if err != nil {
-			return nil, err
-		}
-		findings = append(findings, found...)
-	}
-	found, err := i.setup().inbox.Check(ctx)
-	return append(findings, found...), err
 }

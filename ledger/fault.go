@@ -136,7 +136,9 @@ func blame(file string, err error) error {
 func (l *Ledger) examine(err error) error {
 	err = blame(l.file, err)
 	if f := FaultOf(err); f != nil {
-		l.trouble.Store(f)
+		if known := l.trouble.Load(); known == nil || known.Passes() {
+			l.trouble.Store(f)
+		}
 		if !f.Passes() {
 			l.lostOnce.Do(func() { close(l.lost) })
 		}

@@ -193,6 +193,12 @@ func (tx *Tx) AgentID(fresh string) (string, error) {
 	return id, wrap(err, "agent id")
 }
 
+// Agent identifies this ledger; empty = it was never run with.
+func (tx *Tx) Agent() (string, error) {
+	id, _, err := tx.text(`SELECT value FROM meta WHERE key=?`, metaAgent)
+	return id, wrap(err, "agent id")
+}
+
 // Generation counts the starts of the agent and the hours it ran. What of it each
 // partner's marker has seen is in its Folder.
 func (tx *Tx) Generation() (int64, error) {

@@ -40,8 +40,9 @@ func (o *Outbox) Repair(ctx context.Context, tell func(ledger.Finding)) error {
 	return nil
 }
 
-// offer reports what repairing can mend, the first thing of each transfer, or mends it.
-func (c *checker) offer(f ledger.Finding, mend func() error) error {
+// offer reports what repairing can mend, the first thing of each transfer, or mends it and
+// goes on with what follows from that.
+func (c *checker) offer(f ledger.Finding, mend func() error, then ...func() error) error {
 	f.Partner = c.p.Name
 	again := c.offered[f.Subject]
 	c.offered[f.Subject] = true
@@ -55,6 +56,11 @@ func (c *checker) offer(f ledger.Finding, mend func() error) error {
 		return fmt.Errorf("%s: %w", f.Subject, err)
 	}
 	c.tell(f)
+	for _, next := range then {
+		if err := next(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -162,9 +168,9 @@ func (c *checker) lostWork(dir, id string) error {
 	if _, err := c.adopt(&t, dir, t.Source); err != nil {
 		return err
 	}
-	return c.offer(f, func() error {
-		if err := c.put(&t, false, r, f); err != nil || t.State == ledger.StateClaiming {
-			return err
+	return c.offer(f, func() error { return c.put(&t, false, r, f) }, func() error {
+		if t.State == ledger.StateClaiming {
+			return nil
 		}
 		return c.copiedTransfer(&t)
 	})
@@ -257,12 +263,7 @@ func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (move
 	if _, err := c.adopt(&now, dir); err != nil {
 		return false, err
 	}
-	return true, c.offer(f, func() error {
-		if err := c.put(&now, true, r, f); err != nil {
-			return err
-		}
-		return c.copiedTransfer(&now)
-	})
+	return true, c.offer(f, func() error { return c.put(&now, true, r, f) }, func() error { return c.copiedTransfer(&now) })
 }
 
 // furtherElsewhere brings a transfer forward whose folder is not in .work any more.
@@ -287,10 +288,7 @@ func (c *checker) forward(t *ledger.Transfer, filed ledger.Transfer, dir string,
 	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, its folder is filed: %s", t.Document, t.State, filed.Verdict),
 		Repair: "the ledger gets its verdict and receipt"}
 	filed.Version, filed.State, filed.FilePath, filed.RefileFrom, filed.Filed = t.Version, ledger.StateFiled, dir, "", filed.Settled
-	return c.offer(f, func() error {
-		if err := c.put(&filed, true, r, f); err != nil {
-			return err
-		}
+	return c.offer(f, func() error { return c.put(&filed, true, r, f) }, func() error {
 		_, err := c.readReceipts(&filed, r)
 		return err
 	})
@@ -316,10 +314,7 @@ func (c *checker) lostFiled(dir string, filed ledger.Transfer, failed bool) erro
 	}
 	filed.State, filed.FilePath, filed.RefileFrom, filed.Filed = ledger.StateFiled, dir, "", filed.Settled
 	f := ledger.Finding{Path: dir, Subject: filed.ID, Fact: fact, Repair: fmt.Sprintf("it is taken in with its verdict, %s", filed.Verdict)}
-	return c.offer(f, func() error {
-		if err := c.put(&filed, false, r, f); err != nil {
-			return err
-		}
+	return c.offer(f, func() error { return c.put(&filed, false, r, f) }, func() error {
 		_, err := c.readReceipts(&filed, r)
 		return err
 	})

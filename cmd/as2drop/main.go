@@ -34,6 +34,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Show the whole job between two agents on this machine."`
 	Check   checkCmd   `cmd:"" help:"Check the config, and the ledger against the folders."`
 	Status  statusCmd  `cmd:"" help:"Say how the running agent is, and what is wrong."`
+	Backup  backupCmd  `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
 	Ls      lsCmd      `cmd:"" help:"List what waits, and for what."`
 	Show    showCmd    `cmd:"" help:"Tell the whole story of a transfer or received message."`
 	Retry   retryCmd   `cmd:"" help:"Send a failed transfer again, or a waiting one now."`

@@ -4,13 +4,14 @@ import "github.com/as2drop/as2drop/ledger"
 
 type releaseCmd struct {
 	wishFlags
-	What string `arg:"" help:"A transfer (identifier, key, Message-ID) or the name of a partner."`
+	What string `arg:"" help:"A transfer (identifier, key, Message-ID), a received message that is held, or the name of a partner."`
 }
 
 func (c *releaseCmd) Help() string {
 	return `Examples:
   as2drop release INV-1001
-  as2drop release acme      ends a pause, also one that the agent began`
+  as2drop release acme      ends a pause, also one that the agent began
+  as2drop release 01m844dzg0dbk7gftf    has a received message opened again that is held`
 }
 
 func (c *releaseCmd) Run(g *globals) error {

@@ -176,7 +176,7 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, withPartners(params(keyDir(t), "script")))
+	testscript.Run(t, withLedgers(withPartners(params(keyDir(t), "script"))))
 }
 
 // Windows knows no signals, and every script runs there too.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/agent"
@@ -68,6 +69,8 @@ func newWish(l *ledger.Ledger, cfg *config.Config, kind ledger.WishKind, what, r
 	switch {
 	case err != nil:
 		return w, err
+	case len(found) == 0 && kind == ledger.WishRelease:
+		return storedWish(l, cfg, w, what)
 	case len(found) == 0:
 		return w, fmt.Errorf("there is no transfer or partner %q; as2drop ls shows them", what)
 	case len(found) > 1:
@@ -75,6 +78,29 @@ func newWish(l *ledger.Ledger, cfg *config.Config, kind ledger.WishKind, what, r
 	}
 	w.Transfer = found[0].ID
 	return w, nil
+}
+
+// storedWish is a wish about a message that was stored and that nobody has opened.
+func storedWish(l *ledger.Ledger, cfg *config.Config, w ledger.Wish, what string) (ledger.Wish, error) {
+	bare := strings.TrimSuffix(strings.TrimPrefix(what, "<"), ">")
+	err := l.View(context.Background(), func(tx *ledger.Tx) error {
+		for _, p := range cfg.Partners {
+			open, err := tx.OpenStored(p.Name)
+			if err != nil {
+				return err
+			}
+			for _, s := range open {
+				if s.ID == what || s.MessageID == bare {
+					w.Transfer = s.ID
+				}
+			}
+		}
+		return nil
+	})
+	if err == nil && w.Transfer == "" {
+		err = fmt.Errorf("there is no transfer, stored message or partner %q; as2drop ls shows them", what)
+	}
+	return w, err
 }
 
 // await polls for the agent's answer.

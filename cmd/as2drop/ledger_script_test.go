@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // what other programs on the machine use
+)
+
+type holdersKey struct{}
+
+// withLedgers adds the commands for what happens to ledgers.
+func withLedgers(p testscript.Params) testscript.Params {
+	setup := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		holders := map[string]func() error{}
+		e.Values[holdersKey{}] = holders
+		e.Defer(func() {
+			for _, letGo := range holders {
+				_ = letGo() // the script has failed already
+			}
+		})
+		return setup(e)
+	}
+	// garble FILE N overwrites every N-th block of 4 KiB, but the first three.
+	p.Cmds["garble"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		ts.Check(err)
+		var n int
+		_, err = fmt.Sscan(args[1], &n)
+		ts.Check(err)
+		for block := 3; (block+1)*4096 <= len(b); block += n {
+			copy(b[block*4096:], bytes.Repeat([]byte("garbage!"), 512))
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+	}
+	// lock FILE has another program hold a ledger; unlock FILE has it let go.
+	p.Cmds["lock"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(ts.MkAbs(args[0]))+"?_pragma=busy_timeout(10000)")
+		ts.Check(err)
+		conn, err := db.Conn(context.Background())
+		ts.Check(err)
+		_, err = conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
+		ts.Check(err)
+		ts.Value(holdersKey{}).(map[string]func() error)[args[0]] = db.Close
+	}
+	p.Cmds["unlock"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		holders := ts.Value(holdersKey{}).(map[string]func() error)
+		ts.Check(holders[args[0]]())
+		delete(holders, args[0])
+	}
+	// replace FROM TO puts a file in the place of another one.
+	p.Cmds["replace"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+	}
+	return p
+}
