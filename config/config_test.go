@@ -344,7 +344,7 @@ func TestTemplateLoads(t *testing.T) {
 	write(t, filepath.Join("partners", "acme.pem"), string(pems()["other.pem"]))
 	text = strings.Replace(text, "partners: {}", "partners:", 1)
 	text = regexp.MustCompile(`(?m)^#(  )`).ReplaceAllString(text, "$1")
-	if c, err := load(t, text); err != nil || len(c.Partners) != 1 || c.Partners[0].Retry.Attempts != 10 {
+	if c, err := load(t, text); err != nil || len(c.Partners) != 1 || c.Partners[0].Retry.Attempts != 30 {
 		t.Errorf("the example: %+v, %v", c, err)
 	}
 }

@@ -144,7 +144,7 @@ func inboxKeys() []key[Inbox] {
 
 func retryKeys() []key[Retry] {
 	return []key[Retry]{
-		{"attempts", "1 to 1000", "10", "How often a message is posted in all: the first time and the retries.", setInt(1, 1000, func(r *Retry) *int { return &r.Attempts })},
+		{"attempts", "1 to 1000", "30", "How often a message is posted in all: the first time and the retries. The default tries for a day.", setInt(1, 1000, func(r *Retry) *int { return &r.Attempts })},
 		{"schedule", "list of schedules", "none", "Retries come at these moments, in place of first, max, factor and jitter.", setStrings(func(r *Retry) *[]string { return &r.schedule })},
 		{"delays", "list of durations", "none", "The waits before the retries, such as [1m, 5m, 30m, 2h], in place of first, max, factor and jitter. The last one goes on until the attempts are used up.", setDurations(time.Second, func(r *Retry) *[]time.Duration { return &r.Delays })},
 		{"first", "duration", "30s", "The wait before the first retry.", setDuration(time.Second, func(r *Retry) *time.Duration { return &r.First })},

@@ -14,7 +14,7 @@ type event struct {
 	reason     string         // fact
 	hint       string
 	unknown    bool          // the partner may have the message
-	retryAfter time.Duration // the partner asked for this wait
+	retryAfter time.Duration // the partner asked for this wait; at most the longest one
 	rest       bool          // of retryAfter: he asked for it on behalf of all that goes to him
 	asked      as2.MIC       // of asks: the partner's
 	compare    bool          // of asks: what it is over, instead of ours in the same digest

@@ -96,7 +96,7 @@ func (s *shop) lastingPause(r row) {
 	if first.Attempts != 0 || second.Attempts != 0 || first.Posts+second.Posts != 6 || !first.State.Open() || !second.State.Open() || first.Hold+second.Hold != "" {
 		t.Errorf("%v\n%v", first, second)
 	}
-	if left := first.Deadline.Sub(s.now()); left < 23*time.Hour {
+	if left := first.Deadline.Sub(s.now()); left < 24*time.Hour {
 		t.Errorf("the time paused was counted: %v are left", left)
 	}
 	if len(s.in(".work/*/INV-*.xml")) != 2 || len(s.in("failed/*")) != 0 {

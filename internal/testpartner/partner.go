@@ -238,7 +238,12 @@ func (p *Partner) AwaitReceipts(ctx context.Context) ([]int, error) {
 	return slices.Clone(p.posted), err
 }
 
+// longest is how long anything is awaited.
+const longest = 2 * time.Minute
+
 func (p *Partner) until(ctx context.Context, what string, so func() bool) error {
+	ctx, stop := context.WithTimeout(ctx, longest)
+	defer stop()
 	for {
 		p.mu.Lock()
 		ok, changed, seen, hanging := so(), p.changed, p.done, p.hanging
