@@ -140,6 +140,9 @@ func again() []row {
 	busy := func(status int, retryAfter string, r row) row {
 		r.does, r.steps, r.class = "Retry-After: "+retryAfter, does(testpartner.Busy(status, retryAfter)), transient
 		r.rest = status == 429 || status == 503
+		if status == 503 {
+			r.class = unknown
+		}
 		return r
 	}
 	with := func(r row, does string) row { r.does = does; return r }
@@ -147,17 +150,17 @@ func again() []row {
 		{does: "408", steps: does(testpartner.Status(408)), class: transient, says: []string{"HTTP 408 Request Timeout"}},
 		{does: "425", steps: does(testpartner.Status(425)), class: transient, says: []string{"HTTP 425 Too Early"}},
 		{does: "429", steps: does(testpartner.Status(429)), class: transient, says: []string{"HTTP 429 Too Many Requests"}},
-		{does: "503", steps: does(testpartner.Status(503)), class: transient, says: []string{"HTTP 503 Service Unavailable"}},
+		{does: "503", steps: does(testpartner.Status(503)), class: unknown, says: []string{"HTTP 503 Service Unavailable"}},
 		with(busy(429, "300", row{wait: 5 * time.Minute, says: []string{"the partner asks for a wait of 5m0s"}}), "429 with Retry-After: 300"),
 		with(busy(503, "120", row{wait: 2 * time.Minute, says: []string{"the partner asks for a wait of 2m0s"}}), "503 with Retry-After: 120"),
 		with(busy(408, "120", row{wait: 2 * time.Minute}), "408 with Retry-After: 120"),
 		with(busy(425, "120", row{wait: 2 * time.Minute}), "425 with Retry-After: 120"),
-		{does: "503 with Retry-After: a date in ten minutes, by a clock that is a day ahead", steps: does(testpartner.BusyUntil(503, 10*time.Minute)), class: transient, rest: true, wait: 10 * time.Minute, says: []string{"a wait of 10m0s"}},
-		{does: "503 with Retry-After: a date ten years from now", steps: does(testpartner.BusyUntil(503, 87600*time.Hour)), class: transient, rest: true, wait: time.Hour, says: []string{"longer wait than retry.max, and gets that: 1h0m0s"}},
+		{does: "503 with Retry-After: a date in ten minutes, by a clock that is a day ahead", steps: does(testpartner.BusyUntil(503, 10*time.Minute)), class: unknown, rest: true, wait: 10 * time.Minute, says: []string{"a wait of 10m0s"}},
+		{does: "503 with Retry-After: a date ten years from now", steps: does(testpartner.BusyUntil(503, 87600*time.Hour)), class: unknown, rest: true, wait: time.Hour, says: []string{"longer wait than retry.max, and gets that: 1h0m0s"}},
 		with(busy(429, "315360000", row{wait: time.Hour, says: []string{"longer wait than retry.max, and gets that: 1h0m0s"}}), "429 with Retry-After: ten years"),
 		with(busy(503, "5", row{says: []string{"a wait of 5s"}}), "503 with Retry-After: 5, shorter than our own wait"),
-		{does: "503 with Retry-After: -5", steps: does(testpartner.Busy(503, "-5")), class: transient},
-		{does: "503 with Retry-After: soon", steps: does(testpartner.Busy(503, "soon")), class: transient},
+		{does: "503 with Retry-After: -5", steps: does(testpartner.Busy(503, "-5")), class: unknown},
+		{does: "503 with Retry-After: soon", steps: does(testpartner.Busy(503, "soon")), class: unknown},
 		{does: "500", steps: does(testpartner.Status(500)), class: unknown, says: []string{"HTTP 500 Internal Server Error"}},
 		{does: "502 with a page of a gateway", steps: does(testpartner.Page(502, "502 Bad Gateway")), class: unknown, says: []string{"HTTP 502 Bad Gateway", `an HTML page with the title "502 Bad Gateway"`, "a gateway before it"}},
 		{does: "504", steps: does(testpartner.Status(504)), class: unknown, says: []string{"HTTP 504 Gateway Timeout"}},
