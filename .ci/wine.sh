@@ -38,6 +38,11 @@ if [ ! -d "$system32" ]; then
     exit 1
 fi
 
+# A share \\server\share and a network drive N:, which are folders of the prefix.
+mkdir -p "$WINEPREFIX/dosdevices/unc/server/share" "$WINEPREFIX/network"
+ln -sfn ../network "$WINEPREFIX/dosdevices/n:"
+wine reg add 'HKLM\Software\Wine\Drives' /v n: /d network /f >/dev/null
+
 x86_64-w64-mingw32-gcc -shared -O2 -Wall -o "$system32/bcryptprimitives.dll" .ci/processprng.c -ladvapi32
 
 # os.RemoveAll uses a call that Wine answers with "Invalid function". The Go library knows an older way and has a switch

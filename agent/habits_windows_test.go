@@ -1,14 +1,17 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/windows"
 
@@ -229,5 +232,48 @@ func TestFoldersBeyond260(t *testing.T) {
 	found, err := i.Check(t.Context())
 	if err != nil || len(found) > 0 {
 		t.Errorf("check: %v, %v", found, err)
+	}
+}
+
+// On a share nobody is told of what other machines do: the outbox is polled, and nothing
+// else is different. The ledger is refused there.
+func TestOnAShareItIsPolled(t *testing.T) {
+	cfg, _ := setUp(t, nil)
+	share, err := os.MkdirTemp(`\\server\share`, "as2drop-test-") // .ci/wine.sh makes the share
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(share); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg.Partners[0].Folder, cfg.Partners[0].Outbox.Poll = filepath.Join(share, "loopback"), time.Second
+	var n told
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg, Options{Log: slog.New(slog.NewTextHandler(&n, nil)), Version: "test"}) }()
+	box := filepath.Join(loopback(cfg), "outbox")
+	eventually(t, "the outbox", func() bool { _, err := os.Stat(box); return err == nil })
+	if err := os.WriteFile(filepath.Join(box, "INV-1.xml"), []byte("<Invoice/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	awaitFile(t, filepath.Join(loopback(cfg), "sent", "*", "INV-1.*", "receipt.mdn"))
+	awaitFile(t, filepath.Join(loopback(cfg), "inbox", "INV-1.xml"))
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	n.mu.Lock()
+	log := n.log.String()
+	n.mu.Unlock()
+	if !strings.Contains(log, "the folder is polled") || !strings.Contains(log, `on="network share"`) {
+		t.Errorf("nobody is told that it is polled:\n%s", log)
+	}
+
+	cfg.DataDir = filepath.Join(share, "data")
+	err = Run(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Version: "test"})
+	if err == nil || !strings.Contains(err.Error(), "the ledger must be on a local disk, this is a network share") {
+		t.Errorf("a ledger on a share: %v", err)
 	}
 }

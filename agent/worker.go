@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,7 @@ type worker struct {
 	nudges     atomic.Int64 // counted, so that one that comes during a round is not overlooked
 	idleAt     atomic.Int64 // what nudges was when a round found nothing left to do
 	roundBegan atomic.Pointer[time.Time]
+	polled     string // the folder of which it was told that it is polled
 	alarms     map[string]time.Time
 
 	mu     sync.Mutex
@@ -74,13 +74,7 @@ func (w *worker) run(ctx context.Context) {
 	watched := ""
 	defer func() { w.a.watch.remove(watched) }()
 	for ctx.Err() == nil {
-		if folder := filepath.Join(w.box().partner.Folder, "outbox"); !w.a.options.NoWatch && w.box().fault == nil {
-			if watched != folder {
-				w.a.watch.remove(watched)
-			}
-			w.a.watch.add(folder, w.nudge)
-			watched = folder
-		}
+		watched = w.keepWatch(watched)
 		started, nudges := time.Now(), w.nudges.Load()
 		w.roundBegan.Store(&started)
 		wait, idle := w.round(ctx, &transfers)

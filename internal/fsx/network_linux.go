@@ -1,4 +1,4 @@
-package ledger
+package fsx
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkFileSystems are those whose locks SQLite cannot rely on.
 var networkFileSystems = map[int64]string{
 	unix.NFS_SUPER_MAGIC:  "NFS",
 	unix.SMB_SUPER_MAGIC:  "SMB",
@@ -19,13 +18,16 @@ var networkFileSystems = map[int64]string{
 	unix.FUSE_SUPER_MAGIC: "FUSE",
 }
 
-func refuseNetwork(dir string) error {
+// Network says on what kind of network file system a folder lies, and is empty where it is
+// on a disk of this machine. On such a file system nobody is told of what others change,
+// and locks are not to be relied upon.
+func Network(dir string) (kind string, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return err
+		return "", fmt.Errorf("file system of %q: %w", dir, err)
 	}
 	if name, ok := networkFileSystems[int64(s.Type)]; ok {
-		return fmt.Errorf("the ledger must be on a local disk, this is a %s file system; set data_dir to a local folder (partner folders may stay where they are)", name)
+		return name + " file system", nil
 	}
-	return nil
+	return "", nil
 }
