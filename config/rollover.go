@@ -153,13 +153,23 @@ func (f *finisher) moment(path, text string, loc *time.Location) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
+	t, err := ParseMoment(text, loc)
+	if err != nil {
+		f.report(path, momentHint, "%v", err)
+	}
+	return t
+}
+
+const momentHint = "write for example 2027-01-31, 2027-01-31 06:00 or 2027-01-31T06:00:00Z"
+
+// ParseMoment reads a date, or date and time, in any form that a config takes.
+func ParseMoment(text string, loc *time.Location) (time.Time, error) {
 	for _, form := range momentForms {
 		if t, err := time.ParseInLocation(form, text, loc); err == nil {
-			return t
+			return t, nil
 		}
 	}
-	f.report(path, "write for example 2027-01-31, 2027-01-31 06:00 or 2027-01-31T06:00:00Z", "%q is no date or moment", text)
-	return time.Time{}
+	return time.Time{}, fmt.Errorf("%q is no date or moment", text)
 }
 
 // soon is how long before a certificate expires that is said.

@@ -49,6 +49,8 @@ func params(keys, dir string, env ...string) testscript.Params {
 			// With slashes, which every system takes: in a double-quoted text of YAML a backslash
 			// would begin an escape.
 			e.Vars = append(e.Vars, "KEYS="+filepath.ToSlash(keys), "VECTORS="+filepath.ToSlash(vectors))
+			// A day of the week on which nothing is to happen while the script runs.
+			e.Vars = append(e.Vars, "OTHERDAY="+time.Now().UTC().AddDate(0, 0, 3).Format("Mon"))
 			e.Vars = append(e.Vars, env...)
 			for _, name := range []string{"PORT", "PORT2"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")

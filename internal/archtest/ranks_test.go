@@ -38,6 +38,7 @@ func ranks() map[string]int {
 		"internal/evidence":   3,
 		"outbox":              2,
 		"inbox":               2,
+		"internal/agenda":     3,
 		"web":                 3,
 		"agent":               4,
 		"cmd/as2drop":         5,
