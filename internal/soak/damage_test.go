@@ -88,6 +88,27 @@ func damages(b *book) []damage {
 			b.taken[0].hash = digest([]byte("changed on the way"))
 			return true
 		}},
+		{"a file arrives under another name", func(b *book, s *scene) bool {
+			if len(b.taken) == 0 {
+				return false
+			}
+			b.taken[0].name = "x" + b.taken[0].name
+			return true
+		}},
+		{"an attachment arrives under another key than its document", func(b *book, s *scene) bool {
+			i := slices.IndexFunc(b.taken, func(f found) bool { d := b.byHash[f.hash]; return d != nil && !d.document })
+			if i >= 0 {
+				b.taken[i].name = "~77" + b.taken[i].name
+			}
+			return i >= 0
+		}},
+		{"a file is filed under another name", func(b *book, s *scene) bool {
+			i := first(s, travels)
+			if i >= 0 {
+				s.files[i].name = "x" + s.files[i].name
+			}
+			return i >= 0
+		}},
 		{"a file arrives under another partner", func(b *book, s *scene) bool {
 			if len(b.taken) == 0 {
 				return false

@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/as2drop/as2drop/naming"
 )
 
 // Places where a file can be found.
@@ -171,6 +174,14 @@ func judgeFile(d *dropped, all []found, s scene) (problems []string) {
 	case len(there) > 1:
 		object("%d times on the other side: %v", len(there), there)
 	}
+	if here[0].name != d.name {
+		object("on its own side it is called %s", here[0])
+	}
+	for _, f := range there {
+		if name, _ := original(f.name); name != naming.Safe(d.name) {
+			object("the other side has it as %s", f)
+		}
+	}
 	if d.marker && len(there) > 0 {
 		object("a marker travelled: %v", there)
 	}
@@ -196,6 +207,14 @@ func judgeFile(d *dropped, all []found, s scene) (problems []string) {
 	}
 	return problems
 }
+
+// original takes the number off a name that a batch gets where its key was in use.
+func original(name string) (plain, number string) {
+	number = newKey.FindString(name)
+	return strings.Replace(name, number, "", 1), number
+}
+
+var newKey = regexp.MustCompile(`~[0-9]+`)
 
 // What WHY.txt says of the other side.
 const (
@@ -229,6 +248,7 @@ func judgeBatch(p *batch, places map[*dropped][]found) (problems []string) {
 		problems = append(problems, fmt.Sprintf("batch %d, %s/%s/%s: %s", p.id, p.from, p.link, p.key, fmt.Sprintf(format, args...)))
 	}
 	folder, arrived, travels := "", 0, 0
+	numbers := map[string]bool{}
 	for _, d := range p.files {
 		if here, _, _ := split(d, places[d]); d.document && len(here) == 1 {
 			folder = here[0].folder
@@ -236,6 +256,10 @@ func judgeBatch(p *batch, places map[*dropped][]found) (problems []string) {
 	}
 	for _, d := range p.files {
 		here, there, _ := split(d, places[d])
+		for _, f := range there {
+			_, number := original(f.name)
+			numbers[number] = true
+		}
 		if d.late || len(here) != 1 {
 			continue
 		}
@@ -246,6 +270,9 @@ func judgeBatch(p *batch, places map[*dropped][]found) (problems []string) {
 			travels++
 			arrived += min(len(there), 1)
 		}
+	}
+	if len(numbers) > 1 {
+		object("its files got different keys on the other side, so nobody finds them together")
 	}
 	if arrived != 0 && arrived != travels {
 		object("only %d of %d files are on the other side", arrived, travels)
