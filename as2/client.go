@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -167,72 +166,40 @@ type Answer struct {
 func (c *Client) Post(ctx context.Context, url string, header []Field, length int64, body func() (io.ReadCloser, error)) (*Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var connected, sent, badTLS atomic.Bool
-	var conn atomic.Pointer[net.Conn]
-	var out atomic.Int64
-	came := func(answered bool) progress {
-		return progress{connected: connected.Load(), sent: out.Load() >= length, answered: answered, badTLS: badTLS.Load()}
-	}
-	// Dialling and the handshake have limits of their own, which say more.
-	watch := time.AfterFunc(c.beforeConnection(), func() {
-		if sent.Load() {
-			cancel(errNoAnswer)
-		}
-		cancel(errStalled)
-	})
-	defer watch.Stop()
-	trace := &httptrace.ClientTrace{
-		GotConn:      func(i httptrace.GotConnInfo) { conn.Store(&i.Conn); connected.Store(true); watch.Reset(c.stall) },
-		WroteRequest: func(i httptrace.WroteRequestInfo) { sent.Store(i.Err == nil); watch.Reset(c.answer) },
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			if handshakeFault(err) {
-				badTLS.Store(true)
-			}
-		},
-	}
+	f := c.takeOff(length, cancel)
+	defer f.watch.Stop()
 	first, err := body()
 	if err != nil {
 		return nil, &PostError{Cause: err}
 	}
-	open := func(r io.ReadCloser) io.ReadCloser {
-		out.Store(0)
-		return &watchedBody{ReadCloser: r, moved: func(n int) { out.Add(int64(n)); watch.Reset(c.stall) }}
-	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodPost, url, open(first))
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, f.trace()), http.MethodPost, url, f.load(first))
 	if err != nil {
 		return nil, &PostError{Cause: errors.Join(err, first.Close())}
 	}
 	// net/http repeats a POST only where nothing of it was written.
 	req.GetBody = func() (io.ReadCloser, error) {
-		connected.Store(false)
-		sent.Store(false)
+		f.connected.Store(false)
 		again, err := body()
 		if err != nil {
 			return nil, err
 		}
-		return open(again), nil
+		return f.load(again), nil
 	}
 	c.fill(req, header, length)
 	res, err := c.to(req.URL.Hostname()).Do(req)
 	if err != nil {
-		return nil, c.failure(ctx, came(false), lateAlert(conn.Load(), err))
+		return nil, c.failure(ctx, f.progress(false), lateAlert(f.conn.Load(), err))
 	}
 	defer res.Body.Close() // what matters was read
-	early := out.Load() < length
+	early := !f.loaded()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
-		return nil, c.failure(ctx, came(true), err)
+		return nil, c.failure(ctx, f.progress(true), err)
 	}
 	return &Answer{
 		Status: res.StatusCode, Header: res.Header, Body: answer[:min(len(answer), maxAnswer)],
 		RetryAfter: retryAfter(res.Header, time.Now()), Early: early,
 	}, nil
-}
-
-// beforeConnection is how long a request may wait for its connection: dialling and TLS,
-// and a proxy's word between the two.
-func (c *Client) beforeConnection() time.Duration {
-	return 2*orDefault(c.options.Connect, defaultConnect) + c.stall
 }
 
 // fill sets the header of a request. Names go out as they are written here: some
@@ -262,19 +229,6 @@ func (c *Client) fill(req *http.Request, header []Field, length int64) {
 	if c.options.Chunked {
 		req.ContentLength = -1
 	}
-}
-
-// watchedBody reports that bytes move.
-type watchedBody struct {
-	io.ReadCloser
-	moved func(n int)
-}
-
-func (w *watchedBody) Read(p []byte) (int, error) {
-	w.moved(0)
-	n, err := w.ReadCloser.Read(p)
-	w.moved(n)
-	return n, err
 }
 
 // maxRetryAfter bounds what a server may ask for.
