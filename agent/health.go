@@ -257,6 +257,9 @@ func (h *health) tell(ctx context.Context, s *Status) error {
 		if p.Level != ledger.Alarm || p.Code == codeExpiry || p.Code == codePaused || p.Code == codeFolder || p.Code == codeRestart || p.Code == codeConfig {
 			continue
 		}
+		if p.Code == codeLedger && h.a.ledger.Trouble() != nil {
+			continue // watchLedger tells of it
+		}
 		key := p.Partner + " " + p.Code
 		now[key] = p
 		if _, known := h.raised[key]; !known {
@@ -271,7 +274,11 @@ func (h *health) tell(ctx context.Context, s *Status) error {
 		}
 	}
 	if s.Ledger != "" {
-		return nil // it is told when the ledger answers
+		// It is told when the ledger answers, but logged now, and once.
+		if p, ok := now[" "+codeLedger]; ok {
+			h.raised[" "+codeLedger] = p
+		}
+		return nil
 	}
 	err := h.a.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		var err error

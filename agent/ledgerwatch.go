@@ -19,35 +19,56 @@ const (
 func (a *running) watchLedger(ctx context.Context) {
 	tick := time.NewTicker(ledgerPoll)
 	defer tick.Stop()
-	var since, told, probed time.Time
+	w := &ledgerWatch{a: a}
 	for {
 		select {
 		case <-ctx.Done():
+			w.look(ctx)
 			return
 		case <-a.ledger.Lost():
 			a.log.Error("the ledger is lost: the agent ends", "error", a.ledger.Trouble())
 			a.stop()
 			return
 		case <-tick.C:
+			w.look(ctx)
 		}
-		f, now := a.ledger.Trouble(), a.now()
-		switch {
-		case f == nil && !since.IsZero():
-			a.log.Info("the ledger works again", "after", now.Sub(since).Round(time.Second).String())
-			since = time.Time{}
-			a.nudgeAll()
-		case f == nil:
-		case since.IsZero():
-			since, told, probed = now, now, now
-			a.log.Error("the ledger cannot be used; nothing is accepted or sent until it can", "error", f)
-		case now.Sub(told) >= ledgerTellEvery:
-			told = now
-			a.log.Error("the ledger still cannot be used; nothing is accepted or sent", "since", since.UTC().Format(time.DateTime), "error", f)
-		}
-		if f != nil && now.Sub(probed) >= ledgerProbe {
-			probed = now
-			_ = a.ledger.Probe(ctx) // what it finds is Trouble
-		}
+	}
+}
+
+// ledgerWatch is what was told.
+type ledgerWatch struct {
+	a                   *running
+	fault               *ledger.Fault // nil = the ledger works
+	since, told, probed time.Time
+}
+
+func (w *ledgerWatch) look(ctx context.Context) {
+	a, now := w.a, w.a.now()
+	f := a.ledger.Trouble()
+	switch {
+	case f == nil && w.fault != nil:
+		a.log.Info("the ledger works again", "after", now.Sub(w.since).Round(time.Second).String())
+		a.recordTrouble(ctx, w.fault, w.since)
+		a.nudgeAll()
+	case f != nil && w.fault == nil:
+		w.since, w.told, w.probed = now, now, now
+		a.log.Error("the ledger cannot be used; nothing is accepted or sent until it can", "error", f)
+	case f != nil && now.Sub(w.told) >= ledgerTellEvery:
+		w.told = now
+		a.log.Error("the ledger still cannot be used; nothing is accepted or sent", "since", w.since.UTC().Format(time.DateTime), "error", f)
+	}
+	w.fault = f
+	if f != nil && now.Sub(w.probed) >= ledgerProbe {
+		w.probed = now
+		_ = a.ledger.Probe(ctx) // what it finds is Trouble
+	}
+}
+
+// recordTrouble keeps in the ledger that it could not be used, once it can.
+func (a *running) recordTrouble(ctx context.Context, f *ledger.Fault, since time.Time) {
+	text := "nothing was accepted or sent since " + since.UTC().Format(time.DateTime+" UTC") + ", because the ledger could not be used: " + f.Fact
+	if err := a.event(ctx, ledger.Alarm, "", "ledger", text, f.Hint()); err != nil && !ofLedger(err) {
+		a.log.Error("ledger", "error", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,19 @@ func withLedgers(p testscript.Params) testscript.Params {
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 	}
+	// fill FOLDER N drops N documents more, INV-001.xml and so on.
+	p.Cmds["fill"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		var n int
+		_, err := fmt.Sscan(args[1], &n)
+		ts.Check(err)
+		first := 0
+		_, _ = fmt.Sscan(ts.Getenv("FILLED"), &first) // the first time it is empty
+		for i := first + 1; i <= first+n; i++ {
+			text := fmt.Sprintf("<Invoice><ID>%d</ID></Invoice>", i)
+			ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), fmt.Sprintf("INV-%03d.xml", i)), []byte(text), 0o600))
+		}
+		ts.Setenv("FILLED", fmt.Sprint(first+n))
+	}
 	// lock FILE has another program hold a ledger; unlock FILE has it let go.
 	p.Cmds["lock"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(ts.MkAbs(args[0]))+"?_pragma=busy_timeout(10000)")
@@ -47,7 +61,7 @@ func withLedgers(p testscript.Params) testscript.Params {
 		ts.Check(err)
 		_, err = conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
 		ts.Check(err)
-		ts.Value(holdersKey{}).(map[string]func() error)[args[0]] = db.Close
+		ts.Value(holdersKey{}).(map[string]func() error)[args[0]] = func() error { return errors.Join(conn.Close(), db.Close()) }
 	}
 	p.Cmds["unlock"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		holders := ts.Value(holdersKey{}).(map[string]func() error)
