@@ -22,7 +22,7 @@ type scheduleCmd struct {
 }
 
 func (c *scheduleCmd) Help() string {
-	return `In the order of time: send windows and pick-ups, rescans, the attempts for transfers that are open, waits for receipts, receipts that we owe, probes of paused partners, and certificates that begin and end. Times are those of the partner's time zone, with its offset from UTC.
+	return `In the order of time: send windows and pick-ups, rescans, the attempts for transfers that are open, waits for receipts, receipts that we owe, probes of paused partners, runs of retention, and certificates that begin and end. Times are those of the partner's time zone, with its offset from UTC.
 
 Held transfers and what waits for its turn have no moment: as2drop ls shows them. Without a ledger it tells what follows from the config alone. It changes nothing and may be used while the agent runs.
 

@@ -2,9 +2,9 @@
 //
 // Of takes a config, what the ledger says of open transfers, receipts and pauses, and a
 // moment, and lists what follows in the order of time: windows that open and close,
-// pick-ups, rescans, attempts, waits that end, and changes and ends of certificates. It
-// is pure: it changes nothing, looks at no clock, and whoever asks twice gets the same
-// list. Each moment is told in the time zone of its partner.
+// pick-ups, rescans, attempts, waits that end, runs of retention, and changes and ends of
+// certificates. It is pure: it changes nothing, looks at no clock, and whoever asks twice
+// gets the same list. Each moment is told in the time zone that it was set in.
 //
 // Of what repeats, and of the transfers and receipts of a partner, it lists the next
 // few. What waits for somebody (a hold, a pause until it is released) or for another

@@ -90,6 +90,20 @@ func TestWhatTheConfigSays(t *testing.T) {
 03 12:00 UTC : certificate expires  station us: "CN=us2"
 03 13:00 CET acme: certificate expires  the partner's: "CN=new"
 `)
+	c := acme(t)
+	var err error
+	if c.Retention.At, err = schedule.Parse("daily at 3:30", time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	if got := tell(Of(Question{Config: c, From: from, Count: 1})); strings.Contains(got, "retention") {
+		t.Errorf("everything is kept for ever: %s", got)
+	}
+	c.Partners[0].Retention.Sent = config.Age{Text: "90d", For: at(90 * 24).Sub(from)}
+	for _, partner := range []string{"", "acme"} {
+		if got := tell(Of(Question{Config: c, Partner: partner, From: from, Count: 2})); strings.Count(got, ": retention  daily at 03:30\n") != 2 {
+			t.Errorf("%q: %s", partner, got)
+		}
+	}
 	if got := Of(Question{Config: acme(t), Partner: "other", From: from, Count: 2}); len(got.Items) != 0 {
 		t.Errorf("%+v", got)
 	}

@@ -3,6 +3,7 @@ package agenda
 import (
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
@@ -12,6 +13,11 @@ import (
 // ours is what the config says of ourselves.
 func (l *list) ours() {
 	l.loc, l.name = l.Config.Location, ""
+	rules := []string{l.Config.Retention.String()}
+	for _, p := range l.Config.Partners {
+		rules = append(rules, p.Retention.String())
+	}
+	l.retention(rules...)
 	for i, listener := range l.Config.Listen {
 		l.expires(listener.Certificates, fmt.Sprintf("TLS, listen[%d]", i))
 	}
@@ -21,6 +27,19 @@ func (l *list) ours() {
 			l.add(k.SignFrom, "certificate begins to sign", "", fmt.Sprintf("%s: %q", what, k.Certificate.Subject))
 			l.expires([]*x509.Certificate{k.Certificate}, what)
 		}
+	}
+}
+
+// retention adds its next runs, if they have something to remove.
+func (l *list) retention(rules ...string) {
+	defer func(loc *time.Location) { l.loc = loc }(l.loc)
+	l.loc = l.Config.Location
+	at := l.From
+	for range l.Count {
+		if at = l.Config.Retention.At.Next(at); at.IsZero() || strings.Join(rules, "") == "" {
+			return
+		}
+		l.add(at, "retention", "", l.Config.Retention.At.String())
 	}
 }
 
@@ -38,6 +57,9 @@ func (l *list) of(p *config.Partner) {
 	l.window("pick-up", p.Outbox.Pickup.Window)
 	l.schedule("pick-up", p.Outbox.Pickup.Moments)
 	l.schedule("rescan", p.Outbox.Rescan)
+	if l.Partner != "" {
+		l.retention(p.Retention.String())
+	}
 	for _, c := range p.Certificates {
 		if len(c.Certificates) == 0 {
 			continue
