@@ -72,6 +72,7 @@ type candidate struct {
 	folded string
 	docs   []match // readings as a document
 	atts   []match // readings as an attachment, longest key first
+	read   match   // the one that put it into its group
 }
 
 // group is what has gathered around one key.
@@ -80,7 +81,6 @@ type group struct {
 	documents []*candidate
 	members   []*candidate // attachments
 	marker    *candidate
-	read      map[*candidate]match // how each was read
 }
 
 type grouping struct {
@@ -94,18 +94,23 @@ type grouping struct {
 // or in waiting. Both results are sorted by name, and neither depends on the order
 // of the listing.
 func (r *Rules) Group(l Listing) (batches []Batch, waiting []Waiting) {
-	g := &grouping{rules: r, groups: map[string]*group{}, claims: map[string]Claim{}}
-	for _, c := range l.Claims {
+	return r.Read(l.Files).Group(l.Claims)
+}
+
+// Group finds the complete batches, as Rules.Group does. It is called once.
+func (rd *Reading) Group(claims []Claim) (batches []Batch, waiting []Waiting) {
+	r := rd.rules
+	g := &grouping{rules: r, groups: make(map[string]*group, len(rd.files)), claims: make(map[string]Claim, len(claims)), waiting: rd.waiting}
+	for _, c := range claims {
 		k := r.fold(c.Key)
 		// Of several claims of one key the one in flight matters, then the latest.
 		if old, ok := g.claims[k]; !ok || c.InFlight && !old.InFlight || c.InFlight == old.InFlight && c.Sent.After(old.Sent) {
 			g.claims[k] = c
 		}
 	}
-	files, markers := g.sift(l.Files)
-	rest := g.findDocuments(files)
+	rest := g.findDocuments(rd.files)
 	g.attach(rest)
-	g.pairMarkers(markers)
+	g.pairMarkers(rd.markers)
 
 	for _, key := range sortedKeys(g.groups) {
 		if b, ok := g.complete(g.groups[key]); ok {
@@ -126,61 +131,12 @@ func sortedKeys(m map[string]*group) []string {
 	return keys
 }
 
+func waits(f File, key string, reason Reason, alarm bool, text string, args ...any) Waiting {
+	return Waiting{Name: f.Name, Key: key, Reason: reason, Alarm: alarm, Text: fmt.Sprintf(text, args...)}
+}
+
 func (g *grouping) wait(f File, key string, reason Reason, alarm bool, text string, args ...any) {
-	g.waiting = append(g.waiting, Waiting{Name: f.Name, Key: key, Reason: reason, Alarm: alarm, Text: fmt.Sprintf(text, args...)})
-}
-
-// sift takes out what cannot travel and reads the names of the rest.
-func (g *grouping) sift(files []File) (rest, markers []*candidate) {
-	twins := map[string][]*candidate{}
-	for _, f := range files {
-		switch {
-		case f.Dir:
-			g.wait(f, "", WaitSubfolder, true, "folders in an outbox are left alone; drop files directly into it")
-			continue
-		case g.rules.ignored(f.Name):
-			g.wait(f, "", WaitIgnored, false, "its name says that it is not finished; rename it when it is")
-			continue
-		}
-		c := &candidate{File: f, folded: g.rules.fold(f.Name)}
-		twins[c.folded] = append(twins[c.folded], c)
-	}
-	for _, cs := range twins {
-		if len(cs) > 1 {
-			for _, c := range cs {
-				g.wait(c.File, "", WaitAmbiguous, true, "%d files have this name when upper and lower case and composed letters are not told apart: %s", len(cs), listNames(cs))
-			}
-			continue
-		}
-		c := cs[0]
-		if g.rules.marker != nil {
-			if c.docs = g.rules.marker.all(c.Name); len(c.docs) > 0 {
-				markers = append(markers, c)
-				continue
-			}
-		}
-		if c.Size == 0 && !g.rules.allowEmpty {
-			g.wait(c.File, "", WaitEmpty, false, "it is empty; empty files are sent only with allow_empty")
-			continue
-		}
-		c.docs = readings(g.rules.documents, c.Name)
-		c.atts = readings(g.rules.attachments, c.Name)
-		rest = append(rest, c)
-	}
-	return rest, markers
-}
-
-// readings collects every reading of a name, longest key first.
-func readings(ms []matcher, name string) []match {
-	if len(ms) == 1 {
-		return ms[0].all(name)
-	}
-	var all []match
-	for _, m := range ms {
-		all = append(all, m.all(name)...)
-	}
-	slices.SortStableFunc(all, func(a, b match) int { return cmp.Compare(len(b.key), len(a.key)) })
-	return all
+	g.waiting = append(g.waiting, waits(f, key, reason, alarm, text, args...))
 }
 
 func listNames(cs []*candidate) string {
@@ -189,7 +145,7 @@ func listNames(cs []*candidate) string {
 		names[i] = fmt.Sprintf("%q", c.Name)
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return listed(names)
 }
 
 // findDocuments makes a group of every document, shortest key first, so that a name
@@ -208,11 +164,11 @@ func (g *grouping) findDocuments(files []*candidate) (rest []*candidate) {
 		k := g.rules.fold(m.key)
 		gr := g.groups[k]
 		if gr == nil {
-			gr = &group{key: m.key, read: map[*candidate]match{}}
+			gr = &group{key: m.key}
 			g.groups[k] = gr
 		}
 		gr.documents = append(gr.documents, c)
-		gr.read[c] = m
+		c.read = m
 	}
 	return rest
 }
@@ -257,7 +213,7 @@ func (g *grouping) attachOne(c *candidate) bool {
 		k := g.rules.fold(m.key)
 		if gr := g.groups[k]; gr != nil {
 			gr.members = append(gr.members, c)
-			gr.read[c] = m
+			c.read = m
 			return true
 		}
 		if claim, ok := g.claims[k]; ok {
@@ -371,10 +327,10 @@ func (g *grouping) verdict(gr *group) Waiting {
 
 // countVerdict checks the numbers in the names of a group.
 func countVerdict(gr *group, hold func(Reason, bool, string, ...any) Waiting) Waiting {
-	parts := gr.read[gr.documents[0]].parts
+	parts := gr.documents[0].read.parts
 	have := map[int]string{}
 	for _, c := range gr.all() {
-		m := gr.read[c]
+		m := c.read
 		if m.parts != parts {
 			return hold(WaitAmbiguous, true, "%q announces %d files and %q announces %d", gr.documents[0].Name, parts, c.Name, m.parts)
 		}

@@ -362,12 +362,12 @@ func BenchmarkGroup(b *testing.B) {
 			l.Files = append(l.Files, quietFiles(fmt.Sprintf("INV-%06d.xml", i), fmt.Sprintf("INV-%06d_scan.pdf", i))...)
 		}
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			defer allocated(b, n)()
 			for b.Loop() {
 				if batches, _ := r.Group(l); len(batches) != n/2 {
 					b.Fatal(len(batches))
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/file")
 		})
 	}
 }

@@ -117,8 +117,8 @@ func (p *pattern) all(name string) []match {
 		if end < len(name) && p.first != 0 && name[end] != p.first {
 			continue
 		}
-		sub := p.after.FindStringSubmatch(name[end:])
-		if sub == nil {
+		sub, ok := submatch(p.after, name[end:])
+		if !ok {
 			continue
 		}
 		for _, start := range starts {
@@ -128,12 +128,22 @@ func (p *pattern) all(name string) []match {
 			m := match{key: name[start:end], start: start}
 			setParts(&m, p.after, sub)
 			if p.before != nil {
-				setParts(&m, p.before, p.before.FindStringSubmatch(name[:start]))
+				sub, _ := submatch(p.before, name[:start]) // it matched above
+				setParts(&m, p.before, sub)
 			}
 			found = append(found, m)
 		}
 	}
 	return found
+}
+
+// submatch matches and returns the groups, none if the expression has none.
+func submatch(re *regexp.Regexp, s string) (sub []string, ok bool) {
+	if re.NumSubexp() == 0 {
+		return nil, re.MatchString(s)
+	}
+	sub = re.FindStringSubmatch(s)
+	return sub, sub != nil
 }
 
 func setParts(m *match, re *regexp.Regexp, sub []string) {
