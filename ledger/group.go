@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync/atomic"
 )
 
 // maxGroup is how many Updates share one commit at most.
@@ -88,7 +89,7 @@ func (l *Ledger) runGroup(group []*job) {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		if err := inSavepoint(tx, j); err != nil {
+		if err := inSavepoint(tx, j, &l.rows); err != nil {
 			fail(err)
 			return
 		}
@@ -109,13 +110,13 @@ func (l *Ledger) runGroup(group []*job) {
 
 // inSavepoint runs one job. Its own error is j.err; the one returned means that the
 // transaction as a whole is lost.
-func inSavepoint(tx *sql.Tx, j *job) error {
+func inSavepoint(tx *sql.Tx, j *job, rows *atomic.Int64) error {
 	if _, err := tx.Exec("SAVEPOINT job"); err != nil {
 		return err
 	}
 	func() {
 		defer func() { j.panicked = recover() }()
-		j.err = j.f(&Tx{tx, j.ctx})
+		j.err = j.f(&Tx{tx, j.ctx, rows})
 	}()
 	if j.err != nil || j.panicked != nil {
 		if _, err := tx.Exec("ROLLBACK TO job"); err != nil {

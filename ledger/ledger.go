@@ -46,7 +46,7 @@ type Ledger struct {
 	queue   []*job
 	leading bool
 
-	updates, commits atomic.Int64
+	updates, commits, rows atomic.Int64
 
 	file     string
 	trouble  atomic.Pointer[Fault]
@@ -244,10 +244,14 @@ func checkPages(ctx context.Context, db *sql.DB, pragma string) (faults []string
 // Stats counts since Open: calls of Update that succeeded, and the commits they took.
 func (l *Ledger) Stats() (updates, commits int64) { return l.updates.Load(), l.commits.Load() }
 
+// RowsRead counts the rows that were asked for since Open: the work of those who read.
+func (l *Ledger) RowsRead() int64 { return l.rows.Load() }
+
 // Tx is one transaction. It must not be used after the function it was given to.
 type Tx struct {
-	tx  *sql.Tx
-	ctx context.Context
+	tx   *sql.Tx
+	ctx  context.Context
+	rows *atomic.Int64 // counted up for each row read
 }
 
 // View calls f with a snapshot of the ledger.
@@ -257,7 +261,7 @@ func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
 		return l.examine(fmt.Errorf("ledger: %w", err))
 	}
 	defer tx.Rollback() // nothing was written
-	return l.examine(f(&Tx{tx, ctx}))
+	return l.examine(f(&Tx{tx, ctx, &l.rows}))
 }
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/naming"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -20,8 +21,8 @@ func (tx *Tx) InsertTransfer(t *Transfer) error {
 		return err
 	}
 	return tx.insert("transfer "+t.ID,
-		`INSERT INTO transfers (id, partner, key, state, open, held, due, created, version, message_id, filed, kept, line, content, body) VALUES (?,?,?,?,?,?,?,?,1,?,?,?,?,?,?)`,
-		t.ID, t.Partner, t.Key, t.State, t.State.Open(), t.Rests(), nanos(t.Due), nanos(t.Created), t.MessageID, nanos(t.Filed), t.kept(), t.line(), t.content(), string(body))
+		`INSERT INTO transfers (id, partner, key, state, open, held, due, created, version, message_id, filed, kept, line, content, fold, body) VALUES (?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?)`,
+		t.ID, t.Partner, t.Key, t.State, t.State.Open(), t.Rests(), nanos(t.Due), nanos(t.Created), t.MessageID, nanos(t.Filed), t.kept(), t.line(), t.content(), naming.ClaimKey(t.Key), string(body))
 }
 
 // SaveTransfer replaces a transfer if nobody did since it was read, and counts its
@@ -61,16 +62,6 @@ func (tx *Tx) DueTransfers(partner string, at time.Time, limit int) ([]Transfer,
 	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND open=1 AND held=0 AND due<=? ORDER BY due LIMIT ?`, partner, nanos(at), limit)
 }
 
-// NextDue is the moment when something is to be done for a partner, zero for never.
-func (tx *Tx) NextDue(partner string) (time.Time, error) {
-	var due int64
-	err := tx.tx.QueryRowContext(tx.ctx, `SELECT due FROM transfers WHERE partner=? AND open=1 AND held=0 ORDER BY due LIMIT 1`, partner).Scan(&due)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, nil
-	}
-	return fromNanos(due), err
-}
-
 // OpenTransfers are all of a partner that are not filed or undone, held ones too.
 func (tx *Tx) OpenTransfers(partner string) ([]Transfer, error) {
 	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND open=1 ORDER BY held, due`, partner)
@@ -103,41 +94,6 @@ func (tx *Tx) FindTransfers(what string) ([]Transfer, error) {
 		return nil, nil
 	}
 	return all[Transfer](tx, `SELECT body FROM transfers WHERE id>=? AND id<? ORDER BY id`, what, what+"~")
-}
-
-// Claim is a key that was taken from an outbox.
-type Claim struct {
-	Transfer string
-	Key      string
-	Created  time.Time
-	Open     bool // not filed yet
-}
-
-// Claims are the keys of a partner that were claimed since a moment or are still
-// open. Undone claims are not among them.
-func (tx *Tx) Claims(partner string, since time.Time) ([]Claim, error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT id, key, created, open FROM transfers WHERE partner=? AND created>=? AND state<>'undone' UNION SELECT id, key, created, open FROM transfers WHERE partner=? AND open=1`,
-		partner, nanos(since), partner)
-	if err != nil {
-		return nil, wrap(err, "transfers")
-	}
-	defer rows.Close() // rows.Err tells
-	var list []Claim
-	for rows.Next() {
-		var c Claim
-		var created int64
-		if err := rows.Scan(&c.Transfer, &c.Key, &created, &c.Open); err != nil {
-			return nil, wrap(err, "transfers")
-		}
-		c.Created = fromNanos(created)
-		list = append(list, c)
-	}
-	return list, wrap(rows.Err(), "transfers")
-}
-
-// Claiming are the transfers of a partner whose files are just being moved.
-func (tx *Tx) Claiming(partner string) ([]Transfer, error) {
-	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND open=1 AND state='claiming'`, partner)
 }
 
 // OpenAttempt records that a POST is about to be made. A transfer that has an open
@@ -222,6 +178,7 @@ func one[T any](tx *Tx, what, query string, args ...any) (T, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
+	tx.rows.Add(1)
 	if err == nil {
 		err = json.Unmarshal([]byte(body), &v)
 	}
@@ -237,6 +194,7 @@ func all[T any](tx *Tx, query string, args ...any) ([]T, error) {
 	defer rows.Close() // rows.Err tells
 	var list []T
 	for rows.Next() {
+		tx.rows.Add(1)
 		var body string
 		var v T
 		if err := rows.Scan(&body); err != nil {

@@ -1,0 +1,134 @@
+package ledger
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// What is asked again and again while a partner has a backlog. Each question costs what
+// its answer is long, however many transfers there are.
+
+// Claim is a key that was taken from an outbox.
+type Claim struct {
+	Transfer string
+	Key      string
+	Created  time.Time
+	Open     bool // not filed yet
+}
+
+// claimsAtOnce is how many keys one query asks for.
+const claimsAtOnce = 2_000
+
+// Claims are those of a partner for keys (in the form of naming.ClaimKey) that were made
+// since a moment or are still open, undone ones not among them. Claims of before schema 4
+// are returned whatever their key.
+func (tx *Tx) Claims(partner string, keys []string, since time.Time) (list []Claim, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	for chunk := range slices.Chunk(append([]string{""}, keys...), claimsAtOnce) {
+		asked, err := json.Marshal(chunk)
+		if err != nil {
+			return nil, err
+		}
+		if list, err = tx.claims(list, partner, string(asked), since); err != nil {
+			return nil, wrap(err, "transfers")
+		}
+	}
+	return list, nil
+}
+
+func (tx *Tx) claims(list []Claim, partner, asked string, since time.Time) ([]Claim, error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT t.id, t.key, t.created, t.open FROM json_each(?1) AS k CROSS JOIN transfers AS t INDEXED BY transfers_fold
+			WHERE t.partner=?2 AND t.fold=k.value AND t.created>=?3 AND t.state<>'undone'
+		UNION ALL SELECT t.id, t.key, t.created, t.open FROM json_each(?1) AS k CROSS JOIN transfers AS t INDEXED BY transfers_foldopen
+			WHERE t.partner=?2 AND t.fold=k.value AND t.open=1 AND t.created<?3`, asked, partner, nanos(since))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() // rows.Err tells
+	for rows.Next() {
+		tx.rows.Add(1)
+		var c Claim
+		var created int64
+		if err := rows.Scan(&c.Transfer, &c.Key, &created, &c.Open); err != nil {
+			return nil, err
+		}
+		c.Created = fromNanos(created)
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// Claiming are the transfers of a partner whose files are just being moved.
+func (tx *Tx) Claiming(partner string) ([]Transfer, error) {
+	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND state='claiming'`, partner)
+}
+
+// Queued is a transfer that time or a worker carries on.
+type Queued struct {
+	ID    string
+	State State
+	Due   time.Time
+}
+
+// Queue are the transfers of a partner that are not done and neither held nor waiting for
+// their turn, oldest due first. sealed says whether those are wanted that only have to be
+// posted.
+func (tx *Tx) Queue(partner string, sealed bool, limit int) (list []Queued, err error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT id, state, due FROM transfers WHERE partner=? AND open=1 AND held=0 AND (? OR state<>'sealed') ORDER BY due, id LIMIT ?`, partner, sealed, limit)
+	if err != nil {
+		return nil, wrap(err, "transfers")
+	}
+	defer rows.Close() // rows.Err tells
+	for rows.Next() {
+		tx.rows.Add(1)
+		var q Queued
+		var due int64
+		if err := rows.Scan(&q.ID, &q.State, &due); err != nil {
+			return nil, wrap(err, "transfers")
+		}
+		q.Due = fromNanos(due)
+		list = append(list, q)
+	}
+	return list, wrap(rows.Err(), "transfers")
+}
+
+// Load is how much of a partner's backlog was claimed already.
+type Load struct {
+	Due       int // to be worked on at once: just claimed, or due again
+	Unsettled int // these, and those that are tried again later or wait for their turn
+}
+
+// Load counts, each number up to limit. Held transfers, those that wait for a receipt and
+// those that have their verdict are not counted.
+func (tx *Tx) Load(partner string, at time.Time, limit int) (l Load, err error) {
+	const queue = ` FROM transfers INDEXED BY transfers_queue WHERE partner=?1 AND open=1 AND held=0 AND state NOT IN ('waiting', 'settled')`
+	inLine := 0
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT (SELECT count(*) FROM (SELECT 1`+queue+` AND due<=?2 LIMIT ?3)), (SELECT count(*) FROM (SELECT 1`+queue+` LIMIT ?3)),
+		(SELECT count(*) FROM (SELECT 1 FROM transfers WHERE partner=?1 AND line>0 LIMIT ?3))`, partner, nanos(at), limit).Scan(&l.Due, &l.Unsettled, &inLine)
+	tx.rows.Add(int64(l.Due + l.Unsettled + inLine))
+	l.Unsettled = max(l.Unsettled, inLine)
+	return l, wrap(err, "transfers")
+}
+
+// Unfinished are the identifiers of a partner's transfers that a process which begins has
+// to look at: an attempt may have been left open, they rest for a reason that may be
+// gone, or they are due later than a moment.
+func (tx *Tx) Unfinished(partner string, later time.Time) (ids []string, err error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT id FROM transfers WHERE partner=? AND open=1 AND (held=1 OR state='sending' OR due>?)`, partner, nanos(later))
+	if err != nil {
+		return nil, wrap(err, "transfers")
+	}
+	defer rows.Close() // rows.Err tells
+	for rows.Next() {
+		tx.rows.Add(1)
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, wrap(err, "transfers")
+		}
+		ids = append(ids, id)
+	}
+	return ids, wrap(rows.Err(), "transfers")
+}
