@@ -40,10 +40,10 @@ func (tx *Tx) Claims(partner string, keys []string, since time.Time) (list []Cla
 }
 
 func (tx *Tx) claims(list []Claim, partner, asked string, since time.Time) ([]Claim, error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT t.id, t.key, t.created, t.open FROM json_each(?1) AS k CROSS JOIN transfers AS t INDEXED BY transfers_fold
-			WHERE t.partner=?2 AND t.fold=k.value AND t.created>=?3 AND t.state<>'undone'
-		UNION ALL SELECT t.id, t.key, t.created, t.open FROM json_each(?1) AS k CROSS JOIN transfers AS t INDEXED BY transfers_foldopen
-			WHERE t.partner=?2 AND t.fold=k.value AND t.open=1 AND t.created<?3`, asked, partner, nanos(since))
+	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT t.id, t.key, t.created, t.open FROM json_each(?) AS k CROSS JOIN transfers AS t INDEXED BY transfers_fold
+			WHERE t.partner=? AND t.fold=k.value AND t.created>=? AND t.state<>'undone'
+		UNION ALL SELECT t.id, t.key, t.created, t.open FROM json_each(?) AS k CROSS JOIN transfers AS t INDEXED BY transfers_foldopen
+			WHERE t.partner=? AND t.fold=k.value AND t.open=1 AND t.created<?`, asked, partner, nanos(since), asked, partner, nanos(since))
 	if err != nil {
 		return nil, err
 	}
@@ -103,14 +103,16 @@ type Load struct {
 
 // Load counts, each number up to limit. Held transfers, those that wait for a receipt and
 // those that have their verdict are not counted.
-func (tx *Tx) Load(partner string, at time.Time, limit int) (l Load, err error) {
-	const queue = ` FROM transfers INDEXED BY transfers_queue WHERE partner=?1 AND open=1 AND held=0 AND state NOT IN ('waiting', 'settled')`
-	inLine := 0
-	err = tx.tx.QueryRowContext(tx.ctx, `SELECT (SELECT count(*) FROM (SELECT 1`+queue+` AND due<=?2 LIMIT ?3)), (SELECT count(*) FROM (SELECT 1`+queue+` LIMIT ?3)),
-		(SELECT count(*) FROM (SELECT 1 FROM transfers WHERE partner=?1 AND line>0 LIMIT ?3))`, partner, nanos(at), limit).Scan(&l.Due, &l.Unsettled, &inLine)
-	tx.rows.Add(int64(l.Due + l.Unsettled + inLine))
-	l.Unsettled = max(l.Unsettled, inLine)
-	return l, wrap(err, "transfers")
+func (tx *Tx) Load(partner string, at time.Time, limit int) (Load, error) {
+	due, all, inLine := 0, 0, 0
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT (SELECT count(*) FROM (SELECT 1 FROM transfers INDEXED BY transfers_queue
+			WHERE partner=? AND open=1 AND held=0 AND state NOT IN ('waiting', 'settled') AND due<=? LIMIT ?)),
+		(SELECT count(*) FROM (SELECT 1 FROM transfers INDEXED BY transfers_queue
+			WHERE partner=? AND open=1 AND held=0 AND state NOT IN ('waiting', 'settled') LIMIT ?)),
+		(SELECT count(*) FROM (SELECT 1 FROM transfers WHERE partner=? AND line>0 LIMIT ?))`,
+		partner, nanos(at), limit, partner, limit, partner, limit).Scan(&due, &all, &inLine)
+	tx.rows.Add(int64(due + all + inLine))
+	return Load{Due: due, Unsettled: max(all, inLine)}, wrap(err, "transfers")
 }
 
 // Unfinished are the identifiers of a partner's transfers that a process which begins has

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -172,37 +171,6 @@ func TestUnfinished(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// A question whose answer is one row must not read the table: the plan says so.
-func TestQuestionsOfABacklogUseIndexes(t *testing.T) {
-	l := open1(t)
-	for _, query := range []string{
-		`SELECT id, state, due FROM transfers WHERE partner=? AND open=1 AND held=0 AND (? OR state<>'sealed') ORDER BY due, id LIMIT ?`,
-		`SELECT body FROM transfers WHERE partner=? AND state='claiming'`,
-		`SELECT 1 FROM transfers WHERE partner=?1 AND line>0 LIMIT ?3`,
-	} {
-		plan, err := texts(bg, l.read, `SELECT detail FROM pragma_explain_query_plan`, query)
-		if err != nil {
-			rows, qerr := l.read.Query("EXPLAIN QUERY PLAN "+query, "acme", 1, 1)
-			if qerr != nil {
-				t.Fatal(qerr)
-			}
-			for rows.Next() {
-				var a, b, c int
-				var detail string
-				if err := rows.Scan(&a, &b, &c, &detail); err != nil {
-					t.Fatal(err)
-				}
-				plan = append(plan, detail)
-			}
-			rows.Close()
-		}
-		text := strings.Join(plan, "; ")
-		if text == "" || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
-			t.Errorf("%s\n%s", query, text)
-		}
 	}
 }
 

@@ -400,13 +400,17 @@ func TestStoredMessages(t *testing.T) {
 	})
 }
 
+// scansGiven is the plan of what reads a list that came with the query, or counts what a
+// query inside of it found.
+var scansGiven = regexp.MustCompile(`^SCAN (k VIRTUAL TABLE|\(subquery|CONSTANT ROW)`)
+
 // Every query of the package uses an index: a ledger with a million transfers answers
 // as fast as an empty one.
 func TestNoQueryScans(t *testing.T) {
 	l := open1(t)
 	query := regexp.MustCompile("`((?:SELECT|UPDATE|DELETE)[^`]*)`")
 	found := 0
-	for _, file := range []string{"outgoing.go", "incoming.go", "world.go", "retention.go", "line.go"} {
+	for _, file := range []string{"outgoing.go", "incoming.go", "world.go", "retention.go", "line.go", "backlog.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -427,7 +431,7 @@ func TestNoQueryScans(t *testing.T) {
 				if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 					t.Fatal(err)
 				}
-				if strings.HasPrefix(detail, "SCAN") || strings.Contains(detail, "TEMP B-TREE") && !strings.Contains(string(m[1]), "UNION") {
+				if strings.HasPrefix(detail, "SCAN") && !scansGiven.MatchString(detail) || strings.Contains(detail, "TEMP B-TREE") && !strings.Contains(string(m[1]), "UNION") {
 					t.Errorf("%s\n  %s", m[1], detail)
 				}
 			}
