@@ -95,15 +95,15 @@ func (tx *Tx) Queue(partner string, sealed bool, limit int) (list []Queued, err 
 	return list, wrap(rows.Err(), "transfers")
 }
 
-// Load is how much of a partner's backlog was claimed already.
-type Load struct {
-	Due       int // to be worked on at once: just claimed, or due again
-	Unsettled int // these, and those that are tried again later or wait for their turn
+// Ahead is how much of a partner's backlog was claimed already.
+type Ahead struct {
+	Due       int // to be worked on as soon as it can be: just claimed, due again, or in line
+	Unsettled int // these, and those that are tried again later
 }
 
-// Load counts, each number up to limit. Held transfers, those that wait for a receipt and
+// Ahead counts, each number up to limit. Held transfers, those that wait for a receipt and
 // those that have their verdict are not counted.
-func (tx *Tx) Load(partner string, at time.Time, limit int) (Load, error) {
+func (tx *Tx) Ahead(partner string, at time.Time, limit int) (Ahead, error) {
 	due, all, inLine := 0, 0, 0
 	err := tx.tx.QueryRowContext(tx.ctx, `SELECT (SELECT count(*) FROM (SELECT 1 FROM transfers INDEXED BY transfers_queue
 			WHERE partner=? AND open=1 AND held=0 AND state NOT IN ('waiting', 'settled') AND due<=? LIMIT ?)),
@@ -112,14 +112,26 @@ func (tx *Tx) Load(partner string, at time.Time, limit int) (Load, error) {
 		(SELECT count(*) FROM (SELECT 1 FROM transfers WHERE partner=? AND line>0 LIMIT ?))`,
 		partner, nanos(at), limit, partner, limit, partner, limit).Scan(&due, &all, &inLine)
 	tx.rows.Add(int64(due + all + inLine))
-	return Load{Due: due, Unsettled: max(all, inLine)}, wrap(err, "transfers")
+	return Ahead{Due: max(due, inLine), Unsettled: max(all, inLine)}, wrap(err, "transfers")
 }
 
-// Unfinished are the identifiers of a partner's transfers that a process which begins has
-// to look at: an attempt may have been left open, they rest for a reason that may be
-// gone, or they are due later than a moment.
-func (tx *Tx) Unfinished(partner string, later time.Time) (ids []string, err error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT id FROM transfers WHERE partner=? AND open=1 AND (held=1 OR state='sending' OR due>?)`, partner, nanos(later))
+// Open are the identifiers of a partner's transfers that are not done, held ones too.
+func (tx *Tx) Open(partner string) ([]string, error) {
+	return tx.ids(`SELECT id FROM transfers WHERE partner=? AND open=1`, partner)
+}
+
+// Resting are those among them that are held or wait for their turn.
+func (tx *Tx) Resting(partner string) ([]string, error) {
+	return tx.ids(`SELECT id FROM transfers WHERE partner=? AND open=1 AND held=1`, partner)
+}
+
+// LeftOver are those of the others that were being posted, or are due after a moment.
+func (tx *Tx) LeftOver(partner string, after time.Time) ([]string, error) {
+	return tx.ids(`SELECT id FROM transfers WHERE partner=? AND open=1 AND held=0 AND (state='sending' OR due>?)`, partner, nanos(after))
+}
+
+func (tx *Tx) ids(query string, args ...any) (ids []string, err error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
 	if err != nil {
 		return nil, wrap(err, "transfers")
 	}

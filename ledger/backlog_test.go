@@ -89,7 +89,7 @@ func TestClaimsOfAnOlderSchema(t *testing.T) {
 	}
 }
 
-func TestQueueAndLoad(t *testing.T) {
+func TestQueueAndAhead(t *testing.T) {
 	l := open1(t)
 	later := moment.Add(time.Hour)
 	rowsFor(t, l,
@@ -117,12 +117,12 @@ func TestQueueAndLoad(t *testing.T) {
 				t.Errorf("sealed %v, limit %d: %q, want %q: %v", c.sealed, c.limit, got, c.want, err)
 			}
 		}
-		load, err := tx.Load("acme", moment.Add(10), 100)
-		if want := (Load{Due: 2, Unsettled: 3}); load != want {
+		load, err := tx.Ahead("acme", moment.Add(10), 100)
+		if want := (Ahead{Due: 2, Unsettled: 3}); load != want {
 			t.Errorf("%+v, want %+v", load, want)
 		}
-		little, err2 := tx.Load("acme", moment.Add(10), 1)
-		if want := (Load{Due: 1, Unsettled: 1}); little != want {
+		little, err2 := tx.Ahead("acme", moment.Add(10), 1)
+		if want := (Ahead{Due: 1, Unsettled: 1}); little != want {
 			t.Errorf("%+v, want %+v", little, want)
 		}
 		return errors.Join(err, err2)
@@ -132,8 +132,8 @@ func TestQueueAndLoad(t *testing.T) {
 	}
 }
 
-// Those that go in order count as unsettled while they wait for their turn.
-func TestLoadOfALine(t *testing.T) {
+// Those that go in order count while they wait for their turn.
+func TestAheadOfALine(t *testing.T) {
 	l := open1(t)
 	var line []func(*Transfer)
 	for i := range 5 {
@@ -141,8 +141,8 @@ func TestLoadOfALine(t *testing.T) {
 	}
 	rowsFor(t, l, line...)
 	err := l.View(bg, func(tx *Tx) error {
-		load, err := tx.Load("acme", moment, 100)
-		if want := (Load{Due: 1, Unsettled: 5}); load != want {
+		load, err := tx.Ahead("acme", moment, 100)
+		if want := (Ahead{Due: 5, Unsettled: 5}); load != want {
 			t.Errorf("%+v, want %+v", load, want)
 		}
 		return err
@@ -152,22 +152,32 @@ func TestLoadOfALine(t *testing.T) {
 	}
 }
 
-func TestUnfinished(t *testing.T) {
+func TestWhatAProcessBeginsWith(t *testing.T) {
 	l := open1(t)
+	later := moment.Add(time.Hour)
 	rowsFor(t, l,
 		func(t *Transfer) {},
-		func(t *Transfer) { t.Due = moment.Add(time.Hour) },
+		func(t *Transfer) { t.Due = later },
 		func(t *Transfer) { t.Hold = "because" },
 		func(t *Transfer) { t.State = StateSending },
-		func(t *Transfer) { t.State, t.Due = StateFiled, moment.Add(time.Hour) },
+		func(t *Transfer) { t.State, t.Due = StateFiled, later },
+		func(t *Transfer) { t.State, t.Due = StateWaiting, later },
+		func(t *Transfer) { t.Behind = true },
 	)
 	err := l.View(bg, func(tx *Tx) error {
-		ids, err := tx.Unfinished("acme", moment)
-		slices.Sort(ids)
-		if want := []string{"t1", "t2", "t3"}; !slices.Equal(ids, want) {
-			t.Errorf("%v, want %v", ids, want)
+		open, err := tx.Open("acme")
+		resting, err2 := tx.Resting("acme")
+		left, err3 := tx.LeftOver("acme", moment)
+		for _, c := range []struct {
+			got  []string
+			want string
+		}{{open, "[t0 t1 t2 t3 t5 t6]"}, {resting, "[t2 t6]"}, {left, "[t1 t3 t5]"}} {
+			slices.Sort(c.got)
+			if fmt.Sprint(c.got) != c.want {
+				t.Errorf("%v, want %v", c.got, c.want)
+			}
 		}
-		return err
+		return errors.Join(err, err2, err3)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -206,9 +216,9 @@ func BenchmarkBacklog(b *testing.B) {
 				view(b, func(tx *Tx) error { _, err := tx.Queue("acme", true, 20); return err })
 			}
 		})
-		b.Run(fmt.Sprint("load/", n), func(b *testing.B) {
+		b.Run(fmt.Sprint("ahead/", n), func(b *testing.B) {
 			for b.Loop() {
-				view(b, func(tx *Tx) error { _, err := tx.Load("acme", moment, 1_000); return err })
+				view(b, func(tx *Tx) error { _, err := tx.Ahead("acme", moment, 1_000); return err })
 			}
 		})
 		b.Run(fmt.Sprint("claims/", n), func(b *testing.B) {

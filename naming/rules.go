@@ -3,6 +3,7 @@ package naming
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,6 +160,12 @@ func compileMatchers(field string, patterns []string, expr string, report func(s
 		ms = append(ms, p)
 	}
 	return ms
+}
+
+// InFlight reports whether a document of a key has to wait because of an earlier one that
+// is among the claims.
+func (r *Rules) InFlight(key string, claims []Claim) bool {
+	return r.resend == ResendHold && slices.ContainsFunc(claims, func(c Claim) bool { return c.InFlight && r.fold(c.Key) == r.fold(key) })
 }
 
 // fold is the form in which names and keys are compared.

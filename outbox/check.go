@@ -86,25 +86,22 @@ func (c *checker) work() error {
 
 // open looks for the files of transfers that are under way.
 func (c *checker) open() error {
-	var open []ledger.Transfer
-	err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(c.p.Name); return err })
+	var open []string
+	err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.Open(c.p.Name); return err })
 	if err != nil {
 		return err
 	}
-	for _, t := range open {
+	return c.each(c.ctx, open, func(t *ledger.Transfer) error {
 		if c.copied {
-			if err := c.copiedTransfer(&t); err != nil {
+			if err := c.copiedTransfer(t); err != nil {
 				return err
 			}
 			if c.offered[t.ID] {
-				continue // what is said of it now is true of the ledger as it was
+				return nil // what is said of it now is true of the ledger as it was
 			}
 		}
-		if err := errors.Join(c.attempts(&t), c.files(&t)); err != nil {
-			return err
-		}
-	}
-	return nil
+		return errors.Join(c.attempts(t), c.files(t))
+	})
 }
 
 // files looks for what lies in .work and in the evidence of a transfer under way.

@@ -69,17 +69,17 @@ func (o *Outbox) Timely(ctx context.Context) error {
 
 // bringBack looks at the moments of all open transfers, and at that of a pause.
 func (o *Outbox) bringBack(ctx context.Context) error {
-	var open []ledger.Transfer
-	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(o.p.Name); return err })
+	var open []string
+	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.Open(o.p.Name); return err })
 	if err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	for _, t := range open {
-		if err := o.setRight(ctx, &t); err != nil && !errors.Is(err, ledger.ErrLost) {
-			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
+	return o.each(ctx, open, func(t *ledger.Transfer) error {
+		if err := o.setRight(ctx, t); !errors.Is(err, ledger.ErrLost) {
+			return err
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // setRight brings back the moments of one transfer.

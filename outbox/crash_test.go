@@ -33,7 +33,7 @@ func look(w *world) state {
 	for name, entry := range w.disk.Tree() {
 		s.tree[name], s.sums[name] = true, entry.SHA256
 		base := path.Base(name)
-		if _, ok := dropped[base]; ok {
+		if _, ok := w.dropped[base]; ok {
 			s.places[base] = append(s.places[base], strings.TrimPrefix(name, "acme/"))
 		}
 		if rest, ok := strings.CutPrefix(name, "acme/.work/"); ok && !strings.Contains(rest, "/") {
@@ -61,7 +61,7 @@ func standing(cw crashtest.World) (problems []string) {
 	s := look(w)
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	ids := w.disk.Tree()
-	for name, content := range dropped {
+	for name, content := range w.dropped {
 		places := s.places[name]
 		same := len(places) == 2 && ids["acme/"+places[0]].ID == ids["acme/"+places[1]].ID // between the halves of a move
 		if len(places) != 1 && !same {
@@ -159,26 +159,28 @@ func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []strin
 		if len(s.work) > 0 {
 			say("O9: left in .work: %v", s.work)
 		}
-		settled := 0
+		filed := map[string]int{}
 		for _, t := range s.transfers {
 			if t.State == ledger.StateUndone {
 				continue
 			}
-			settled++
 			if t.State != ledger.StateFiled || t.Verdict != verdict && !(verdict == ledger.VerdictAccepted && t.Verdict == ledger.VerdictReceiptLost) {
 				say("%s is %s, verdict %q, want %q: %s", t.ID, t.State, t.Verdict, verdict, t.Reason)
 			}
-			for name := range dropped {
-				if !s.tree["acme/"+t.FilePath+"/"+name] {
-					say("%s is not in %s", name, t.FilePath)
+			for _, m := range t.Members {
+				if _, ok := w.dropped[m.Name]; !ok || !s.tree["acme/"+t.FilePath+"/"+m.Name] {
+					say("%s is not in %s", m.Name, t.FilePath)
 				}
+				filed[m.Name]++
 			}
 			if why := s.tree["acme/"+t.FilePath+"/"+whyFile]; why == verdict.Sent() {
 				say("WHY.txt in %s: %v", t.FilePath, why)
 			}
 		}
-		if settled != 1 {
-			say("%d transfers", settled)
+		for name := range w.dropped {
+			if filed[name] != 1 {
+				say("%s is in %d transfers", name, filed[name])
+			}
 		}
 		for name := range s.tree {
 			if strings.HasSuffix(name, ".part") {
@@ -205,6 +207,13 @@ func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []strin
 	}
 }
 
+// newBacklog is a world where more lies in the outbox than is claimed at once.
+func newBacklog(answers ...answer) *world {
+	w := newWorldOf(map[string]string{"INV-1.xml": "<Invoice>1</Invoice>", "INV-2.xml": "<Invoice>2</Invoice>", "INV-3.xml": "<Invoice>3</Invoice>"}, answers...)
+	w.set = func(p *Partner) { p.Ahead = 2 }
+	return w
+}
+
 func TestCrashMatrix(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers    []answer
@@ -222,16 +231,25 @@ func TestCrashMatrix(t *testing.T) {
 		"async":                         {[]answer{later}, ledger.VerdictAccepted, 1, 0, true},
 		"async, receipt before the 200": {[]answer{early}, ledger.VerdictAccepted, 1, 0, false},
 		"async, receipt after the end":  {[]answer{withhold}, ledger.VerdictAccepted, 1, 0, false},
+
+		"a backlog": {[]answer{accept}, ledger.VerdictAccepted, 3, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(c.answers...)
+			if c.deliveries == 3 {
+				w = newBacklog(c.answers...)
+			}
 			w.async = c.answers[0] >= later
 			if c.answers[0] == withhold {
 				w.attempts = 2
 			}
 			s := crashtest.Scenario{Run: run, Standing: standing, Final: final(c.verdict, c.deliveries), Every: c.every, Faults: c.faults}
-			if name != "accepted" {
+			switch name {
+			case "accepted":
+			case "a backlog":
+				s.After = "mark answer" // of the first: then the second, and the claim of the third
+			default:
 				s.After = "mark post" // up to there they are the same
 			}
 			r := crashtest.Matrix(w, s)

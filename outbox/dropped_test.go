@@ -35,7 +35,7 @@ func scan(t *testing.T, o *Outbox) Report {
 }
 
 // carry steps a transfer until nothing is to be done for it.
-func carry(t *testing.T, o *Outbox, id string) ledger.Transfer {
+func carry(t testing.TB, o *Outbox, id string) ledger.Transfer {
 	t.Helper()
 	for again := true; again; {
 		var err error
@@ -46,7 +46,7 @@ func carry(t *testing.T, o *Outbox, id string) ledger.Transfer {
 	return row(t, o, id)
 }
 
-func row(t *testing.T, o *Outbox, id string) (tr ledger.Transfer) {
+func row(t testing.TB, o *Outbox, id string) (tr ledger.Transfer) {
 	t.Helper()
 	must(o.Ledger.View(context.Background(), func(tx *ledger.Tx) (err error) { tr, err = tx.Transfer(id); return err }))
 	return tr

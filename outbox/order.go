@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
 	"slices"
 	"time"
 
@@ -135,12 +133,19 @@ func (o *Outbox) blocks(t *ledger.Transfer) {
 // orderAnew makes the line fit the config, which may have changed since it was formed.
 func (o *Outbox) orderAnew(ctx context.Context) error {
 	return o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		open, err := tx.OpenTransfers(o.p.Name)
+		list := tx.Resting
+		if o.p.Strict {
+			list = tx.Open
+		}
+		ids, err := list(o.p.Name)
 		if err != nil {
 			return err
 		}
-		for i := range open {
-			t := &open[i]
+		for _, id := range ids {
+			t, err := tx.Transfer(id)
+			if err != nil {
+				return err
+			}
 			switch {
 			case o.p.Strict && t.Turn == 0 && t.Verdict == ledger.VerdictNone:
 				t.Turn = t.Created.UnixNano()
@@ -149,7 +154,7 @@ func (o *Outbox) orderAnew(ctx context.Context) error {
 			default:
 				continue
 			}
-			if err := tx.SaveTransfer(t); err != nil {
+			if err := tx.SaveTransfer(&t); err != nil {
 				return err
 			}
 		}
@@ -233,41 +238,21 @@ func trimZeros(s string) string {
 	return s
 }
 
-// sorted puts the batches of a scan into the order in which they are to leave.
-func (o *Outbox) sorted(batches []naming.Batch, waiting []naming.Waiting) ([]naming.Batch, error) {
-	var all []batchAt
-	for _, b := range batches {
-		at, err := o.written(b.Document)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, batchAt{b, at})
+// strict puts the batches of a scan into the order in which they are to leave.
+func (ob *Observer) strict(batches []naming.Batch, waiting []naming.Waiting) []naming.Batch {
+	written := func(name string) time.Time { return time.Unix(0, ob.seen[name].mtime) }
+	all := make([]batchAt, len(batches))
+	for i, b := range batches {
+		all[i] = batchAt{b, written(b.Document)}
 	}
 	var settling time.Time
 	for _, w := range waiting {
 		if w.For == 0 {
 			continue // time alone does not end it
 		}
-		at, err := o.written(w.Name)
-		if err != nil {
-			return nil, err
-		}
-		if settling.IsZero() || at.Before(settling) {
+		if at := written(w.Name); settling.IsZero() || at.Before(settling) {
 			settling = at
 		}
 	}
-	return inOrder(all, settling), nil
-}
-
-// written is when a file of the outbox was last written; one that is gone comes first,
-// and whoever claims it finds out.
-func (o *Outbox) written(name string) (time.Time, error) {
-	info, err := o.p.Folder.Lstat(path.Join(outboxDir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	return info.ModTime(), nil
+	return inOrder(all, settling)
 }

@@ -43,6 +43,9 @@ type Partner struct {
 	Folder       fsx.FS
 	WindowsNames bool // some names on shares cannot be opened; always so on Windows
 
+	Ahead     int // batches that are claimed ahead of those who carry them on; 0 = 64
+	Unsettled int // no more are claimed while so many are not settled; 0 = 1000
+
 	Rules        *naming.Rules
 	LateWindow   time.Duration
 	Bundle       Bundle
@@ -143,6 +146,7 @@ func (o *Outbox) With(d Deps, p Partner) *Outbox {
 // New makes an outbox.
 func New(d Deps, p Partner) *Outbox {
 	p.Policy.ReceiptWait = cmp.Or(p.Policy.ReceiptWait, time.Hour)
+	p.Ahead, p.Unsettled = cmp.Or(p.Ahead, 64), cmp.Or(p.Unsettled, 1000)
 	p.Policy.quirks = p.Quirks
 	p.WindowsNames = p.WindowsNames || runtime.GOOS == "windows"
 	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]bool{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{

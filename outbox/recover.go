@@ -16,20 +16,22 @@ func (o *Outbox) Recover(ctx context.Context) error {
 	if err := o.orderAnew(ctx); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	var open []ledger.Transfer
-	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(o.p.Name); return err })
+	var ids []string
+	err := o.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		resting, err1 := tx.Resting(o.p.Name)
+		left, err2 := tx.LeftOver(o.p.Name, o.Now())
+		ids = append(resting, left...)
+		return errors.Join(err1, err2)
+	})
 	if err != nil {
 		return err
 	}
-	for _, t := range open {
-		if err := o.closeLeftAttempt(ctx, &t); err != nil {
-			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
+	return o.each(ctx, ids, func(t *ledger.Transfer) error {
+		if err := o.closeLeftAttempt(ctx, t); err != nil {
+			return err
 		}
-		if err := errors.Join(o.endHolds(ctx, &t), o.setRight(ctx, &t)); err != nil {
-			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
-		}
-	}
-	return nil
+		return errors.Join(o.endHolds(ctx, t), o.setRight(ctx, t))
+	})
 }
 
 // EndHolds is called when the config was read anew while the process runs: holds whose
@@ -38,17 +40,29 @@ func (o *Outbox) EndHolds(ctx context.Context) error {
 	if err := o.orderAnew(ctx); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	var open []ledger.Transfer
-	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers(o.p.Name); return err })
+	var ids []string
+	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { ids, err = tx.Resting(o.p.Name); return err })
 	if err != nil {
 		return err
 	}
-	for _, t := range open {
-		if t.HoldCode == "" {
-			continue
+	return o.each(ctx, ids, func(t *ledger.Transfer) error {
+		if err := o.endHolds(ctx, t); !errors.Is(err, ledger.ErrLost) {
+			return err
 		}
-		if err := o.endHolds(ctx, &t); err != nil && !errors.Is(err, ledger.ErrLost) {
-			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, t.ID, err)
+		return nil
+	})
+}
+
+// each reads transfers one after the other: there may be many.
+func (o *Outbox) each(ctx context.Context, ids []string, f func(*ledger.Transfer) error) error {
+	for _, id := range ids {
+		var t ledger.Transfer
+		err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
+		if err == nil {
+			err = f(&t)
+		}
+		if err != nil {
+			return fmt.Errorf("outbox: %s/%s (%s): %w", o.p.Name, t.Document, id, err)
 		}
 	}
 	return nil

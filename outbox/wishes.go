@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -67,16 +68,21 @@ func (o *Outbox) grantPartner(ctx context.Context, w ledger.Wish) (result string
 
 // dueNow wakes the transfers that slept because of a pause.
 func (o *Outbox) dueNow(tx *ledger.Tx) error {
-	open, err := tx.OpenTransfers(o.p.Name)
+	queue, err := tx.Queue(o.p.Name, true, math.MaxInt)
 	if err != nil {
 		return err
 	}
-	for _, t := range open {
-		if t.State == ledger.StateSealed && t.Hold == "" {
-			t.Due = o.Now().UTC()
-			if err := tx.SaveTransfer(&t); err != nil {
-				return err
-			}
+	for _, q := range queue {
+		if q.State != ledger.StateSealed {
+			continue
+		}
+		t, err := tx.Transfer(q.ID)
+		if err != nil {
+			return err
+		}
+		t.Due = o.Now().UTC()
+		if err := tx.SaveTransfer(&t); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -160,7 +166,7 @@ func (o *Outbox) soon() string {
 
 // retryAsNew claims the files of a rejected transfer out of its folder in failed.
 func (o *Outbox) retryAsNew(ctx context.Context, old *ledger.Transfer, note func(*ledger.Tx) error) (string, error) {
-	t, err := o.newTransfer(old.Key, old.Document, old.FilePath)
+	t, err := o.newTransfer(old.Key, old.Document, old.FilePath, o.Now())
 	if err != nil {
 		return "", err
 	}

@@ -45,6 +45,8 @@ type world struct {
 	mutate  mutation
 	answers []answer // what the partner answers, post by post; the last one goes on
 
+	dropped map[string]string // file name -> content: what lay in the outbox at the beginning
+
 	async    bool // receipts are asked for on a connection of their own
 	attempts int  // 0 = 3
 	cipher   cms.Cipher
@@ -92,9 +94,12 @@ const (
 	withhold // 200, and the receipt when nobody waits for it any more
 )
 
-func newWorld(answers ...answer) *world {
+func newWorld(answers ...answer) *world { return newWorldOf(dropped, answers...) }
+
+// newWorldOf has other files in its outbox.
+func newWorldOf(dropped map[string]string, answers ...answer) *world {
 	d := simdisk.New()
-	w := &world{disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}, taken: map[string]bool{}, bodies: map[string]string{}}, answers: answers, cipher: cms.AES128CBC}
+	w := &world{dropped: dropped, disk: d, now: moment, partner: partner{delivered: map[string]int{}, messageIDs: map[string]string{}, taken: map[string]bool{}, bodies: map[string]string{}}, answers: answers, cipher: cms.AES128CBC}
 	root := d.Root("acme")
 	for _, f := range append(Folders(), "ledger") {
 		must(fsx.MkdirAll(root, f, 0o750))
@@ -116,7 +121,7 @@ func (w *world) write(name, content string) {
 	must(errors.Join(err, f.Close()))
 }
 
-// dropped is what lies in the outbox at the beginning.
+// dropped is what lies in most outboxes at the beginning: one batch.
 var dropped = map[string]string{"INV-1.xml": "<Invoice/>", "INV-1_scan.pdf": "%PDF-1.7 scan"}
 
 func (w *world) Disk() *simdisk.Disk { return w.disk }
@@ -311,7 +316,11 @@ func run(cw crashtest.World) error {
 	}
 	ob := NewObserver()
 	for range 40 {
-		if _, err := o.Scan(ctx, ob); err != nil {
+		look := func() error { _, err := o.Scan(ctx, ob); return err }
+		if ob.Left() > 0 {
+			look = func() error { _, err := o.Refill(ctx, ob); return err }
+		}
+		if err := look(); err != nil {
 			return err
 		}
 		var open []ledger.Transfer

@@ -1,0 +1,239 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/as2drop/as2drop/internal/failpoint"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// Refill claims the next of the batches that the last Scan found ready, as many as there
+// is room for, without another look at the folder. A batch with a file that is not as it
+// was then is left to the next Scan.
+func (o *Outbox) Refill(ctx context.Context, ob *Observer) (claimed []string, err error) {
+	if ob.by != o {
+		ob.rest = nil
+	}
+	var report Report
+	err = o.claimReady(ctx, ob, &report)
+	return report.Claimed, err
+}
+
+// found remembers what a scan found ready, in the order in which it is claimed: what was
+// seen first, then what its writer finished first, then by name. Who comes later never
+// overtakes. Where the order is strict the writer's time alone counts.
+func (ob *Observer) found(batches []naming.Batch, waiting []naming.Waiting, by *Outbox) {
+	ob.by = by
+	if by.p.Strict {
+		ob.rest = ob.strict(batches, waiting)
+		return
+	}
+	type aged struct {
+		naming.Batch
+		observation
+	}
+	all := make([]aged, len(batches))
+	for i, b := range batches {
+		all[i] = aged{b, ob.seen[b.Document]}
+	}
+	slices.SortFunc(all, func(a, b aged) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.mtime, b.mtime), natural(a.Document, b.Document))
+	})
+	for i := range all {
+		batches[i] = all[i].Batch
+	}
+	ob.rest = batches
+}
+
+// room is how many more batches may be claimed now. What is claimed must keep the workers
+// busy; everything else is better off in the outbox, where its owner sees it and a crash
+// leaves nothing to recover. first is the key of a failed transfer that holds up the line
+// until a corrected document comes: that one is claimed whatever else is.
+func (o *Outbox) room(ctx context.Context) (n int, first string, err error) {
+	err = o.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		l, err := tx.Ahead(o.p.Name, o.Now(), o.p.Unsettled)
+		n = max(0, min(o.p.Ahead-l.Due, o.p.Unsettled-l.Unsettled))
+		if err != nil || !o.p.Strict {
+			return err
+		}
+		head, err := tx.Head(o.p.Name)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		if head.Blocks {
+			first = head.Key
+		}
+		return err
+	})
+	return n, first, err
+}
+
+// claimReady records the intent to claim the first batches of the rest, in one commit.
+func (o *Outbox) claimReady(ctx context.Context, ob *Observer, report *Report) error {
+	if len(ob.rest) == 0 {
+		return nil
+	}
+	room, first, err := o.room(ctx)
+	if i := slices.IndexFunc(ob.rest, func(b naming.Batch) bool { return b.Key == first }); i >= 0 {
+		corrected := ob.rest[i]
+		ob.rest = slices.Insert(slices.Delete(ob.rest, i, i+1), 0, corrected)
+		room = max(room, 1)
+	}
+	if err != nil || room == 0 {
+		return err
+	}
+	if err := o.enough(0); err != nil {
+		return err
+	}
+	var intents []*ledger.Transfer
+	for err == nil && len(intents) < room && len(ob.rest) > 0 {
+		b := ob.rest[0]
+		var t *ledger.Transfer
+		var wait *naming.Waiting
+		// The moments differ by a nanosecond, so that they are carried on in this order.
+		t, wait, err = o.intent(b, ob, o.Now().Add(time.Duration(len(intents)-room)))
+		switch {
+		case wait != nil:
+			report.Waiting = append(report.Waiting, *wait)
+		case t != nil:
+			intents = append(intents, t)
+		}
+		ob.rest = ob.rest[1:]
+	}
+	cerr := o.commitIntents(ctx, intents, report)
+	return errors.Join(err, cerr)
+}
+
+// commitIntents records all intents at once, but for those whose key somebody has put on
+// its way since the scan.
+func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, report *Report) error {
+	if len(intents) == 0 {
+		return nil
+	}
+	var keys, ids []string
+	for _, t := range intents {
+		keys = append(keys, naming.ClaimKey(t.Key))
+	}
+	err := o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		claims, err := o.claims(tx, keys)
+		if err != nil {
+			return err
+		}
+		for _, t := range intents {
+			if o.p.Rules.InFlight(t.Key, claims) {
+				continue
+			}
+			if err := errors.Join(o.lineUp(tx, t), tx.InsertTransfer(t)); err != nil {
+				return err
+			}
+			ids = append(ids, t.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	failpoint.Hit("after claim intent")
+	report.Claimed = append(report.Claimed, ids...)
+	return nil
+}
+
+// intent makes the transfer of a batch. It is none, with or without a reason worth
+// telling, where a member cannot be opened or is not as it was seen.
+func (o *Outbox) intent(b naming.Batch, ob *Observer, at time.Time) (*ledger.Transfer, *naming.Waiting, error) {
+	t, err := o.newTransfer(b.Key, b.Document, outboxDir, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	members := map[string]ledger.Role{b.Document: ledger.RoleDocument}
+	names := append([]string{b.Document}, b.Attachments...)
+	if b.Marker != "" {
+		names = append(names, b.Marker)
+		members[b.Marker] = ledger.RoleMarker
+	}
+	for _, name := range names {
+		m, err := o.member(outboxDir, name, cmp.Or(members[name], ledger.RoleAttachment))
+		if err != nil {
+			wait := notTaken(b, name, err)
+			if wait == nil {
+				return nil, nil, err
+			}
+			return nil, wait, nil
+		}
+		if seen := ob.seen[name]; seen.size != m.Size || seen.mtime != m.MTime {
+			return nil, &naming.Waiting{Name: name, Key: b.Key, Reason: naming.WaitQuiet, Text: fmt.Sprintf("%q has just changed", name)}, nil
+		}
+		t.Members = append(t.Members, m)
+	}
+	return t, nil, nil
+}
+
+// notTaken says of an error with a member what makes its batch wait, nil for a fault of
+// ours.
+func notTaken(b naming.Batch, name string, err error) *naming.Waiting {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &naming.Waiting{Name: b.Document, Key: b.Key, Reason: naming.WaitQuiet, Text: fmt.Sprintf("%q has just gone", name)}
+	case fsx.InUse(err):
+		return &naming.Waiting{Name: name, Key: b.Key, Reason: naming.WaitBusy, Text: fmt.Sprintf("another program has %q open", name)}
+	case errors.Is(err, fs.ErrPermission):
+		return &naming.Waiting{Name: name, Key: b.Key, Reason: WaitUnreadable, Alarm: true, Text: "it cannot be opened for reading: " + err.Error()}
+	}
+	return nil
+}
+
+// newTransfer fills in what every transfer begins with.
+func (o *Outbox) newTransfer(key, document, source string, now time.Time) (*ledger.Transfer, error) {
+	id, err := ledger.NewID(now, o.Rand)
+	if err != nil {
+		return nil, err
+	}
+	return &ledger.Transfer{
+		ID: id, Partner: o.p.Name, Station: o.p.Station, Key: key, Document: document, Source: source,
+		State: ledger.StateClaiming, Created: now.UTC(), Due: now.UTC(), DueSet: now.UTC(), Deadline: o.p.Policy.later(now, o.p.Policy.GiveUpAfter).UTC(),
+		MessageID: "<" + id + "@" + host(o.p.StationAS2ID) + ">", Config: o.Config,
+	}, nil
+}
+
+// host makes the right side of a Message-ID out of an AS2 name. What does not fit is left
+// out, not replaced (rfc4130bis, 5.3.3).
+func host(name string) string {
+	s := strings.Map(func(r rune) rune {
+		if r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, name)
+	return "as2drop." + strings.Trim(s, ".-")
+}
+
+// member notes a file as it is now. Opening it shows that we will be able to read it.
+func (o *Outbox) member(dir, name string, role ledger.Role) (ledger.Member, error) {
+	full := path.Join(dir, name)
+	f, err := o.p.Folder.OpenFile(full, fsx.ReadOnly, 0)
+	if err != nil {
+		return ledger.Member{}, err
+	}
+	info, err := f.Stat()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return ledger.Member{}, err
+	}
+	id, err := o.p.Folder.Identity(full)
+	if err != nil {
+		return ledger.Member{}, err
+	}
+	return ledger.Member{Name: name, Role: role, Size: info.Size(), MTime: info.ModTime().UnixNano(), Identity: string(id)}, nil
+}
