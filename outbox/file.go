@@ -167,10 +167,16 @@ func (o *Outbox) placeWhy(t *ledger.Transfer, dir string) error {
 	if !t.Verdict.Sent() {
 		return fsx.Rewrite(o.p.Folder, file, filePerm, []byte(why(t)))
 	}
-	if ok, err := fsx.Exists(o.p.Folder, file); err != nil || !ok {
-		return err
+	for _, name := range []string{file, file + ".part"} { // it may have been written just now
+		ok, err := fsx.Exists(o.p.Folder, name)
+		if err == nil && ok {
+			err = fsx.RemoveAll(o.p.Folder, name)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return fsx.RemoveAll(o.p.Folder, file)
+	return nil
 }
 
 // why is the text that an operator finds beside files that were not delivered.

@@ -236,7 +236,9 @@ func (c *checker) copiedTransfer(t *ledger.Transfer) error {
 	return c.maybePosted(t, r)
 }
 
-// furtherInWork brings a transfer forward to the state that its folder in .work tells.
+// furtherInWork brings a transfer forward to the state that its folder in .work tells. Of
+// one that was given up the folder tells less until it is complete, and more when it was
+// taken back to be posted again: the version tells which.
 func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (moved bool, err error) {
 	now, err := c.readTransfer(dir)
 	if err != nil || now.ID != t.ID || len(now.Sealed) == 0 && now.Verdict == ledger.VerdictNone {
@@ -248,7 +250,7 @@ func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (move
 		now.State, now.Due = ledger.StateSettled, c.Now().UTC()
 		f.Repair = fmt.Sprintf("it gets its verdict, %s, and is filed", now.Verdict)
 	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && r.request &&
-		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || t.Verdict == ledger.VerdictGaveUp):
+		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || t.Verdict == ledger.VerdictGaveUp && now.Version > t.Version):
 		whole, err := c.sameMessage(&now, dir)
 		if err != nil || !whole {
 			return false, err
