@@ -41,6 +41,9 @@ type Scenario struct {
 	// After is part of the label of a moment; the program is stopped from that moment on
 	// only. Empty = from the beginning. For scenarios that begin like another one.
 	After string
+	// Until is part of the label of a later moment, after which it is not stopped any
+	// more. Empty = to the end.
+	Until string
 	// Enough problems end the matrix; 0 = 10. A mutation is noticed with the first one.
 	Enough int
 }
@@ -68,7 +71,7 @@ func Matrix(w World, s Scenario) Report {
 	r.Cases++
 	r.add("uninterrupted", append(failure(err), s.Final(straight)...))
 	labels := straight.Disk().Ticks()
-	points := every(after(straight.Disk().Points(), labels, s.After), stride)
+	points := every(until(after(straight.Disk().Points(), labels, s.After), labels, s.Until), stride)
 	if len(points) == 0 {
 		r.add("uninterrupted", []string{"there is no moment " + s.After})
 	}
@@ -98,6 +101,19 @@ func after(points []int, labels []string, moment string) []int {
 		}
 	}
 	return nil
+}
+
+// until leaves out the points behind the next moment of a kind.
+func until(points []int, labels []string, moment string) []int {
+	if moment == "" {
+		return points
+	}
+	for i, p := range points {
+		if i > 0 && strings.Contains(labels[p-1], moment) {
+			return points[:i+1]
+		}
+	}
+	return points
 }
 
 // every takes one of n points, the last one always.
