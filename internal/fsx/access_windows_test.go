@@ -21,7 +21,7 @@ func listOf(t *testing.T, name string) string {
 }
 
 // mayChange matches a list of rights by which everyone may read, change and remove.
-var mayChange = regexp.MustCompile(`\(A;(OICI)?(ID)?;0x1301bf;;;WD\)`)
+var mayChange = regexp.MustCompile(`\(A;(OICI)?(ID)?;0x1301[bf]f;;;WD\)`)
 
 // A group gets an entry of its own on a file and on a folder; the other entries stay.
 func TestShareAddsAnEntry(t *testing.T) {
