@@ -80,7 +80,11 @@ func (f *finisher) access(p *Partner, path string) {
 	a.Line = f.line(group)
 	var err error
 	if a.Owner, err = fsx.LookupGroup(a.Group); err != nil {
-		f.reportOnce(group, "getent group lists those there are; one of a directory service may need its number", "%v", err)
+		hint := "getent group lists those there are; one of a directory service may need its number"
+		if runtime.GOOS == "windows" {
+			hint = `net localgroup lists those of this machine; write DOMAIN\name for one of the domain, or its SID`
+		}
+		f.reportOnce(group, hint, "%v", err)
 	}
 	for where, mode := range map[string]fs.FileMode{at + ".file_mode": a.FileMode, at + ".dir_mode": a.DirMode} {
 		if f.lines[where] > 0 && mode&0o070 == 0 {

@@ -1,5 +1,3 @@
-//go:build !race
-
 package outbox
 
 import (
@@ -14,6 +12,7 @@ import (
 // The matrix must notice when transfers that go in order do not wait, and when nobody
 // wakes the next one.
 func TestMatrixReportsMutationsOfOrder(t *testing.T) {
+	crashtest.NeedsAllPoints(t)
 	for name, mutate := range map[string]func(*Outbox){
 		"nobody waits for his turn": func(o *Outbox) { o.p.Strict = false },
 		"the next one is not woken": func(o *Outbox) {

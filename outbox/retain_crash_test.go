@@ -145,6 +145,7 @@ func TestRetentionInTheCrashMatrix(t *testing.T) {
 
 // The matrix must notice each of these.
 func TestMatrixReportsMutationsOfRetention(t *testing.T) {
+	crashtest.NeedsAllPoints(t)
 	for name, mutate := range map[string]func(fsx.FS) fsx.FS{
 		"removed where it is seen": func(f fsx.FS) fsx.FS { return inPlace{f} },
 		"no sync of the folder it is moved to": func(f fsx.FS) fsx.FS {

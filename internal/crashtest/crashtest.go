@@ -210,3 +210,15 @@ func (r *Report) fault(w World, s Scenario, n int, fault error, label string) {
 	r.Cases++
 	r.add(fmt.Sprintf("%v at %d (%s)", fault, n, label), append(failure(err), s.Final(healed)...))
 }
+
+// NeedsAllPoints skips a test of mutations where a matrix takes only a sample of the points
+// (see stride): it would notice little.
+func NeedsAllPoints(t interface {
+	Helper()
+	Skip(args ...any)
+}) {
+	t.Helper()
+	if stride > 1 {
+		t.Skip("the matrix takes a sample of the points here; make test takes all")
+	}
+}
