@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -97,6 +98,7 @@ func (f *serviceFlags) reach(d *service.Definition, cfg *config.Config) {
 	d.Config, d.DataDir, d.Secrets = f.Config, cfg.DataDir, cfg.Secrets
 	for _, p := range cfg.Partners {
 		d.Writable = append(d.Writable, p.Folder)
+		d.SetGID = d.SetGID || p.Access.DirMode&fs.ModeSetgid != 0
 	}
 	for file := range cfg.Files {
 		if file != f.Config && !slices.Contains(cfg.Secrets, file) {

@@ -79,6 +79,7 @@ func furnish(d Definition, s *mgr.Service) (notes []string, err error) {
 		{"recovery after an error: it is started again after a crash only", func() error { return s.SetRecoveryActionsOnNonCrashFailures(true) }},
 		{"description", func() error { return setDescription(s, d.Description) }},
 		{"delayed start: it is started with the others", func() error { return setDelayed(s) }},
+		{"time to end in when the machine shuts down: it has 10 seconds", func() error { return setPreshutdown(s, d.Grace+stopMargin) }},
 		{"identifier of the service in its token: give its account access by name", func() error { return setSID(s) }},
 	} {
 		err := o.set()
@@ -105,6 +106,13 @@ func setDescription(s *mgr.Service, text string) error {
 
 func setDelayed(s *mgr.Service) error {
 	return changeConfig2(s, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 1})
+}
+
+// setPreshutdown sets how long Windows waits for the end of the service before it ends the
+// others.
+func setPreshutdown(s *mgr.Service, limit time.Duration) error {
+	ms := uint32(limit.Milliseconds())
+	return changeConfig2(s, windows.SERVICE_CONFIG_PRESHUTDOWN_INFO, &ms)
 }
 
 // setSID puts the identifier of the service into its token, so that rights that were given

@@ -33,6 +33,7 @@ type Definition struct {
 	Secrets  []string // files that nobody else may read
 	Readable []string // other files that are read
 	LowPorts bool     // it listens on a port below 1024
+	SetGID   bool     // it makes folders whose files belong to the group of the folder
 
 	Grace time.Duration // how long the program may take to stop
 }

@@ -84,6 +84,10 @@ func hardening(d Definition) []string {
 	if d.LowPorts {
 		lines = append(lines, "AmbientCapabilities="+capabilities)
 	}
+	setGID := "yes"
+	if d.SetGID {
+		setGID = "no"
+	}
 	home, tmp := "yes", "yes"
 	for _, p := range append(append([]string{d.DataDir, d.Config, d.Program}, d.Writable...), append(d.Secrets, d.Readable...)...) {
 		p = path.Clean(p)
@@ -99,7 +103,7 @@ func hardening(d Definition) []string {
 	return append(lines,
 		"ProtectHome="+home, "PrivateTmp="+tmp, "PrivateDevices=yes",
 		"ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes", "ProtectHostname=yes", "ProtectProc=invisible",
-		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes",
+		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID="+setGID,
 		"MemoryDenyWriteExecute=yes", "LockPersonality=yes", "RemoveIPC=yes", "KeyringMode=private",
 		"SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM")
 }

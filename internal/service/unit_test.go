@@ -49,7 +49,9 @@ func has(t *testing.T, unit string, lines ...string) {
 // What a site does otherwise changes what it must allow, and nothing else.
 func TestUnitOfOtherSites(t *testing.T) {
 	d := definition()
-	d.LowPorts, d.Account = true, "edi"
+	has(t, Unit(d), "RestrictSUIDSGID=yes")
+	d.LowPorts, d.Account, d.SetGID = true, "edi", true
+	has(t, Unit(d), "RestrictSUIDSGID=no")
 	has(t, Unit(d), "CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "AmbientCapabilities=CAP_NET_BIND_SERVICE", "User=edi", "ProtectHome=yes", "PrivateTmp=yes")
 	d = definition()
 	d.DataDir = "/srv/as2 data/100%"
