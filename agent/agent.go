@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,15 @@ type Options struct {
 	// Reload asks for the config to be read anew now. The agent also looks by itself
 	// whether the file, or one that it names, has changed.
 	Reload <-chan struct{}
+
+	reach *hands // how folders are reached; nil = as they are. Tests have some that fail.
+}
+
+func (o *Options) hands() hands {
+	if o.reach != nil {
+		return *o.reach
+	}
+	return realHands
 }
 
 // ShutdownGrace is how long messages that are under way may take when the agent is
@@ -45,7 +55,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	began := time.Now()
-	w, err := openWorld(ctx, cfg, o.Log, o.Version)
+	w, err := openWorldWith(ctx, cfg, o.Log, o.Version, o.hands())
 	if err != nil {
 		return err
 	}
@@ -102,7 +112,7 @@ type running struct {
 	group   sync.WaitGroup
 	watch   *watcher
 	refusal atomic.Pointer[string] // why the config was not taken last; nil = it was
-	wishing atomic.Bool            // wishes are being granted: what follows from them is not started yet
+	wishing atomic.Int64           // how many are granting wishes: what follows from them is not started yet
 
 	changing  sync.Mutex // guards what follows, and that setups follow each other
 	tenants   map[string]*tenant
@@ -148,17 +158,45 @@ func (a *running) serve(listeners []*listener) {
 	}
 }
 
-// end waits until everybody has finished; messages that are arriving have the grace.
+// endMargin is how long others than senders may take to finish at least.
+const endMargin = 5 * time.Second
+
+// end waits until everybody has finished; messages that are arriving have the grace. Who
+// hangs in a system call is left behind: the next start finds what he did, as after a kill.
 func (a *running) end(grace time.Duration) {
+	over := time.Now().Add(grace + endMargin)
 	a.changing.Lock()
 	listeners := a.listeners
 	a.changing.Unlock()
-	for _, l := range listeners {
-		l.shutdown(grace)
-	}
+	forEach(len(listeners), func(i int) { listeners[i].shutdown(grace) })
 	a.tellHealth(nil)
-	a.watch.close()
-	a.group.Wait()
+	a.group.Go(a.watch.close)
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.group.Wait() }()
+	timer := time.NewTimer(max(time.Until(over), endMargin))
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		a.log.Error("not everybody has finished; what is left is resumed at the next start, under the same Message-ID", "partners", a.unfinished())
+	}
+}
+
+// unfinished are the partners for whom somebody still works.
+func (a *running) unfinished() (names []string) {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	for _, all := range []map[string]*tenant{a.tenants, a.ended} {
+		for name, t := range all {
+			select {
+			case <-t.gone:
+			default:
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // tenant is the one of a partner, nil if there is none.
@@ -183,6 +221,9 @@ func (a *running) replace(former, next *setup) bool {
 // reopen opens the folder of a partner anew that went away, was replaced or was never in
 // order. A folder that hangs keeps nobody else.
 func (a *running) reopen(ctx context.Context, partner string) error {
+	if err := a.awaitEnd(ctx, partner); err != nil {
+		return err
+	}
 	now := a.setup()
 	next, err := a.reopened(ctx, now, partner)
 	if err != nil {
@@ -215,7 +256,7 @@ func (a *running) stopWhenIdle() {
 		// been nudged before wishing ends.
 		var open []ledger.Wish
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
-		if err == nil && len(open) == 0 && !a.wishing.Load() && a.idle() {
+		if err == nil && len(open) == 0 && a.wishing.Load() == 0 && a.idle() {
 			a.stop()
 			return
 		}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,18 +34,24 @@ func (a *running) nextGeneration() error {
 		return err
 	}
 	a.generation.Add(1)
-	for _, b := range a.setup().boxes {
-		if b.ready() != nil {
-			continue
-		}
-		var known ledger.Folder
-		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(b.partner.Name); return err })
-		if err == nil {
-			err = a.writeMarker(a.ctx, b.folder, known)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.partner.Name, err)
-		}
+	boxes := a.setup().boxes
+	errs := make([]error, len(boxes))
+	forEach(len(boxes), func(i int) { errs[i] = a.mark(boxes[i]) })
+	return errors.Join(errs...)
+}
+
+// mark writes the generation into a partner's marker.
+func (a *running) mark(b *box) error {
+	if b.ready() != nil {
+		return nil // it is written when the folder is in order again
+	}
+	var known ledger.Folder
+	err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(b.partner.Name); return err })
+	if err == nil {
+		err = b.marks.ask(answerPatience, func() error { return a.writeMarker(a.ctx, b.folder, known) })
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.partner.Name, err)
 	}
 	return nil
 }

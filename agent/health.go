@@ -185,7 +185,7 @@ func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
 	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs}
 	if t := h.a.tenant(name); t != nil {
 		t.worker.mu.Lock()
-		s.Restarts, s.Restarted = t.worker.restarts, t.worker.restarted
+		s.Restarts, s.Restarted, s.Polled = t.worker.restarts, t.worker.restarted, t.worker.polled
 		t.worker.mu.Unlock()
 	}
 	// Without an answer of the ledger the status says that, and nothing of transfers.

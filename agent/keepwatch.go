@@ -1,33 +1,51 @@
 package agent
 
-import (
-	"path/filepath"
+import "path/filepath"
 
-	"github.com/as2drop/as2drop/internal/fsx"
-)
-
-// keepWatch has file events of the outbox nudge the worker, and returns the folder that is
-// watched; former is the one that was. A folder on a network is polled alone: its events
-// do not tell what other machines do, and would be a promise that nobody keeps.
-func (w *worker) keepWatch(former string) (watched string) {
+// keepWatch has file events of the outbox nudge the worker where there are any, and says
+// once where there are not. It returns the folder that is watched. A folder on a network
+// is polled alone: its events do not tell what other machines do, and would be a promise
+// that nobody keeps.
+func (w *worker) keepWatch(watched string) string {
 	b := w.box()
-	if w.a.options.NoWatch || b.fault != nil {
-		return former
+	if b.fault != nil {
+		return watched
 	}
 	folder := filepath.Join(b.partner.Folder, "outbox")
-	kind, err := fsx.Network(b.partner.Folder)
-	if err == nil && kind != "" {
-		if w.polled != folder {
-			w.polled = folder
-			w.log.Info("the folder is polled, for no events come from there", "folder", folder, "on", kind, "every", b.partner.Outbox.Poll)
+	why := b.polled(w.a.options.NoWatch)
+	if watched != "" && (why != "" || watched != folder) {
+		w.a.watch.remove(watched)
+		watched = ""
+	}
+	if why == "" {
+		if err := w.a.watch.add(folder, w.nudge); err != nil {
+			why = "it cannot be watched: " + err.Error()
 		}
-		folder = ""
+		watched = folder
 	}
-	if former != folder {
-		w.a.watch.remove(former)
+	w.mu.Lock()
+	told := w.polled
+	w.polled = why
+	w.mu.Unlock()
+	switch {
+	case why == told:
+	case why == "":
+		w.log.Info("file events of the outbox have come back")
+	default:
+		w.log.Info("the folder is polled", "folder", folder, "every", pollOf(b.partner), "on", b.network, "reason", why)
 	}
-	if folder != "" {
-		w.a.watch.add(folder, w.nudge)
+	return watched
+}
+
+// polled says why file events of a partner's outbox are not used; empty = they are.
+func (b *box) polled(noWatch bool) string {
+	switch {
+	case noWatch:
+		return "--no-watch"
+	case b.partner.Outbox.Watch == "poll":
+		return "outbox.watch: poll"
+	case b.partner.Outbox.Watch != "events" && b.network != "":
+		return "it is on a " + b.network + ", and file events do not tell what others write there"
 	}
-	return folder
+	return ""
 }

@@ -43,7 +43,7 @@ func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config
 			return nil, folderError(cfg, p, "it cannot be made: "+err.Error(), "")
 		}
 	}
-	dir, err := fsx.OpenRoot(p.Folder)
+	dir, err := w.hands.open(p.Folder)
 	if err != nil {
 		return nil, folderError(cfg, p, err.Error(), "is the volume mounted?")
 	}
@@ -194,12 +194,21 @@ func prepareFolders(dir fsx.FS) error {
 	return nil
 }
 
-// ready reports why nothing of a partner may be touched now: its volume went away, or was
-// never there.
+// ready reports why nothing of a partner may be touched now: its volume went away, does
+// not answer, or was never there.
 func (b *box) ready() error {
 	if b.fault != nil {
 		return b.fault
 	}
+	err := b.looks.ask(answerPatience, b.look)
+	if errors.Is(err, errHangs) {
+		err = fmt.Errorf("%s: %w", b.partner.Folder, err)
+	}
+	return err
+}
+
+// look looks whether the folder is there, and the one that was opened.
+func (b *box) look() error {
 	if _, err := os.Stat(filepath.Join(b.partner.Folder, markerFile)); err != nil {
 		return fmt.Errorf("%s: the marker %s is gone; is the volume mounted? %w", b.partner.Folder, markerFile, err)
 	}

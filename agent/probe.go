@@ -61,11 +61,14 @@ func (p *probe) ask(ctx context.Context, b *box, now time.Time) {
 
 func (p *probe) look(ctx context.Context, b *box, now time.Time, s *folderStatus) {
 	s.fault = ""
-	if err := b.ready(); err != nil {
+	err := b.fault
+	if err == nil {
+		err = b.look() // without patience: that there is no answer is what the status tells then
+	}
+	if err != nil {
 		s.fault = err.Error()
 		return
 	}
-	var err error
 	if s.free, err = b.folder.Free(); err == nil {
 		s.files, err = count(filepath.Join(b.partner.Folder, "outbox"))
 	}

@@ -3,27 +3,26 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
 
+	"github.com/as2drop/as2drop/inbox"
 	"github.com/as2drop/as2drop/ledger"
 )
 
 // recover finishes what an earlier process left, before anything new begins. A partner
-// whose recovery fails (his volume is full, or refuses a rename) is out of order until it
-// succeeds; the others go on.
+// whose recovery fails (his volume is full, or refuses a rename) or hangs is out of order
+// until it succeeds; the others go on.
 func (w *world) recover(ctx context.Context) error {
 	now := w.setup()
-	next, stopped := &setup{cfg: now.cfg}, false
-	for _, b := range now.boxes {
-		if b.fault == nil {
-			if err := errors.Join(b.outbox.Recover(ctx), now.inbox.RecoverPartner(ctx, b.partner.Name)); err != nil {
-				b = &box{partner: b.partner, fault: errors.Join(err, b.folder.Close())}
-				stopped = true
-			}
-		}
-		next.boxes = append(next.boxes, b)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	next := w.recovered(ctx, now, func(*box) (bool, error) { return true, nil })
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.current.Store(next)
+	for _, b := range next.boxes {
 		if b.fault == nil {
 			continue
 		}
@@ -32,9 +31,50 @@ func (w *world) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	if stopped {
-		w.receiveFor(next, now)
-		w.current.Store(next)
-	}
 	return nil
+}
+
+// recovered is the setup after the recovery of the partners that want one. Those that
+// could not be recovered are out of order in it.
+func (w *world) recovered(ctx context.Context, s *setup, wants func(*box) (bool, error)) *setup {
+	next := &setup{cfg: s.cfg, taken: s.taken, boxes: slices.Clone(s.boxes)}
+	var stopped atomic.Bool
+	forEach(len(next.boxes), func(i int) {
+		b := next.boxes[i]
+		if b.fault != nil || ctx.Err() != nil {
+			return
+		}
+		wanted, err := wants(b)
+		if err == nil && wanted {
+			err = w.recoverBox(ctx, b, s.inbox, folderPatience)
+		}
+		if err != nil {
+			next.boxes[i] = &box{partner: b.partner, fault: err, looks: b.looks, marks: b.marks}
+			stopped.Store(true)
+		}
+	})
+	if !stopped.Load() {
+		return s
+	}
+	w.receiveFor(next, s)
+	return next
+}
+
+// recoverBox finishes what an earlier process left of one partner. If that fails, or goes
+// on for longer than the patience, the folder is closed in the end.
+func (w *world) recoverBox(ctx context.Context, b *box, in *inbox.Inbox, patience time.Duration) error {
+	name := b.partner.Name
+	err := w.inTurn(ctx, name, patience, func() error {
+		err := errors.Join(b.outbox.Recover(ctx), in.RecoverPartner(ctx, name))
+		if err != nil {
+			err = errors.Join(err, b.folder.Close())
+		}
+		return err
+	}, func() {
+		b.folder.Close() // a handle on a folder: nothing can be lost
+	})
+	if errors.Is(err, errHangs) {
+		err = fmt.Errorf("%s: what an earlier run left is not finished: %w", b.partner.Folder, err)
+	}
+	return err
 }

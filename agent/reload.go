@@ -27,7 +27,7 @@ func (a *running) reloads(ctx context.Context) {
 	tick := time.NewTicker(configSettle)
 	defer tick.Stop()
 	for {
-		a.watchConfig(hinted)
+		poll := a.watchConfig(hinted)
 		asked := false
 		select {
 		case <-ctx.Done():
@@ -49,7 +49,7 @@ func (a *running) reloads(ctx context.Context) {
 			tick.Reset(configSettle)
 			continue
 		}
-		tick.Reset(a.configPoll())
+		tick.Reset(poll)
 		// What was refused may have been mended in a file that only the refused one names.
 		if asked || state != filesSame || a.refused() != "" {
 			if read := a.reload(ctx, asked); read != nil {
@@ -67,18 +67,13 @@ const (
 	configPollSlow  = 30 * time.Second // and with them
 )
 
-func (a *running) configPoll() time.Duration {
-	if a.options.NoWatch || a.watch.fs == nil {
+// watchConfig has file events of the config, and of what it names, shorten the wait, and
+// returns how often they are to be looked at.
+func (a *running) watchConfig(hinted func()) (poll time.Duration) {
+	if a.options.NoWatch {
 		return configPollQuick
 	}
-	return configPollSlow
-}
-
-// watchConfig has file events of the config, and of what it names, shorten the wait.
-func (a *running) watchConfig(hinted func()) {
-	if a.options.NoWatch {
-		return
-	}
+	poll = configPollSlow
 	cfg := a.setup().cfg
 	var folders []string
 	for f := range cfg.Files {
@@ -86,8 +81,15 @@ func (a *running) watchConfig(hinted func()) {
 	}
 	slices.Sort(folders)
 	for _, dir := range slices.Compact(folders) {
-		a.watch.add(dir, hinted)
+		kind, err := a.hands.network(dir)
+		if err == nil && kind == "" {
+			err = a.watch.add(dir, hinted)
+		}
+		if err != nil || kind != "" {
+			poll = configPollQuick
+		}
 	}
+	return poll
 }
 
 // reload takes the config as the files say now: as a whole, or not at all. What it says
@@ -210,8 +212,8 @@ func (a *running) take(ctx context.Context, path string) (*config.Config, []conf
 		return nil, nil, undo(err)
 	}
 	for {
-		next := a.newSetup(ctx, cfg, now, a.partnerFolder)
-		if err := a.recoverNew(ctx, now, next); err != nil {
+		next := a.recoverNew(ctx, now, a.newSetup(ctx, cfg, now, a.partnerFolder))
+		if err := ctx.Err(); err != nil {
 			closeUnshared(next, now)
 			return nil, nil, undo(err)
 		}
@@ -227,20 +229,13 @@ func (a *running) take(ctx context.Context, path string) (*config.Config, []conf
 
 // recoverNew finishes what an earlier process left of partners that were not open until
 // now, before anything new begins for them.
-func (a *running) recoverNew(ctx context.Context, former, next *setup) error {
-	for _, b := range next.boxes {
-		if old := former.find(b.partner.Name); b.fault != nil || old != nil && old.fault == nil {
-			continue
+func (a *running) recoverNew(ctx context.Context, former, next *setup) *setup {
+	return a.recovered(ctx, next, func(b *box) (bool, error) {
+		if old := former.find(b.partner.Name); old != nil && old.fault == nil {
+			return false, nil
 		}
-		a.awaitEnd(b.partner.Name)
-		if err := b.outbox.Recover(ctx); err != nil {
-			return err
-		}
-		if err := next.inbox.RecoverPartner(ctx, b.partner.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, a.awaitEnd(ctx, b.partner.Name)
+	})
 }
 
 // closeNew closes what was opened for a config that is not taken.

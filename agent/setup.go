@@ -29,7 +29,10 @@ type box struct {
 	folder  fsx.FS
 	outbox  *outbox.Outbox
 	client  *as2.Client
-	fault   error // why the partner is out of order; folder and outbox are nil then
+	fault   error     // why the partner is out of order; folder and outbox are nil then
+	network string    // the kind of share that the folder is on; empty = a local disk
+	looks   *question // whether the folder is there
+	marks   *question // writing its marker
 }
 
 // find returns the box of a partner, nil if there is none.
@@ -48,23 +51,24 @@ type opener func(context.Context, *config.Config, *config.Partner) (fsx.FS, erro
 // newSetup opens what a config names. What the former setup has open stays open: the
 // folder of a partner that is where it was, and the connections to one that says the same.
 func (w *world) newSetup(ctx context.Context, cfg *config.Config, former *setup, open opener) *setup {
-	s := &setup{cfg: cfg, taken: w.now()}
-	for _, p := range cfg.Partners {
+	s := &setup{cfg: cfg, taken: w.now(), boxes: make([]*box, len(cfg.Partners))}
+	forEach(len(cfg.Partners), func(i int) { // one whose folder hangs keeps nobody else
+		p := cfg.Partners[i]
 		var old *box
 		if former != nil {
 			old = former.find(p.Name)
 		}
-		s.boxes = append(s.boxes, w.newBox(ctx, cfg, p, old, open))
-	}
+		s.boxes[i] = w.newBox(ctx, cfg, p, old, open)
+	})
 	w.receiveFor(s, former)
 	return s
 }
 
 func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partner, old *box, open opener) *box {
-	b := &box{partner: p}
+	b := &box{partner: p, looks: &question{}, marks: &question{}}
 	if old != nil && old.fault == nil && old.partner.Folder == p.Folder {
-		b.folder = old.folder
-	} else if b.folder, b.fault = open(ctx, cfg, p); b.fault != nil {
+		b.folder, b.network, b.looks, b.marks = old.folder, old.network, old.looks, old.marks
+	} else if b.folder, b.network, b.fault = w.openPatiently(ctx, cfg, p, open); b.fault != nil {
 		return b
 	}
 	d := outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Process: w.process, Config: cfg.Hash, UserAgent: w.userAgent}
@@ -76,6 +80,30 @@ func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partne
 	d.Post = b.client
 	b.outbox = w.newOutbox(d, outboxPartner(cfg, p, b.folder))
 	return b
+}
+
+// openPatiently opens a folder, unless it takes too long, and says what share it is on.
+func (w *world) openPatiently(ctx context.Context, cfg *config.Config, p *config.Partner, open opener) (fsx.FS, string, error) {
+	var dir fsx.FS
+	var network string
+	err := w.inTurn(ctx, p.Name, folderPatience, func() (err error) {
+		if dir, err = open(ctx, cfg, p); err != nil {
+			return err
+		}
+		if network, err = w.hands.network(p.Folder); err != nil {
+			return errors.Join(folderError(cfg, p, err.Error(), ""), dir.Close())
+		}
+		return nil
+	}, func() {
+		dir.Close() // a handle on a folder: nothing can be lost
+	})
+	if errors.Is(err, errHangs) {
+		err = folderError(cfg, p, err.Error(), "nothing of the partner goes on until it answers; it is tried again by itself")
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return dir, network, nil
 }
 
 // newOutbox follows the partner's last outbox, also if the partner left the config and has
@@ -127,13 +155,14 @@ func (w *world) reopened(ctx context.Context, s *setup, partner string) (*setup,
 		next.boxes = append(next.boxes, other)
 	}
 	w.receiveFor(next, s)
+	var err error
 	if old.fault != nil { // otherwise its transfers are under way
-		if err := b.outbox.Recover(ctx); err != nil {
-			return nil, errors.Join(err, b.folder.Close())
-		}
+		err = w.recoverBox(ctx, b, next.inbox, 0)
+	} else if err = next.inbox.RecoverPartner(ctx, partner); err != nil {
+		err = errors.Join(err, b.folder.Close())
 	}
-	if err := next.inbox.RecoverPartner(ctx, partner); err != nil {
-		return nil, errors.Join(err, b.folder.Close())
+	if err != nil {
+		return nil, err
 	}
 	return next, nil
 }

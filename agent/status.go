@@ -42,7 +42,8 @@ type PartnerStatus struct {
 	LastReceived time.Time       `json:"last_received,omitzero"`
 	Restarts     int             `json:"restarts,omitempty"` // of its workers, since the agent started
 	Restarted    time.Time       `json:"restarted,omitzero"`
-	Free         uint64          `json:"free"` // bytes on its volume
+	Free         uint64          `json:"free"`             // bytes on its volume
+	Polled       string          `json:"polled,omitempty"` // why file events of its outbox are not used
 	Fault        string          `json:"fault,omitempty"`
 	Hangs        time.Time       `json:"hangs,omitzero"` // since when its folder does not answer
 	Trouble      *ledger.Trouble `json:"trouble,omitempty"`

@@ -38,6 +38,8 @@ type panicked struct {
 	Stack string
 }
 
+func (p panicked) error() error { return fmt.Errorf("panic: %s\n%s", p.Value, p.Stack) }
+
 // guarded calls f and reports whether it returned without a panic.
 func guarded(f func()) (p panicked, ok bool) {
 	defer func() {

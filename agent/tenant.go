@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // tenant is a partner of a running agent with those who work for it: from the moment when
@@ -13,6 +16,8 @@ type tenant struct {
 	ctx       context.Context
 	stop      context.CancelFunc
 	group     sync.WaitGroup
+	gone      chan struct{} // closed when nobody works for it any more
+	granting  atomic.Bool   // somebody grants its wishes
 	receivers []*receiver
 }
 
@@ -49,11 +54,11 @@ func (a *running) install(next *setup) {
 }
 
 func (a *running) newTenant(b *box) *tenant {
-	t := &tenant{a: a, worker: newWorker(a, b)}
+	t := &tenant{a: a, worker: newWorker(a, b), gone: make(chan struct{})}
 	t.ctx, t.stop = context.WithCancel(a.ctx)
 	a.transfers.Store(b.partner.Name, t.worker.nudge)
 	t.group.Go(func() { supervise(t.ctx, t.worker.run, t.worker.panicked) })
-	a.group.Go(t.group.Wait)
+	a.group.Go(func() { t.group.Wait(); close(t.gone) })
 	return t
 }
 
@@ -80,14 +85,29 @@ func (t *tenant) end() {
 }
 
 // awaitEnd waits until nobody works for a partner any more that had left the config.
-func (a *running) awaitEnd(partner string) {
+func (a *running) awaitEnd(ctx context.Context, partner string) error {
 	a.changing.Lock()
 	t := a.ended[partner]
-	delete(a.ended, partner)
 	a.changing.Unlock()
-	if t != nil {
-		t.group.Wait()
+	if t == nil {
+		return nil
 	}
+	began := time.Now()
+	timer := time.NewTimer(folderPatience)
+	defer timer.Stop()
+	select {
+	case <-t.gone:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("what was under way when it left the config has not ended: %w", hangsSince(began))
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if a.ended[partner] == t {
+		delete(a.ended, partner)
+	}
+	return nil
 }
 
 // idle reports whether nothing is left to do for the partner.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -16,6 +17,7 @@ type watcher struct {
 	fs  *fsnotify.Watcher // nil where the system has none: polling does it all
 	log *slog.Logger
 
+	once   sync.Once
 	mu     sync.Mutex
 	nudges map[string]func() // by cleaned folder path
 }
@@ -24,27 +26,41 @@ func newWatcher(log *slog.Logger) *watcher {
 	w := &watcher{log: log, nudges: map[string]func(){}}
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
-		log.Warn("no file events; folders are polled", "error", err)
+		log.Warn("no file events; every folder is polled", "error", err, "hint", moreWatches)
 		return w
 	}
 	w.fs = fs
 	return w
 }
 
-// add watches a folder; nudge must not block. Adding a folder again is cheap, and
-// necessary after it was renamed away and made anew: the old watch is gone silently.
-func (w *watcher) add(folder string, nudge func()) {
+var errNoEvents = errors.New("the system gives no file events")
+
+// moreWatches is what an operator can do where Linux is out of watches.
+const moreWatches = "Linux: raise fs.inotify.max_user_watches and fs.inotify.max_user_instances with sysctl, they are counted per user over all programs, and restart"
+
+// add watches a folder; nudge must not block. An error means that the folder has to be
+// polled. Adding a folder again is cheap, and necessary after it was renamed away and made
+// anew: the old watch is gone silently.
+func (w *watcher) add(folder string, nudge func()) error {
 	if w.fs == nil {
-		return
+		return errNoEvents
 	}
 	folder = filepath.Clean(folder)
 	w.mu.Lock()
-	_, known := w.nudges[folder]
 	w.nudges[folder] = nudge
 	w.mu.Unlock()
-	if err := w.fs.Add(folder); err != nil && !known {
-		w.log.Warn("folder cannot be watched; it is polled", "folder", folder, "error", err)
+	err := w.fs.Add(folder)
+	if err != nil && outOfWatches(err) {
+		w.once.Do(func() {
+			w.log.Warn("the system gives no more file events; further folders are polled", "folder", folder, "error", err, "hint", moreWatches)
+		})
 	}
+	return err
+}
+
+// outOfWatches reports whether the limit of the system is reached.
+func outOfWatches(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE)
 }
 
 // remove ends the watch on a folder; it need not have one.

@@ -28,10 +28,9 @@ func (a *running) wishes(ctx context.Context) {
 }
 
 func (a *running) grantWishes(ctx context.Context) error {
-	a.wishing.Store(true)
-	defer a.wishing.Store(false)
-	var open []ledger.Wish
-	err := a.ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
+	a.wishing.Add(1)
+	defer a.wishing.Add(-1)
+	open, err := a.openWishes(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,15 +53,47 @@ func (a *running) grantWishes(ctx context.Context) error {
 			err = a.ledger.Update(ctx, func(tx *ledger.Tx) error {
 				return tx.FinishWish(wish, a.now(), "there is no such transfer or partner, or its folder is not in order")
 			})
-		} else {
-			err = t.worker.box().outbox.Grant(ctx, wish)
-			t.worker.nudge()
-		}
-		if err != nil {
-			return err
+			if err != nil {
+				return err
+			}
+		} else if t.granting.CompareAndSwap(false, true) {
+			// Some look into the partner's folder, and that may hang.
+			a.wishing.Add(1)
+			a.group.Go(func() { a.grantFor(ctx, t) })
 		}
 	}
 	return nil
+}
+
+func (a *running) openWishes(ctx context.Context) (open []ledger.Wish, err error) {
+	err = a.ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
+	return open, err
+}
+
+// grantFor grants what is wished for one partner. It reads the wishes anew: those that the
+// caller knows of may have been granted meanwhile.
+func (a *running) grantFor(ctx context.Context, t *tenant) {
+	defer a.wishing.Add(-1)
+	defer t.granting.Store(false)
+	p, ok := guarded(func() {
+		open, err := a.openWishes(ctx)
+		for _, wish := range open {
+			var its *tenant
+			if its, err = a.tenantFor(ctx, wish); err == nil && its == t && wish.Kind != ledger.WishStop {
+				err = t.worker.box().outbox.Grant(ctx, wish)
+				t.worker.nudge()
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("wishes", "partner", t.worker.partner, "error", err)
+		}
+	})
+	if !ok {
+		t.worker.panicked(p)
+	}
 }
 
 func (a *running) tenantFor(ctx context.Context, wish ledger.Wish) (*tenant, error) {

@@ -27,13 +27,13 @@ type worker struct {
 	nudges     atomic.Int64 // counted, so that one that comes during a round is not overlooked
 	idleAt     atomic.Int64 // what nudges was when a round found nothing left to do
 	roundBegan atomic.Pointer[time.Time]
-	polled     string // the folder of which it was told that it is polled
 	alarms     map[string]time.Time
 
 	mu     sync.Mutex
 	busy   map[string]bool // transfers under way, each in a slot
 	panics map[string]int
 
+	polled    string    // why the outbox is polled; empty = file events are to be had
 	restarts  int       // of the worker or a receiver
 	restarted time.Time // the last one
 }

@@ -39,7 +39,9 @@ type world struct {
 	mu       sync.Mutex
 	outboxes map[string]*outbox.Outbox // the last one of each partner: what is under way in it does not end with it
 
+	hands   hands
 	markers sync.Map // by partner: the lock of who writes its marker
+	turns   sync.Map // by partner: a chan struct{} for who opens or recovers its folder
 
 	transfers, incoming wakers // while the agent runs: who sees to a partner's transfers, and to what came in
 }
@@ -71,6 +73,10 @@ func fingerprint(c *x509.Certificate) string { return keys.Fingerprint(c) }
 // openWorld opens the ledger and the partners' folders for running. A partner whose
 // folder is not in order is left out with its fault; the others go on.
 func openWorld(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*world, error) {
+	return openWorldWith(ctx, cfg, log, version, realHands)
+}
+
+func openWorldWith(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, hands hands) (*world, error) {
 	if err := refuseLost(cfg); err != nil {
 		return nil, err
 	}
@@ -79,7 +85,7 @@ func openWorld(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 		return nil, err
 	}
 	w := newWorld(cfg, l, log)
-	w.userAgent = "as2drop/" + version
+	w.userAgent, w.hands = "as2drop/"+version, hands
 	if err := w.begin(ctx, cfg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -88,7 +94,7 @@ func openWorld(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 }
 
 func newWorld(cfg *config.Config, l *ledger.Ledger, log *slog.Logger) *world {
-	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, dataDir: cfg.DataDir, outboxes: map[string]*outbox.Outbox{}}
+	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, hands: realHands, dataDir: cfg.DataDir, outboxes: map[string]*outbox.Outbox{}}
 }
 
 // begin counts the generation up and records what this run begins with.
@@ -162,7 +168,7 @@ func (i *Inspector) lookAt(ctx context.Context, cfg *config.Config, p *config.Pa
 	if _, err := os.Stat(filepath.Join(p.Folder, markerFile)); err != nil {
 		return nil, folderError(cfg, p, "the marker "+markerFile+" is missing", "is the volume mounted?")
 	}
-	dir, err := fsx.OpenRoot(p.Folder)
+	dir, err := i.hands.open(p.Folder)
 	if err != nil {
 		return nil, folderError(cfg, p, err.Error(), "is the volume mounted?")
 	}
@@ -171,6 +177,8 @@ func (i *Inspector) lookAt(ctx context.Context, cfg *config.Config, p *config.Pa
 		return nil, errors.Join(err, dir.Close())
 	}
 	if why != "" {
+		i.mu.Lock() // folders are opened several at a time
+		defer i.mu.Unlock()
 		i.copied[p.Name] = why
 	}
 	return dir, nil
@@ -222,4 +230,13 @@ func (i *Inspector) Outboxes(f func(p *config.Partner, o *outbox.Outbox, err err
 		}
 	}
 	return nil
+}
+
+// Polled says why file events of a partner's outbox cannot be used, or are not to be;
+// empty = they are. That an agent runs with --no-watch it does not know.
+func (i *Inspector) Polled(partner string) string {
+	if b := i.setup().find(partner); b != nil && b.fault == nil {
+		return b.polled(false)
+	}
+	return ""
 }

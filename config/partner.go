@@ -137,6 +137,7 @@ type Quirks struct {
 type Outbox struct {
 	Bundle       string // always, with-attachments, never
 	Poll         time.Duration
+	Watch        string // auto, events, poll
 	Rescan       schedule.Schedule
 	Window       schedule.Window // of sending
 	Pickup       schedule.Pickup // of claiming

@@ -121,7 +121,8 @@ func namingKeys() []key[Partner] {
 func outboxKeys() []key[Outbox] {
 	return []key[Outbox]{
 		{"bundle", "always, with-attachments or never", "always", "When a batch is sent as a zip. With never, a document that has attachments waits.", setChoice(func(o *Outbox) *string { return &o.Bundle }, "always", "with-attachments", "never")},
-		{"poll", "duration", "30s", "How often the outbox is looked at even without a file event. Network shares give none.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.Poll })},
+		{"poll", "duration", "30s", "How often the outbox is looked at even without a file event.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.Poll })},
+		{"watch", "auto, events or poll", "auto", "Whether file events shorten the wait for the next look. auto: where they tell everything, that is not on a network share, which is only looked at every poll. events: also there. poll: never.", setChoice(func(o *Outbox) *string { return &o.Watch }, "auto", "events", "poll")},
 		{"rescan", "list of schedules", "none", "Further moments to look at the outbox.", setStrings(func(o *Outbox) *[]string { return &o.rescan })},
 		{"pickup", "list of schedules or windows", "always", "When files are taken out of the outbox, such as every 15 minutes, or Mon-Fri 6-22. A moment lasts a minute, and one that was missed, because no agent ran, is made up for at once. Until then as2drop ls says for when a file waits.", setStrings(func(o *Outbox) *[]string { return &o.pickup })},
 		{"window", "list of windows", "always", "When messages are posted, such as Mon-Fri 6-22. One that is being posted when the window closes is finished. Receipts that we owe do not wait for it.", setStrings(func(o *Outbox) *[]string { return &o.window })},

@@ -50,6 +50,7 @@ func (c *lsCmd) Run(g *globals) error {
 	defer i.Close() // nothing was written
 	rows := []lsRow{}
 	found := false
+	var polled []string
 	err = i.Outboxes(func(p *config.Partner, o *outbox.Outbox, fault error) error {
 		if c.Partner != "" && c.Partner != p.Name {
 			return nil
@@ -61,6 +62,9 @@ func (c *lsCmd) Run(g *globals) error {
 		}
 		more, err := c.partner(i, p.Name, o)
 		rows = append(rows, more...)
+		if why := i.Polled(p.Name); why != "" && len(more) > 0 {
+			polled = append(polled, fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", p.Name, p.Outbox.Poll, why))
+		}
 		return err
 	})
 	if err != nil {
@@ -72,7 +76,7 @@ func (c *lsCmd) Run(g *globals) error {
 	if c.JSON {
 		return printJSON(g.out, rows)
 	}
-	return c.print(g, cfg, rows)
+	return c.print(g, cfg, rows, polled)
 }
 
 func (c *lsCmd) partner(i *agent.Inspector, name string, o *outbox.Outbox) (rows []lsRow, err error) {
@@ -194,7 +198,7 @@ func withHint(fact, hint string) string {
 	return fact + "; " + hint
 }
 
-func (c *lsCmd) print(g *globals, cfg *config.Config, rows []lsRow) error {
+func (c *lsCmd) print(g *globals, cfg *config.Config, rows []lsRow, notes []string) error {
 	if len(rows) == 0 {
 		fmt.Fprintln(g.out, "nothing waits")
 	} else {
@@ -205,6 +209,9 @@ func (c *lsCmd) print(g *globals, cfg *config.Config, rows []lsRow) error {
 		if err := table(g.out, lines); err != nil {
 			return err
 		}
+	}
+	for _, note := range notes {
+		fmt.Fprintln(g.out, note)
 	}
 	if !agent.Running(cfg.DataDir) {
 		fmt.Fprintln(g.out, "(no agent is running on this data folder)")

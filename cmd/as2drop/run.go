@@ -35,7 +35,7 @@ func (c *runCmd) Help() string {
 
 A change of the config, or of a certificate, key or password file that it names, is taken while the agent runs: as a whole, or not at all if there is a mistake in it; the log says what changed. SIGHUP has it read at once.
 
-The agent ends on Ctrl-C, SIGTERM and as2drop stop. Messages that are under way are finished or tried again at the next start, under the same Message-ID. systemd is told what it wants to know; as2drop service makes a service of it.`
+The agent ends on Ctrl-C, SIGTERM and as2drop stop, within 25 seconds. What is being posted is broken off and posted again at the next start, under the same Message-ID; a message that is arriving has 20 seconds. A second Ctrl-C or SIGTERM ends the agent at once; nothing is lost by that either. systemd is told what it wants to know; as2drop service makes a service of it.`
 }
 
 func (c *runCmd) Run(g *globals) error {
@@ -47,6 +47,7 @@ func (c *runCmd) Run(g *globals) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process as the system does it
 	n, err := service.FromSystemd(os.Getenv)
 	if err != nil {
 		return err

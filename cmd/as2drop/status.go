@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,6 +125,25 @@ func openTransfers(cfg *config.Config) (n int, err error) {
 	return n, nil
 }
 
+// printPolled tells whose outboxes are polled, with a line for each reason.
+func printPolled(out io.Writer, s agent.Status) {
+	const most = 5
+	names := map[string][]string{}
+	for _, p := range s.Partners {
+		if p.Polled != "" {
+			names[p.Polled] = append(names[p.Polled], p.Name)
+		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(names)) {
+		who := names[why]
+		text := strings.Join(who[:min(most, len(who))], ", ")
+		if len(who) > most {
+			text += fmt.Sprintf(" and %d more", len(who)-most)
+		}
+		fmt.Fprintf(out, "polled, not watched: %s: %s\n", text, why)
+	}
+}
+
 func (c *statusCmd) print(g *globals, s agent.Status, hangs bool) error {
 	fmt.Fprintf(g.out, "as2drop %s runs since %s, process %d\n", s.Version, when(s.Started), s.PID)
 	if hangs {
@@ -140,6 +162,7 @@ func (c *statusCmd) print(g *globals, s agent.Status, hangs bool) error {
 		return err
 	}
 	fmt.Fprintln(g.out)
+	printPolled(g.out, s)
 	for _, p := range s.Problems {
 		fmt.Fprintln(g.out, p)
 	}

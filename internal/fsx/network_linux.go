@@ -15,6 +15,9 @@ var networkFileSystems = map[int64]string{
 	unix.AFS_SUPER_MAGIC:  "AFS",
 	unix.V9FS_MAGIC:       "9P",
 	0x00c36400:            "Ceph",
+	unix.AFS_FS_MAGIC:     "AFS",
+	0x0bd00bd0:            "Lustre",
+	0x786f4256:            "VirtualBox",
 	unix.FUSE_SUPER_MAGIC: "FUSE",
 }
 
