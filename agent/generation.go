@@ -48,7 +48,7 @@ func (a *running) mark(b *box) error {
 	var known ledger.Folder
 	err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(b.partner.Name); return err })
 	if err == nil {
-		err = b.marks.ask(answerPatience, func() error { return a.writeMarker(a.ctx, b.folder, known) })
+		err = b.marks.ask(a.hands.look, func() error { return a.writeMarker(a.ctx, b.folder, known) })
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.partner.Name, err)

@@ -200,7 +200,7 @@ func (b *box) ready() error {
 	if b.fault != nil {
 		return b.fault
 	}
-	err := b.looks.ask(answerPatience, b.look)
+	err := b.looks.ask(b.patience, b.look)
 	if errors.Is(err, errHangs) {
 		err = fmt.Errorf("%s: %w", b.partner.Folder, err)
 	}

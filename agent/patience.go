@@ -14,11 +14,6 @@ import (
 // off. Whoever must go on without it asks with patience: the question is left behind, and
 // is not asked again before it has come back.
 
-const (
-	answerPatience = 10 * time.Second // for a look at a folder
-	folderPatience = 30 * time.Second // for opening one, and for recovering what is in it
-)
-
 // errHangs means that a folder has not answered in time.
 var errHangs = errors.New("it does not answer")
 
@@ -136,10 +131,12 @@ func forEach(n int, f func(i int)) {
 	group.Wait()
 }
 
-// hands is how folders of partners are reached.
+// hands is how folders of partners are reached, and how long that may take.
 type hands struct {
 	open    func(dir string) (fsx.FS, error)
 	network func(dir string) (kind string, err error)
+	look    time.Duration // at a folder, and for its marker to be written
+	work    time.Duration // for opening a folder, and for recovering what is in it
 }
 
-var realHands = hands{fsx.OpenRoot, fsx.Network}
+var realHands = hands{open: fsx.OpenRoot, network: fsx.Network, look: 10 * time.Second, work: 30 * time.Second}

@@ -46,7 +46,7 @@ func (w *world) recovered(ctx context.Context, s *setup, wants func(*box) (bool,
 		}
 		wanted, err := wants(b)
 		if err == nil && wanted {
-			err = w.recoverBox(ctx, b, s.inbox, folderPatience)
+			err = w.recoverBox(ctx, b, s.inbox, w.hands.work)
 		}
 		if err != nil {
 			next.boxes[i] = &box{partner: b.partner, fault: err, looks: b.looks, marks: b.marks}

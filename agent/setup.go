@@ -25,14 +25,15 @@ type setup struct {
 
 // box is one partner with what is open for it.
 type box struct {
-	partner *config.Partner
-	folder  fsx.FS
-	outbox  *outbox.Outbox
-	client  *as2.Client
-	fault   error     // why the partner is out of order; folder and outbox are nil then
-	network string    // the kind of share that the folder is on; empty = a local disk
-	looks   *question // whether the folder is there
-	marks   *question // writing its marker
+	partner  *config.Partner
+	folder   fsx.FS
+	outbox   *outbox.Outbox
+	client   *as2.Client
+	fault    error         // why the partner is out of order; folder and outbox are nil then
+	network  string        // the kind of share that the folder is on; empty = a local disk
+	patience time.Duration // for a look at the folder
+	looks    *question     // whether the folder is there
+	marks    *question     // writing its marker
 }
 
 // find returns the box of a partner, nil if there is none.
@@ -65,7 +66,7 @@ func (w *world) newSetup(ctx context.Context, cfg *config.Config, former *setup,
 }
 
 func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partner, old *box, open opener) *box {
-	b := &box{partner: p, looks: &question{}, marks: &question{}}
+	b := &box{partner: p, patience: w.hands.look, looks: &question{}, marks: &question{}}
 	if old != nil && old.fault == nil && old.partner.Folder == p.Folder {
 		b.folder, b.network, b.looks, b.marks = old.folder, old.network, old.looks, old.marks
 	} else if b.folder, b.network, b.fault = w.openPatiently(ctx, cfg, p, open); b.fault != nil {
@@ -86,7 +87,7 @@ func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partne
 func (w *world) openPatiently(ctx context.Context, cfg *config.Config, p *config.Partner, open opener) (fsx.FS, string, error) {
 	var dir fsx.FS
 	var network string
-	err := w.inTurn(ctx, p.Name, folderPatience, func() (err error) {
+	err := w.inTurn(ctx, p.Name, w.hands.work, func() (err error) {
 		if dir, err = open(ctx, cfg, p); err != nil {
 			return err
 		}

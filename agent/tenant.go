@@ -93,7 +93,7 @@ func (a *running) awaitEnd(ctx context.Context, partner string) error {
 		return nil
 	}
 	began := time.Now()
-	timer := time.NewTimer(folderPatience)
+	timer := time.NewTimer(a.hands.work)
 	defer timer.Stop()
 	select {
 	case <-t.gone:

@@ -17,6 +17,7 @@ type watcher struct {
 	fs  *fsnotify.Watcher // nil where the system has none: polling does it all
 	log *slog.Logger
 
+	watch  func(folder string) error // of fs
 	once   sync.Once
 	mu     sync.Mutex
 	nudges map[string]func() // by cleaned folder path
@@ -29,7 +30,7 @@ func newWatcher(log *slog.Logger) *watcher {
 		log.Warn("no file events; every folder is polled", "error", err, "hint", moreWatches)
 		return w
 	}
-	w.fs = fs
+	w.fs, w.watch = fs, fs.Add
 	return w
 }
 
@@ -49,7 +50,7 @@ func (w *watcher) add(folder string, nudge func()) error {
 	w.mu.Lock()
 	w.nudges[folder] = nudge
 	w.mu.Unlock()
-	err := w.fs.Add(folder)
+	err := w.watch(folder)
 	if err != nil && outOfWatches(err) {
 		w.once.Do(func() {
 			w.log.Warn("the system gives no more file events; further folders are polled", "folder", folder, "error", err, "hint", moreWatches)
