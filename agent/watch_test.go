@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// The system has thrown events away: every folder is looked at, and the file whose event
+// was lost is sent.
+func TestOverflow(t *testing.T) {
+	cfg, dir := setUp(t, nil)
+	cfg.Partners[0].Outbox.Poll = time.Hour
+	h := &host{}
+	a, _ := h.on(t, cfg)
+	drop(t, dir, "loopback", "A-1.xml")
+	eventually(t, "A-1.xml is sent and nothing is left", func() bool { return sentBy(dir, "loopback", "A-1.*") == 1 && a.idle() })
+	if err := a.watch.fs.Remove(filepath.Join(partnerDir(dir, "loopback"), "outbox")); err != nil {
+		t.Fatal(err)
+	}
+	drop(t, dir, "loopback", "A-2.xml")
+	if !a.idle() {
+		t.Error("its event was not lost")
+	}
+	a.watch.fs.Errors <- fsnotify.ErrEventOverflow
+	eventually(t, "A-2.xml is sent", func() bool { return sentBy(dir, "loopback", "A-2.*") == 1 })
+}
+
+// Nobody tells of files: on a share, where it is configured, and where the system has no
+// more watches. It is said once, and all is sent.
+func TestWithoutEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind, watch string
+		err         error
+		want        string
+	}{
+		"share":           {kind: "NFS file system", watch: "auto", want: "it is on a NFS file system"},
+		"configured":      {watch: "poll", want: "outbox.watch: poll"},
+		"limit":           {watch: "auto", err: syscall.ENOSPC, want: "it cannot be watched"},
+		"share, but used": {kind: "NFS file system", watch: "events"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, dir := setUp(t, nil)
+			cfg.Partners[0].Outbox.Poll, cfg.Partners[0].Outbox.Watch = 20*time.Millisecond, c.watch
+			h := &host{kind: c.kind}
+			refused := c.err
+			a, _ := h.onWith(t, cfg, func(a *running) {
+				watch := a.watch.watch
+				a.watch.watch = func(folder string) error {
+					if refused != nil {
+						return &os.PathError{Op: "watch", Path: folder, Err: refused}
+					}
+					return watch(folder)
+				}
+			})
+			drop(t, dir, "loopback", "A-1.xml")
+			drop(t, dir, "loopback", "A-2.xml")
+			eventually(t, "they are sent", func() bool { return sentBy(dir, "loopback", "A-*") == 2 })
+			a.health.look(t.Context())
+			s, err := ReadStatus(cfg.DataDir)
+			if err != nil || !strings.HasPrefix(s.Partners[0].Polled, c.want) || c.want == "" && s.Partners[0].Polled != "" {
+				t.Errorf("the status says %q (%v)", s.Partners[0].Polled, err)
+			}
+			if got, want := strings.Count(h.log(), "the folder is polled"), min(len(c.want), 1); got != want {
+				t.Errorf("told %d times, want %d", got, want)
+			}
+			if got := strings.Contains(h.log(), "max_user_watches"); got != (c.err != nil) {
+				t.Errorf("what to raise is told: %v", got)
+			}
+		})
+	}
+}
+
+// burst is how many names come and go while nobody listens: more than any queue holds.
+func burst(t *testing.T) int {
+	t.Helper()
+	n := 16384 // the default of Linux; Windows has a buffer of 64 KiB
+	if text, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events"); err == nil {
+		if n, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || n > 1<<20 {
+			t.Fatalf("fs.inotify.max_queued_events is %q, and no test can fill that", text)
+		}
+	}
+	return n
+}
+
+// More happens in a folder than the system remembers: nobody is left without a nudge.
+func TestRealOverflow(t *testing.T) {
+	w := newWatcher(slog.New(slog.NewTextHandler(t.Output(), nil)))
+	noisy, quiet := t.TempDir(), t.TempDir()
+	nudged := make(chan string, 1<<20)
+	for _, dir := range []string{noisy, quiet} {
+		if err := w.add(dir, func() {
+			if dir == quiet {
+				nudged <- dir
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range burst(t) {
+		name := filepath.Join(noisy, "d")
+		if err := os.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.run() }()
+	select {
+	case <-nudged: // nothing has happened there
+	case <-time.After(time.Minute):
+		t.Error("nobody was told that events are lost")
+	}
+	w.close()
+	<-ended
+}
