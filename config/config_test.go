@@ -60,7 +60,7 @@ partners:
       http_transfer_encoding: true, canonical_mic: true, unsigned_receipts: true, chunked: true, expect_continue: true}
     naming: {documents: ["{key}.d"], attachments: ["{key}.a"], document_regexp: "(?P<key>d)", attachment_regexp: "(?P<key>a)", ignore: ["*.x"],
       complete: marker, quiet: 1s, marker: "{key}.m", allow_empty: true, fold_case: true, resend: send, late_window: 7d}
-    outbox: {bundle: never, poll: 2s, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s, order: free, same_content: hold, same_content_days: 5}
+    outbox: {bundle: never, poll: 2s, watch: events, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s, order: free, same_content: hold, same_content_days: 5}
     retention: {sent: forever, failed: 5d}
     files: {file_mode: "0664"}
     inbox: {unpack: never, broken_zip: reject, on_conflict: reject, layout: batch}
@@ -133,7 +133,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	if !first.Sign || !first.Encrypt || second.Sign || !second.Encrypt || second.Until.Unix() != 1798761600 || second.EncryptFrom.UTC().Format(time.DateTime) != "2025-12-31 23:00:00" {
 		t.Errorf("certificates: %+v, %+v", first, second)
 	}
-	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second || p.Outbox.ReadyAlarm != 4*time.Second ||
+	if p.Outbox.Bundle != "never" || p.Outbox.Poll != 2*time.Second || p.Outbox.Watch != "events" || p.Outbox.Rescan.String() != "@hourly" || p.Outbox.Window.String() != "* 6 * * *" || p.Outbox.WaitingAlarm != 3*time.Second || p.Outbox.ReadyAlarm != 4*time.Second ||
 		p.Outbox.Order != "free" || p.Outbox.SameContent != "hold" || p.Outbox.SameDays != 5 || c.Health.Address != "127.0.0.1:8480" {
 		t.Errorf("outbox: %+v", p.Outbox)
 	}
