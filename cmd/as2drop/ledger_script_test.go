@@ -53,6 +53,20 @@ func withLedgers(p testscript.Params) testscript.Params {
 		}
 		ts.Setenv("FILLED", fmt.Sprint(first+n))
 	}
+	// took NAME N says how many messages a partner took, each counted once.
+	p.Cmds["took"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		partner := partnersOf(ts)[args[0]]
+		n := 0
+		for id, times := range partner.Delivered() {
+			if times != 1 {
+				ts.Fatalf("%s took %s %d times", args[0], id, times)
+			}
+			n++
+		}
+		if fmt.Sprint(n) != args[1] || len(partner.Complaints()) > 0 {
+			ts.Fatalf("%s took %d messages, want %s; complaints %q", args[0], n, args[1], partner.Complaints())
+		}
+	}
 	// lock FILE has another program hold a ledger; unlock FILE has it let go.
 	p.Cmds["lock"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(ts.MkAbs(args[0]))+"?_pragma=busy_timeout(10000)")
