@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 //go:embed schema/*.sql
@@ -62,8 +64,11 @@ const busyTimeout = 10 * time.Second
 func Open(file string, o Options) (*Ledger, error) {
 	bare := false
 	if o.VFS == "" {
-		if err := refuseNetwork(filepath.Dir(file)); err != nil {
-			return nil, &Fault{File: file, Kind: FaultNetwork, Fact: err.Error()}
+		// SQLite cannot rely on the locks of network file systems.
+		if kind, err := fsx.Network(filepath.Dir(file)); err != nil {
+			return nil, &Fault{File: file, Kind: FaultUnreadable, Fact: "its folder cannot be looked at", Cause: err}
+		} else if kind != "" {
+			return nil, &Fault{File: file, Kind: FaultNetwork, Fact: "the ledger must be on a local disk, this is a " + kind}
 		}
 		var err error
 		if bare, err = look(file); err != nil {
