@@ -243,7 +243,7 @@ func (a *agent) change() {
 // look does what an operator does while the agent runs.
 func (a *agent) look() {
 	a.counts.add("looks while it runs")
-	for _, args := range [][]string{{"ls", "--all"}, {"check"}} {
+	for _, args := range [][]string{{"ls", "--all"}, {"check"}, {"backup", filepath.Join(a.site.dir, "backup")}} {
 		out, err := a.run(args...)
 		var exit *exec.ExitError
 		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 3) {

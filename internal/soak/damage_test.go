@@ -3,10 +3,12 @@
 package soak
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // damage is a way to spoil a scene that the judge must notice. It reports false where the
@@ -109,6 +111,20 @@ func damages(b *book) []damage {
 			}
 			return i >= 0
 		}},
+		{"documents arrive in another order", func(b *book, s *scene) bool {
+			var docs []int
+			for i, f := range s.files {
+				if d := b.byHash[f.hash]; d != nil && d.document && f.place == inInbox && s.order[f.link] && (len(docs) == 0 || s.files[docs[0]].side == f.side) {
+					docs = append(docs, i)
+				}
+			}
+			if len(docs) < 2 {
+				return false
+			}
+			one, other := &s.files[docs[0]], &s.files[docs[1]]
+			one.at, other.at = other.at, one.at
+			return true
+		}},
 		{"a file arrives under another partner", func(b *book, s *scene) bool {
 			if len(b.taken) == 0 {
 				return false
@@ -171,7 +187,7 @@ func has(b *book, s *scene, f found) bool {
 func spoiled(b *book, s scene) (unnoticed, idle []string) {
 	for _, d := range damages(b) {
 		bc := &book{batches: b.batches, byHash: b.byHash, taken: slices.Clone(b.taken), problems: slices.Clone(b.problems)}
-		sc := scene{files: slices.Clone(s.files), why: maps.Clone(s.why), stray: slices.Clone(s.stray), hasty: maps.Clone(s.hasty)}
+		sc := scene{files: slices.Clone(s.files), why: maps.Clone(s.why), stray: slices.Clone(s.stray), hasty: maps.Clone(s.hasty), order: s.order}
 		switch {
 		case !d.spoil(bc, &sc):
 			idle = append(idle, d.name)
@@ -183,19 +199,19 @@ func spoiled(b *book, s scene) (unnoticed, idle []string) {
 }
 
 // small is a scene in which everything is as it should be: a batch that was delivered, one
-// that was given up, one that was given up and may have been delivered, and an attachment
-// that came too late.
+// that was given up, one that was given up and may have been delivered, an attachment that
+// came too late, and two documents in order.
 func small() (*book, scene) {
 	b := newBook()
-	s := scene{why: map[string]string{}, hasty: map[string]bool{"hasty": true}}
+	s := scene{why: map[string]string{}, hasty: map[string]bool{"hasty": true}, order: map[string]bool{"strict": true}}
 	lay := func(p *batch, d *dropped, content, place, folder string) *dropped {
 		d.batch = p
 		b.add(d, []byte(content))
-		s.files = append(s.files, found{p.from, p.link, place, folder, d.name, d.versions[0]})
+		s.files = append(s.files, found{side: p.from, link: p.link, place: place, folder: folder, name: d.name, hash: d.versions[0]})
 		return d
 	}
 	receive := func(d *dropped) {
-		b.take(found{d.batch.from.other(), d.batch.link, taken, "", d.name, d.versions[0]})
+		b.take(found{side: d.batch.from.other(), link: d.batch.link, place: taken, name: d.name, hash: d.versions[0]})
 	}
 	p := b.newBatch("a", "sync", "INV-1")
 	receive(lay(p, &dropped{name: "INV-1.xml", document: true}, "one", inSent, "2026-11-25/INV-1.x"))
@@ -208,6 +224,11 @@ func small() (*book, scene) {
 	p = b.newBatch("b", "hasty", "INV-3")
 	receive(lay(p, &dropped{name: "INV-3.xml", document: true}, "six", inFailed, "INV-3.x"))
 	s.why["b/hasty/INV-3.x"] = "Careful: " + saysPerhaps + " received it."
+	for i, content := range []string{"seven", "eight"} {
+		p = b.newBatch("a", "strict", fmt.Sprint("INV-", 4+i))
+		d := lay(p, &dropped{name: p.key + ".xml", document: true}, content, inSent, "2026-11-25/"+p.key)
+		s.files = append(s.files, found{side: "b", link: "strict", place: inInbox, name: d.name, hash: d.versions[0], at: time.Unix(int64(i), 0)})
+	}
 	return b, s
 }
 

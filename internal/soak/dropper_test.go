@@ -53,7 +53,11 @@ func (d *dropper) batch() {
 	d.serial++
 	key := fmt.Sprintf(styles[d.n(len(styles))], d.serial)
 	again := false
-	if len(d.keys) > 0 && d.percent(8) {
+	if d.link.strict {
+		// The order is that of the last writing, as exactly as the file system keeps it.
+		pause(context.Background(), 20*time.Millisecond)
+	}
+	if len(d.keys) > 0 && !d.link.strict && d.percent(8) {
 		key, again = d.keys[d.n(len(d.keys))], true
 		if d.present(key) {
 			return // its earlier document has not been claimed
@@ -72,7 +76,7 @@ func (d *dropper) batch() {
 	switch {
 	case len(attachments) > 0 && !d.link.marker && !again && d.percent(6):
 		d.late(document, attachments)
-	case !again && d.link.quiet > 0 && d.percent(8):
+	case !again && !d.link.strict && d.link.quiet > 0 && d.percent(8):
 		d.changed(document, attachments)
 	default:
 		if d.inOrder(document, attachments) && !again {

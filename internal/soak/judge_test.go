@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/as2drop/as2drop/naming"
 )
@@ -33,6 +34,7 @@ type found struct {
 	folder string // within the place; "" = directly in it
 	name   string
 	hash   string
+	at     time.Time // when it was written
 }
 
 func (f found) String() string {
@@ -45,6 +47,7 @@ type scene struct {
 	why   map[string]string // WHY.txt by whyKey
 	stray []string          // what lies where nothing should
 	hasty map[string]bool   // links whose transfers may end in failed
+	order map[string]bool   // links whose documents arrive in the order in which they were dropped
 }
 
 func whyKey(f found) string { return fmt.Sprint(f.side, "/", f.link, "/", f.folder) }
@@ -99,8 +102,12 @@ func (s *scene) lookInto(of side, link, folder, place string) error {
 				return err
 			}
 		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
 		content, err := os.ReadFile(path)
-		f.hash = digest(content)
+		f.hash, f.at = digest(content), info.ModTime()
 		s.files = append(s.files, f)
 		return err
 	})
@@ -130,6 +137,26 @@ func judge(b *book, s scene) (problems []string) {
 			problems = append(problems, judgeFile(d, places[d], s)...)
 		}
 		problems = append(problems, judgeBatch(p, places)...)
+	}
+	return append(problems, judgeOrder(b, s)...)
+}
+
+// judgeOrder judges the links on which documents leave one by one.
+func judgeOrder(b *book, s scene) (problems []string) {
+	arrived := map[string][]found{}
+	for _, f := range s.files {
+		if d := b.byHash[f.hash]; d != nil && d.document && f.place == inInbox && s.order[f.link] {
+			way := fmt.Sprint(f.link, " to ", f.side)
+			arrived[way] = append(arrived[way], f)
+		}
+	}
+	for way, all := range arrived {
+		slices.SortFunc(all, func(x, y found) int { return x.at.Compare(y.at) })
+		for i := 1; i < len(all); i++ {
+			if one, next := b.byHash[all[i-1].hash], b.byHash[all[i].hash]; one.batch.id > next.batch.id {
+				problems = append(problems, fmt.Sprintf("%s: %s arrived before %s, which was dropped earlier", way, one, next))
+			}
+		}
 	}
 	return problems
 }

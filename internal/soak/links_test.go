@@ -36,6 +36,7 @@ type link struct {
 	alone     bool // documents travel without attachments
 	marker    bool // a batch is complete with its marker file
 	piped     bool // through the proxy that knows bytes only
+	strict    bool // one by one, in the order in which they were dropped
 	slow      bool // its files are written slowly under their final names
 	proven    bool // its evidence proves what it should: whole messages, signed receipts
 	small     bool // its folder is on a small volume of its own, if there can be one
@@ -67,6 +68,7 @@ func links() []*link {
 		{name: "asyncpipe", quiet: 300 * time.Millisecond, read: never, piped: true, config: yamlMap{"send": async("5s"), "evidence_up_to": "64KiB"}},
 		{name: "marker", proven: true, read: byBatch, marker: true, config: yamlMap{"naming": yamlMap{"complete": "marker"}}},
 		{name: "small", read: byBatch, small: true, config: yamlMap{"evidence_up_to": "1KiB", "outbox": yamlMap{"bundle": "with-attachments"}}},
+		{name: "strict", quiet: 100 * time.Millisecond, read: never, strict: true, proven: true, config: yamlMap{"outbox": yamlMap{"order": "strict"}}},
 		{name: "hasty", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient()}},
 		{name: "hastyasync", proven: true, quiet: 200 * time.Millisecond, read: byBatch, hasty: true, config: yamlMap{"retry": impatient(), "send": async("2s")}},
 	}
@@ -102,7 +104,9 @@ func (s *site) write(all []*link, variant int) error {
 	for _, l := range all {
 		stations[l.name] = yamlMap{"as2_id": strings.ToUpper(us + "-" + l.name), "keys": []yamlMap{{"certificate": key(us + ".pem"), "key": key(us + ".key")}}}
 		p := s.partner(l, them)
-		p["send"].(yamlMap)["parallel"] = 2 + variant%4
+		if !l.strict {
+			p["send"].(yamlMap)["parallel"] = 2 + variant%4
+		}
 		p["retry"].(yamlMap)["jitter"] = 0.1 * float64(variant%3)
 		partners[l.name] = p
 	}

@@ -29,7 +29,7 @@ var (
 	duration  = flag.Duration("soak.time", 3*time.Second, "for how long faults happen")
 	seedFlag  = flag.Uint64("soak.seed", 0, "of every decision; 0 = a new one")
 	withRace  = flag.Bool("soak.race", false, "agents with the race detector")
-	batchRate = flag.Duration("soak.rate", 1500*time.Millisecond, "mean time between two batches of one dropper, of which there are 22")
+	batchRate = flag.Duration("soak.rate", 1500*time.Millisecond, "mean time between two batches of one dropper; each side has one per partner")
 )
 
 // soak is one run.
@@ -46,7 +46,8 @@ type soak struct {
 	agents  map[side]*agent
 	passes  map[side]*passage // to the side
 	user    *syscall.Credential
-	volumes []string // small ones, mounted
+	volumes []string      // small ones, mounted
+	rested  time.Duration // how long they took to come to rest
 }
 
 func TestSoak(t *testing.T) {
@@ -196,7 +197,9 @@ func (s *soak) run() (scene, error) {
 	for _, p := range s.passes {
 		p.calm.Store(true)
 	}
+	calm := time.Now()
 	s.awaitRest()
+	s.rested = time.Since(calm)
 	close(rest)
 	agents.Wait()
 	stopReading()
@@ -333,9 +336,9 @@ func (s *soak) idle() {
 
 // look reads all folders of both sides.
 func (s *soak) look() (scene, error) {
-	sc := scene{why: map[string]string{}, hasty: map[string]bool{}}
+	sc := scene{why: map[string]string{}, hasty: map[string]bool{}, order: map[string]bool{}}
 	for _, l := range s.links {
-		sc.hasty[l.name] = l.hasty
+		sc.hasty[l.name], sc.order[l.name] = l.hasty, l.strict
 		for _, of := range sides {
 			if err := sc.look(of, l.name, s.sites[of].folder(l.name)); err != nil {
 				return sc, err
@@ -419,7 +422,7 @@ func (s *soak) summary(took time.Duration, sc scene) {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, faults for %v, %v in all\n", s.seed, *duration, took.Round(time.Second))
+	fmt.Fprintf(&b, "seed %d, faults for %v, %v until both had come to rest, %v in all\n", s.seed, *duration, s.rested.Round(time.Second), took.Round(time.Second))
 	fmt.Fprintf(&b, "%6d batches, %d files, %.1f MiB dropped\n", batches, files, float64(bytes)/(1<<20))
 	for _, place := range slices.Sorted(maps.Keys(places)) {
 		fmt.Fprintf(&b, "%6d files are in the end in: %s\n", places[place], place)
