@@ -111,6 +111,8 @@ type running struct {
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	watch   *watcher
+	keeper  *keeper
+	keeping atomic.Bool            // retention runs, or is about to look whether it is due
 	refusal atomic.Pointer[string] // why the config was not taken last; nil = it was
 	wishing atomic.Int64           // how many are granting wishes: what follows from them is not started yet
 
@@ -126,6 +128,8 @@ func newRunning(ctx context.Context, w *world, o Options) *running {
 	a := &running{world: w, options: o, watch: newWatcher(o.Log), tenants: map[string]*tenant{}, ended: map[string]*tenant{}}
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.health = newHealth(a)
+	a.keeper = &keeper{running: a, poke: make(chan struct{}, 1)}
+	a.keeping.Store(true)
 	return a
 }
 
@@ -139,6 +143,7 @@ func (a *running) start() {
 	}
 	a.group.Go(func() { supervise(a.ctx, a.wishes, told("wishes")) })
 	a.group.Go(func() { supervise(a.ctx, a.reloads, told("reload")) })
+	a.group.Go(func() { supervise(a.ctx, a.keeper.run, told("retention")) })
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
 	a.group.Go(func() { supervise(a.ctx, a.clock, told("clock")) })
 	a.group.Go(func() { supervise(a.ctx, a.health.run, told("health")) })
@@ -256,7 +261,7 @@ func (a *running) stopWhenIdle() {
 		// been nudged before wishing ends.
 		var open []ledger.Wish
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
-		if err == nil && len(open) == 0 && a.wishing.Load() == 0 && a.idle() {
+		if err == nil && len(open) == 0 && a.wishing.Load() == 0 && !a.keeping.Load() && a.idle() {
 			a.stop()
 			return
 		}

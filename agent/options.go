@@ -24,7 +24,7 @@ func outboxPartner(cfg *config.Config, p *config.Partner, dir fsx.FS) outbox.Par
 		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Certificates: p.AllCertificates(), Trust: p.Signers(),
 		Cipher: p.Send.Cipher, Own: p.Station.Recipient(), Identities: identities(p.Station), Version: p.Version, ContentType: p.Send.ContentType, Extra: p.Send.Headers, Quirks: p.Quirks.Quirks,
 		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve),
-		Strict: p.Outbox.Order == "strict",
+		Strict: p.Outbox.Order == "strict", SameContent: outbox.SameContent(p.Outbox.SameContent), SameContentFor: time.Duration(p.Outbox.SameDays) * 24 * time.Hour, Access: accessOf(p),
 		Policy: outbox.Policy{
 			Attempts: p.Retry.Attempts, Delays: p.Retry.Delays, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
 			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, ReceiptWait: p.Send.ReceiptWait, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
@@ -96,7 +96,7 @@ func inboxPartner(cfg *config.Config, b *box) inbox.Partner {
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
 		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",
-		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve),
+		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve), Access: accessOf(p),
 	}
 	return in
 }

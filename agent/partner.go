@@ -57,6 +57,9 @@ func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config
 			err = folderError(cfg, p, ferr.Error(), "all folders of a partner must be on one volume; give the partner a folder of its own there with: folder")
 		}
 	}
+	if err == nil {
+		err = share(cfg, p, dir)
+	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}

@@ -69,6 +69,13 @@ func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partne
 	b := &box{partner: p, patience: w.hands.look, looks: &question{}, marks: &question{}}
 	if old != nil && old.fault == nil && old.partner.Folder == p.Folder {
 		b.folder, b.network, b.looks, b.marks = old.folder, old.network, old.looks, old.marks
+		if !sameAccess(old.partner, p) {
+			b.fault = w.inTurn(ctx, p.Name, w.hands.work, func() error { return share(cfg, p, b.folder) }, func() {})
+		}
+		if b.fault != nil {
+			b.folder = nil
+			return b
+		}
 	} else if b.folder, b.network, b.fault = w.openPatiently(ctx, cfg, p, open); b.fault != nil {
 		return b
 	}

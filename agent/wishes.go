@@ -35,6 +35,13 @@ func (a *running) grantWishes(ctx context.Context) error {
 		return err
 	}
 	for _, wish := range open {
+		if wish.Kind == ledger.WishRetain { // it may take long
+			select {
+			case a.keeper.poke <- struct{}{}:
+			default:
+			}
+			continue
+		}
 		if wish.Kind == ledger.WishStop {
 			return a.grantStop(ctx, wish)
 		}

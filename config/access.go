@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"io/fs"
+	"path/filepath"
 	"runtime"
 	"strconv"
 
@@ -86,9 +88,24 @@ func (f *finisher) access(p *Partner, path string) {
 		}
 		f.reportOnce(group, hint, "%v", err)
 	}
+	f.reachable(a, group, p.Folder)
 	for where, mode := range map[string]fs.FileMode{at + ".file_mode": a.FileMode, at + ".dir_mode": a.DirMode} {
 		if f.lines[where] > 0 && mode&0o070 == 0 {
 			f.warn(where, "", "the group %s gets no rights by it", a.Group)
 		}
+	}
+}
+
+// reachable warns of a folder on the way that keeps the group from its files.
+func (f *finisher) reachable(a *Access, path, folder string) {
+	if a.Owner == nil {
+		return
+	}
+	abs, err := filepath.Abs(folder)
+	if err == nil {
+		err = a.Owner.Reachable(abs)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // what does not exist is made private, and told of then
+		f.warn(path, "data_dir is the agent's alone: give the partner a folder elsewhere with: folder", "%v", err)
 	}
 }

@@ -282,8 +282,11 @@ func (tx *Tx) LastRetention() (time.Time, error) {
 	return at, wrap(err, metaRetention)
 }
 
-// SetLastRetention sets it.
+// SetLastRetention sets it; zero = it has never run.
 func (tx *Tx) SetLastRetention(at time.Time) error {
+	if at.IsZero() {
+		return tx.exec(metaRetention, `DELETE FROM meta WHERE key=?`, metaRetention)
+	}
 	return tx.exec(metaRetention, `INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value`, metaRetention, at.UTC().Format(time.RFC3339Nano))
 }
 

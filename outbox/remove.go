@@ -153,6 +153,7 @@ func (o *Outbox) prune(t *ledger.Transfer) error {
 	if err != nil {
 		return err
 	}
+	o.sharedDay.Store(nil) // whoever files in it again makes it anew
 	return fsx.RemoveAll(o.p.Folder, day)
 }
 
