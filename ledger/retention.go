@@ -119,15 +119,35 @@ func (m *Mark) walk(bit int, list func() (found bool, err error)) error {
 	return nil
 }
 
+// page reads the bodies of rows and moves a mark to the last of them. Its place is the one
+// of the columns, which the order goes by, whatever the body says.
+func page[T any](tx *Tx, m *Mark, query string, args ...any) ([]T, error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
+	if err != nil {
+		return nil, wrap(err, tableOf(query))
+	}
+	defer rows.Close() // rows.Err tells
+	var list []T
+	for rows.Next() {
+		var body string
+		var v T
+		err := rows.Scan(&body, &m.at, &m.id)
+		if err == nil {
+			err = json.Unmarshal([]byte(body), &v)
+		}
+		if err != nil {
+			return nil, wrap(err, tableOf(query))
+		}
+		list = append(list, v)
+	}
+	return list, wrap(rows.Err(), tableOf(query))
+}
+
 // RemovableTransfers are transfers of a partner, filed by a moment, of which a thing is
 // still there. It moves the mark on; no rows means that there are no more.
 func (tx *Tx) RemovableTransfers(partner string, what Thing, by time.Time, m *Mark, limit int) (ts []Transfer, err error) {
 	err = m.walk(bits[what], func() (bool, error) {
-		ts, err = all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND kept=? AND filed<=? AND (filed, id)>(?,?) ORDER BY filed, id LIMIT ?`, partner, m.kept, nanos(by), m.at, m.id, limit)
-		if len(ts) > 0 {
-			last := ts[len(ts)-1]
-			m.at, m.id = nanos(last.Filed), last.ID
-		}
+		ts, err = page[Transfer](tx, m, `SELECT body, filed, id FROM transfers WHERE partner=? AND kept=? AND filed<=? AND (filed, id)>(?,?) ORDER BY filed, id LIMIT ?`, partner, m.kept, nanos(by), m.at, m.id, limit)
 		return len(ts) > 0, err
 	})
 	return ts, err
@@ -136,11 +156,7 @@ func (tx *Tx) RemovableTransfers(partner string, what Thing, by time.Time, m *Ma
 // RemovableReceived are the same for messages that were accepted by a moment.
 func (tx *Tx) RemovableReceived(partner string, what Thing, by time.Time, m *Mark, limit int) (rs []Received, err error) {
 	err = m.walk(bits[what], func() (bool, error) {
-		rs, err = all[Received](tx, `SELECT body FROM received WHERE partner=? AND kept=? AND at<=? AND (at, id)>(?,?) ORDER BY at, id LIMIT ?`, partner, m.kept, nanos(by), m.at, m.id, limit)
-		if len(rs) > 0 {
-			last := rs[len(rs)-1]
-			m.at, m.id = nanos(last.At), last.ID
-		}
+		rs, err = page[Received](tx, m, `SELECT body, at, id FROM received WHERE partner=? AND kept=? AND at<=? AND (at, id)>(?,?) ORDER BY at, id LIMIT ?`, partner, m.kept, nanos(by), m.at, m.id, limit)
 		return len(rs) > 0, err
 	})
 	return rs, err
@@ -149,11 +165,7 @@ func (tx *Tx) RemovableReceived(partner string, what Thing, by time.Time, m *Mar
 // RemovableRefusals are the same for messages that were refused by a moment.
 func (tx *Tx) RemovableRefusals(partner string, what Thing, by time.Time, m *Mark, limit int) (rs []Refusal, err error) {
 	err = m.walk(bits[what], func() (bool, error) {
-		rs, err = all[Refusal](tx, `SELECT body FROM refusals WHERE partner=? AND kept=? AND at<=? AND (at, id)>(?,?) ORDER BY at, id LIMIT ?`, partner, m.kept, nanos(by), m.at, m.id, limit)
-		if len(rs) > 0 {
-			last := rs[len(rs)-1]
-			m.at, m.id = nanos(last.At), last.ID
-		}
+		rs, err = page[Refusal](tx, m, `SELECT body, at, id FROM refusals WHERE partner=? AND kept=? AND at<=? AND (at, id)>(?,?) ORDER BY at, id LIMIT ?`, partner, m.kept, nanos(by), m.at, m.id, limit)
 		return len(rs) > 0, err
 	})
 	return rs, err

@@ -319,6 +319,23 @@ func TestWithDocument(t *testing.T) {
 	}
 }
 
+// A row whose body says another moment than its column is met once, and the walk ends.
+func TestMarkGoesByTheColumns(t *testing.T) {
+	l := open1(t)
+	update(t, l, func(tx *Tx) error {
+		return errors.Join(tx.InsertTransfer(filed("a", 1, VerdictAccepted)), tx.InsertTransfer(filed("b", 1, VerdictAccepted)))
+	})
+	for _, off := range []string{"+1", "-1"} {
+		if _, err := l.write.Exec(`UPDATE transfers SET filed=filed` + off); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, off, removable(t, l, ThingSent, 2, 1), "a", "b")
+		if _, err := l.write.Exec(`UPDATE transfers SET filed=filed` + off); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What an earlier version filed can be removed and compared like everything else.
 func TestEarlierRowsAreKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")

@@ -87,6 +87,9 @@ func (c *checkCmd) print(g *globals, cfg *config.Config, findings []ledger.Findi
 	}
 	for _, p := range cfg.Partners {
 		fmt.Fprintf(g.out, "partner %s: %s\n", p.Name, p.Summary())
+		if rules := p.Retention.String(); rules != "" {
+			fmt.Fprintf(g.out, "partner %s: retention: %s\n", p.Name, rules)
+		}
 	}
 	fmt.Fprintf(g.out, "config: %d stations, %d partners: in order\n", len(cfg.Stations), len(cfg.Partners))
 	for _, f := range findings {

@@ -111,8 +111,21 @@ func (c *lsCmd) ledgerRows(tx *ledger.Tx, name string) (rows []lsRow, err error)
 	if err != nil {
 		return nil, err
 	}
+	head, err := tx.Head(name)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	if head.Blocks && len(open) > 0 {
+		row := transferRow(head)
+		row.Text = withHint(head.Reason, head.Next)
+		rows = append(rows, row)
+	}
 	for _, t := range open {
-		rows = append(rows, transferRow(t))
+		row := transferRow(t)
+		if t.Behind && t.Hold == "" && head.ID != "" {
+			row.State, row.Text, row.Next = "waits its turn", outbox.Behind(&head), time.Time{}
+		}
+		rows = append(rows, row)
 	}
 	more, err := incomingRows(tx, name)
 	if err != nil {
@@ -127,7 +140,7 @@ func (c *lsCmd) ledgerRows(tx *ledger.Tx, name string) (rows []lsRow, err error)
 		return nil, err
 	}
 	for _, t := range recent {
-		if !t.State.Open() {
+		if !t.State.Open() && !(t.ID == head.ID && len(open) > 0) { // else it stands above
 			rows = append(rows, transferRow(t))
 		}
 	}
@@ -184,10 +197,26 @@ func transferRow(t ledger.Transfer) lsRow {
 		}
 	case t.State == ledger.StateFiled:
 		row.State, row.Text, row.Next = string(t.Verdict), t.FilePath, time.Time{}
+		for _, r := range t.Removed {
+			if r.What == ledger.ThingSent || r.What == ledger.ThingFailed && !t.Verdict.Sent() {
+				row.Text += ": " + removal(r)
+			}
+		}
 	case t.State == ledger.StateUndone:
 		row.Next = time.Time{}
 	}
 	return row
+}
+
+// removal says when and why retention removed a thing.
+func removal(r ledger.Removal) string {
+	switch {
+	case r.Done.IsZero():
+		return "being removed by retention, rule " + r.Rule
+	case r.Missing:
+		return fmt.Sprintf("was not there any more when retention came on %s, rule %s", r.Begun.UTC().Format(time.DateOnly), r.Rule)
+	}
+	return fmt.Sprintf("removed by retention on %s, rule %s", r.Done.UTC().Format(time.DateOnly), r.Rule)
 }
 
 // withHint is a fact and what can be done about it.

@@ -29,25 +29,27 @@ const (
 
 // cli is the command line; each command has a file of its own.
 type cli struct {
-	Run      runCmd      `cmd:"" help:"Run the agent."`
-	Init     initCmd     `cmd:"" help:"Write a commented config, keys and folders for a new set-up."`
-	Demo     demoCmd     `cmd:"" help:"Show the whole job between two agents on this machine."`
-	Check    checkCmd    `cmd:"" help:"Check the config, and the ledger against the folders."`
-	Status   statusCmd   `cmd:"" help:"Say how the running agent is, and what is wrong."`
-	Backup   backupCmd   `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
-	Ls       lsCmd       `cmd:"" help:"List what waits, and for what."`
-	Schedule scheduleCmd `cmd:"" help:"Print when what will happen next."`
-	Show     showCmd     `cmd:"" help:"Tell the whole story of a transfer or received message."`
-	Retry    retryCmd    `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
-	Hold     holdCmd     `cmd:"" help:"Hold a transfer, or everything for a partner."`
-	Stop     stopCmd     `cmd:"" help:"End a running agent."`
-	Release  releaseCmd  `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
-	Presets  presetsCmd  `cmd:"" help:"List the presets for partners, or show what one sets."`
-	Inspect  inspectCmd  `cmd:"" help:"Take a raw AS2 message or receipt apart."`
-	Verify   verifyCmd   `cmd:"" help:"Prove from the evidence alone who signed what."`
-	Cert     certCmd     `cmd:"" help:"Make, show and convert certificates and keys."`
-	Service  serviceCmd  `cmd:"" help:"Install, start and stop the agent as a service."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Run       runCmd       `cmd:"" help:"Run the agent."`
+	Init      initCmd      `cmd:"" help:"Write a commented config, keys and folders for a new set-up."`
+	Demo      demoCmd      `cmd:"" help:"Show the whole job between two agents on this machine."`
+	Check     checkCmd     `cmd:"" help:"Check the config, and the ledger against the folders."`
+	Status    statusCmd    `cmd:"" help:"Say how the running agent is, and what is wrong."`
+	Backup    backupCmd    `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
+	Ls        lsCmd        `cmd:"" help:"List what waits, and for what."`
+	Schedule  scheduleCmd  `cmd:"" help:"Print when what will happen next."`
+	Show      showCmd      `cmd:"" help:"Tell the whole story of a transfer or received message."`
+	Retry     retryCmd     `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
+	Hold      holdCmd      `cmd:"" help:"Hold a transfer, or everything for a partner."`
+	Dismiss   dismissCmd   `cmd:"" help:"Give a transfer up for good."`
+	Stop      stopCmd      `cmd:"" help:"End a running agent."`
+	Release   releaseCmd   `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
+	Retention retentionCmd `cmd:"" help:"List what retention removes next, and by which rule."`
+	Presets   presetsCmd   `cmd:"" help:"List the presets for partners, or show what one sets."`
+	Inspect   inspectCmd   `cmd:"" help:"Take a raw AS2 message or receipt apart."`
+	Verify    verifyCmd    `cmd:"" help:"Prove from the evidence alone who signed what."`
+	Cert      certCmd      `cmd:"" help:"Make, show and convert certificates and keys."`
+	Service   serviceCmd   `cmd:"" help:"Install, start and stop the agent as a service."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // globals is what commands are given.

@@ -9,7 +9,7 @@ type releaseCmd struct {
 
 func (c *releaseCmd) Help() string {
 	return `Examples:
-  as2drop release INV-1001
+  as2drop release INV-1001  lets it go on, or those behind it if it failed (order: strict)
   as2drop release acme      ends a pause, also one that the agent began
   as2drop release 01m844dzg0dbk7gftf    has a received message opened again that is held`
 }

@@ -178,7 +178,7 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, withLedgers(withPartners(params(keyDir(t), "script"))))
+	testscript.Run(t, withHabits(withLedgers(withPartners(params(keyDir(t), "script")))))
 }
 
 // Windows knows no signals, and every script runs there too.

@@ -182,6 +182,7 @@ func printReceived(g *globals, r *ledger.Received, line func(string, string, ...
 		line("file", "%s (%d bytes, sha-256 %s)", f.Final, f.Size, f.SHA256)
 	}
 	line("evidence", ".evidence/%s", r.ID)
+	printRemoved(r.Removed, line)
 }
 
 func printRefusal(g *globals, r *ledger.Refusal, line func(string, string, ...any)) {
@@ -192,6 +193,19 @@ func printRefusal(g *globals, r *ledger.Refusal, line func(string, string, ...an
 	line("from", "%s", r.Remote)
 	line("answered", "%s", r.Disposition)
 	line("fact", "%s", r.Fact)
+	printRemoved(r.Removed, line)
+}
+
+// removedThings name what retention removes, for people.
+var removedThings = map[ledger.Thing]string{
+	ledger.ThingSent: "its folder", ledger.ThingFailed: "its folder in failed", ledger.ThingMessage: "the message itself",
+	ledger.ThingEvidence: "its evidence", ledger.ThingHistory: "attempts and header",
+}
+
+func printRemoved(removed []ledger.Removal, line func(string, string, ...any)) {
+	for _, r := range removed {
+		line("removed", "%s: %s", removedThings[r.What], removal(r))
+	}
 }
 
 // printOwed tells what became of a receipt that we owe or owed.
@@ -247,6 +261,16 @@ func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
 	if t.Next != "" {
 		line("what to do", "%s", t.Next)
 	}
+	if t.Behind {
+		line("order", "%s", "waits until the transfers before it are settled; as2drop ls says behind what")
+	}
+	if t.Blocks {
+		line("order", "%s", "the transfers behind it wait for what becomes of it")
+	}
+	if t.RetriedAs != "" {
+		line("retried as", "%s", t.RetriedAs)
+	}
+	printRemoved(t.Removed, line)
 	for _, m := range t.Members {
 		line(string(m.Role), "%s (%d bytes, sha-256 %s)", m.Name, m.Size, m.SHA256)
 	}

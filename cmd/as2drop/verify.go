@@ -105,9 +105,15 @@ func evidenceFolder(cfg *config.Config, what string) (string, error) {
 			return "", err
 		}
 		for _, e := range entries {
-			if ids[e.Name()] || len(ids) == 0 && strings.HasPrefix(e.Name(), what) {
+			_, known := ids[e.Name()]
+			if known || len(ids) == 0 && strings.HasPrefix(e.Name(), what) {
 				found = append(found, filepath.Join(dir, e.Name()))
 			}
+		}
+	}
+	for _, removed := range ids {
+		if r := ledger.Gone(removed, ledger.ThingEvidence); r != nil && len(found) == 0 {
+			return "", fmt.Errorf("the evidence of %q was %s; Message-ID, MICs and receipt are still in the ledger: as2drop show %s --json", what, removal(*r), what)
 		}
 	}
 	switch {
@@ -119,9 +125,10 @@ func evidenceFolder(cfg *config.Config, what string) (string, error) {
 	return found[0], nil
 }
 
-// ledgerIDs are the identifiers that the ledger knows for a name.
-func ledgerIDs(cfg *config.Config, what string) (map[string]bool, error) {
-	ids := map[string]bool{}
+// ledgerIDs are the identifiers that the ledger knows for a name, each with what retention
+// removed of it.
+func ledgerIDs(cfg *config.Config, what string) (map[string][]ledger.Removal, error) {
+	ids := map[string][]ledger.Removal{}
 	path := agent.LedgerPath(cfg.DataDir)
 	if _, err := os.Stat(path); err != nil {
 		return ids, nil // the folders' names must do
@@ -136,11 +143,11 @@ func ledgerIDs(cfg *config.Config, what string) (map[string]bool, error) {
 		for _, s := range stories {
 			switch {
 			case s.Transfer != nil:
-				ids[s.Transfer.ID] = true
+				ids[s.Transfer.ID] = s.Transfer.Removed
 			case s.Received != nil:
-				ids[s.Received.ID] = true
+				ids[s.Received.ID] = s.Received.Removed
 			case s.Refusal != nil:
-				ids[s.Refusal.ID] = true
+				ids[s.Refusal.ID] = s.Refusal.Removed
 			}
 		}
 		return err
