@@ -154,12 +154,20 @@ func (k *keeper) apply(ctx context.Context, b *box, out outbox.Rules, in inbox.R
 	}
 	var errs []error
 	for _, r := range runs {
-		for again := true; again && ctx.Err() == nil; {
-			if err = b.ready(); err != nil {
-				return done, errors.Join(append(errs, err)...)
-			}
-			again, err = r.Step(ctx, retentionBatch)
+		for again := true; again; {
+			// A folder that hangs keeps nobody else's from being looked after.
+			more := false
+			err = k.inTurn(ctx, b.partner.Name, k.hands.work, func() (err error) {
+				if err = b.ready(); err == nil {
+					more, err = r.Step(ctx, retentionBatch)
+				}
+				return err
+			}, func() {})
 			errs = append(errs, err)
+			if ctx.Err() != nil || errors.Is(err, errHangs) {
+				return done, errors.Join(errs...) // the step may still go on
+			}
+			again = more
 		}
 		for _, t := range r.Tallies() {
 			k.log.Info("retention", "partner", b.partner.Name, "removed", t.Fact(), "left", t.Left, "why", strings.Join(t.Whys, "; "))

@@ -86,7 +86,7 @@ func (a *running) grantFor(ctx context.Context, t *tenant) {
 		open, err := a.openWishes(ctx)
 		for _, wish := range open {
 			var its *tenant
-			if its, err = a.tenantFor(ctx, wish); err == nil && its == t && wish.Kind != ledger.WishStop {
+			if its, err = a.tenantFor(ctx, wish); err == nil && its == t && wish.Kind != ledger.WishStop && wish.Kind != ledger.WishRetain {
 				err = t.worker.box().outbox.Grant(ctx, wish)
 				t.worker.nudge()
 			}
