@@ -14,6 +14,7 @@ const (
 	holdURL         = "no-url"
 	holdSeal        = "seal"
 	holdReceipt     = "receipt" // somebody has to ask the partner
+	holdPutBack     = "put-back" // in the outbox, from a copy of the folder
 	holdSame        = "same-content"
 )
 

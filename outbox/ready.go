@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -155,14 +156,8 @@ func (o *Outbox) intent(b naming.Batch, ob *Observer, at time.Time) (*ledger.Tra
 	if err != nil {
 		return nil, nil, err
 	}
-	members := map[string]ledger.Role{b.Document: ledger.RoleDocument}
-	names := append([]string{b.Document}, b.Attachments...)
-	if b.Marker != "" {
-		names = append(names, b.Marker)
-		members[b.Marker] = ledger.RoleMarker
-	}
-	for _, name := range names {
-		m, err := o.member(outboxDir, name, cmp.Or(members[name], ledger.RoleAttachment))
+	for name, role := range roles(b) {
+		m, err := o.member(outboxDir, name, role)
 		if err != nil {
 			wait := notTaken(b, name, err)
 			if wait == nil {
@@ -176,6 +171,23 @@ func (o *Outbox) intent(b naming.Batch, ob *Observer, at time.Time) (*ledger.Tra
 		t.Members = append(t.Members, m)
 	}
 	return t, nil, nil
+}
+
+// roles are the files of a batch, the document first.
+func roles(b naming.Batch) iter.Seq2[string, ledger.Role] {
+	return func(yield func(string, ledger.Role) bool) {
+		if !yield(b.Document, ledger.RoleDocument) {
+			return
+		}
+		for _, name := range b.Attachments {
+			if !yield(name, ledger.RoleAttachment) {
+				return
+			}
+		}
+		if b.Marker != "" {
+			yield(b.Marker, ledger.RoleMarker)
+		}
+	}
 }
 
 // notTaken says of an error with a member what makes its batch wait, nil for a fault of

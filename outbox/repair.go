@@ -20,7 +20,7 @@ const repairProcess = "repair"
 // CheckCopy is Check where the ledger is a copy: the folders may know more than it does.
 func (o *Outbox) CheckCopy(ctx context.Context) ([]ledger.Finding, error) {
 	c := &checker{Outbox: o, ctx: ctx, offered: map[string]bool{}, copied: true}
-	err := errors.Join(c.all(), c.evidenceAlone())
+	err := errors.Join(c.all(), c.evidenceAlone(), c.droppedBefore())
 	return c.findings, err
 }
 
@@ -34,7 +34,11 @@ func (o *Outbox) CheckCopy(ctx context.Context) ([]ledger.Finding, error) {
 // time there is nothing to do.
 func (o *Outbox) Repair(ctx context.Context, tell func(ledger.Finding)) error {
 	c := &checker{Outbox: o, ctx: ctx, offered: map[string]bool{}, copied: true, tell: tell}
-	if err := errors.Join(c.all(), c.evidenceAlone(), c.liftBlocks()); err != nil {
+	err := errors.Join(c.all(), c.evidenceAlone(), c.liftBlocks())
+	if err == nil {
+		err = c.droppedBefore()
+	}
+	if err != nil {
 		return fmt.Errorf("outbox: %s: repair: %w", o.p.Name, err)
 	}
 	return nil
@@ -103,6 +107,7 @@ func (c *checker) attemptsUpTo(t *ledger.Transfer, r remains, end bool) func(*le
 // put writes a transfer that was read back: a new row, or a later state of one.
 func (c *checker) put(t *ledger.Transfer, known bool, r remains, f ledger.Finding) error {
 	event, attempts := c.repaired(t, f), c.attemptsUpTo(t, r, t.State != ledger.StateWaiting)
+	t.DueSet = c.Now().UTC()
 	return c.Ledger.Update(context.WithoutCancel(c.ctx), func(tx *ledger.Tx) error {
 		var err error
 		if known {
@@ -183,7 +188,7 @@ const (
 
 // later gives a transfer the time again that the ledger was away.
 func (c *checker) later(deadline time.Time) time.Time {
-	if again := c.Now().Add(c.p.Policy.GiveUpAfter).UTC(); again.After(deadline) {
+	if again := c.p.Policy.later(c.Now(), c.p.Policy.GiveUpAfter).UTC(); again.After(deadline) {
 		return again
 	}
 	return deadline

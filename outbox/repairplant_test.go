@@ -141,6 +141,56 @@ func TestRepairOfCopiedFiles(t *testing.T) {
 	}
 }
 
+// Who puts a partner's folder back from a copy puts documents into the outbox that were
+// sent since. They are not sent again before somebody has decided.
+func TestRepairHoldsWhatWasPutBack(t *testing.T) {
+	w, o, tr := beginAsync(t, withhold)
+	receive(t, o, tr, nil)
+	tr = carry(t, o, tr.ID)
+	outside := w.disk.Outside("acme")
+	must(fsx.Move(outside, path.Join(tr.FilePath, "INV-1.xml"), path.Join(outboxDir, "INV-1.xml")))
+	w.write(path.Join(outboxDir, "INV-2.xml"), "<Invoice>new</Invoice>")
+	if found := foundIn(t, o); !strings.Contains(found, "outbox/INV-1.xml: INV-1.xml lies in the outbox with the size and time of the one that was posted as "+tr.ID) || strings.Contains(found, "INV-2") {
+		t.Errorf("check says %q", found)
+	}
+	repair := func() (n int) {
+		must(o.Repair(context.Background(), func(ledger.Finding) { n++ }))
+		return n
+	}
+	if n := repair(); n != 1 {
+		t.Fatalf("%d repairs", n)
+	}
+	if n := repair(); n != 0 {
+		t.Fatalf("%d repairs the second time", n)
+	}
+	var held ledger.Transfer
+	for _, id := range scan(t, o).Claimed { // the other one is a document like any other
+		if other := row(t, o, id); other.Document != "INV-2.xml" {
+			t.Errorf("%s is claimed", other.Document)
+		}
+	}
+	must(o.Ledger.View(context.Background(), func(tx *ledger.Tx) error {
+		all, err := tx.FindTransfers("INV-1")
+		for _, t := range all {
+			if t.ID != tr.ID {
+				held = t
+			}
+		}
+		return err
+	}))
+	if held = carry(t, o, held.ID); held.State != ledger.StateClaimed || held.HoldCode != holdPutBack || held.Posts != 0 {
+		t.Fatalf("%+v", held)
+	}
+	must(o.Recover(context.Background()))
+	if held = carry(t, o, held.ID); held.Hold == "" {
+		t.Error("the next start lets it go")
+	}
+	grantWish(t, o, ledger.WishDismiss, held.ID)
+	if held = carry(t, o, held.ID); held.State != ledger.StateFiled || held.Verdict != ledger.VerdictRefused || w.partner.posts != 1 {
+		t.Errorf("%s, %s, %d posts", held.State, held.Verdict, w.partner.posts)
+	}
+}
+
 // An older ledger says that a failed transfer holds up the line; a later one has left
 // since, so somebody had let the line go on.
 func TestRepairLiftsABlockThatWasLifted(t *testing.T) {
