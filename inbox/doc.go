@@ -24,6 +24,12 @@
 //	-                                        an attempt to post the receipt
 //	POST                                     delivered, or the next moment, or given up
 //
+// message.json, with the final names, and the receipt are in .incoming/<id> before
+// "received" is committed. So the folders tell of every message how far it can have come,
+// and Repair reads back what a ledger lacks: in .evidence it was published, in .incoming
+// with its record it is published from wherever it came to, without one nothing of it is in
+// the inbox.
+//
 // A stored message has a table of its own: what nobody has verified never stands in the
 // way of another message of its Message-ID. A receipt is posted to the hosts agreed
 // upon and to no other; a message that asks for another one is not taken, with a 4xx
@@ -47,9 +53,10 @@
 //	headers.txt     header of the request, without Authorization and cookies
 //	raw             body of the request, if it has no more than EvidenceUpTo bytes
 //	receipt.mdn     the receipt as it was given: status line, header, body
-//	message.json    the row: digests, layers, names and digests of the files, and in DER
-//	                the certificate that signed the message (signed_by) and ours that
-//	                signed the receipt (receipt_by); of a refusal the fact
+//	message.json    the row as it was when the files began to move: digests, layers, names
+//	                and digests of the files, and in DER the certificate that signed the
+//	                message (signed_by) and ours that signed the receipt (receipt_by); of a
+//	                refusal the fact
 //	answer-<n>.http what the n-th POST of an asynchronous receipt was answered
 //
 // # Limits

@@ -39,6 +39,17 @@
 // of each POST, receipt-X.http (X from its SHA-256); transfer.json and the message join
 // them when the transfer is filed. OpenEvidence reads it, without ledger or config.
 //
+// transfer.json is in .work/<id> before the first member moves, and says sealed before that
+// is committed. So the folders tell of every transfer how far it can have come, and Repair
+// reads back what a ledger lacks that was lost or put back from a copy:
+//
+//	.work/<id>, transfer.json says    it can have been     read back as
+//	nothing, or claiming              claimed              claiming
+//	sealed                            posted               sealed, with an attempt of unknown outcome, or
+//	                                                       settled by what is in the evidence
+//	a verdict                         settled              settled
+//	sent, failed: a verdict           filed                filed
+//
 // The package is synchronous, starts no goroutines and knows no YAML. Different
 // transfers may be stepped at the same time, one by one step only.
 package outbox

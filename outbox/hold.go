@@ -13,7 +13,7 @@ const (
 	holdCertificate = "certificate-gone"
 	holdURL         = "no-url"
 	holdSeal        = "seal"
-	holdReceipt     = "receipt" // somebody has to ask the partner
+	holdReceipt     = "receipt"  // somebody has to ask the partner
 	holdPutBack     = "put-back" // in the outbox, from a copy of the folder
 	holdSame        = "same-content"
 )
