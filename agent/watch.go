@@ -21,6 +21,21 @@ type watcher struct {
 	once   sync.Once
 	mu     sync.Mutex
 	nudges map[string]func() // by cleaned folder path
+
+	// On Windows fsnotify never answers who asks it something while it is being closed.
+	// Events are drained without this lock, so who holds it gets on.
+	using  sync.RWMutex
+	closed bool
+}
+
+// while calls f unless the watcher is closed, and keeps it open meanwhile.
+func (w *watcher) while(f func() error) error {
+	w.using.RLock()
+	defer w.using.RUnlock()
+	if w.closed {
+		return nil
+	}
+	return f()
 }
 
 func newWatcher(log *slog.Logger) *watcher {
@@ -50,7 +65,7 @@ func (w *watcher) add(folder string, nudge func()) error {
 	w.mu.Lock()
 	w.nudges[folder] = nudge
 	w.mu.Unlock()
-	err := w.watch(folder)
+	err := w.while(func() error { return w.watch(folder) })
 	if err != nil && outOfWatches(err) {
 		w.once.Do(func() {
 			w.log.Warn("the system gives no more file events; further folders are polled", "folder", folder, "error", err, "hint", moreWatches)
@@ -73,7 +88,7 @@ func (w *watcher) remove(folder string) {
 	w.mu.Lock()
 	delete(w.nudges, folder)
 	w.mu.Unlock()
-	_ = w.fs.Remove(folder) // it may be gone, and its watch with it
+	_ = w.while(func() error { return w.fs.Remove(folder) }) // it may be gone, and its watch with it
 }
 
 // run drains events until close.
@@ -118,7 +133,11 @@ func (w *watcher) nudgeAll() {
 }
 
 func (w *watcher) close() {
-	if w.fs != nil {
-		w.fs.Close() // nothing is written through it
+	if w.fs == nil {
+		return
 	}
+	w.using.Lock()
+	defer w.using.Unlock()
+	w.closed = true
+	w.fs.Close() // nothing is written through it
 }

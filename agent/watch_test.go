@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -122,4 +123,37 @@ func TestRealOverflow(t *testing.T) {
 	}
 	w.close()
 	<-ended
+}
+
+// Workers end, and take their folders off the list, while the agent closes it: on Windows
+// fsnotify leaves for ever who asks in that moment.
+func TestWatcherEndsWithItsWorkers(t *testing.T) {
+	dir := t.TempDir()
+	var folders []string
+	for _, name := range []string{"a", "b", "c", "d"} {
+		folders = append(folders, filepath.Join(dir, name))
+		if err := os.Mkdir(folders[len(folders)-1], 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		w := newWatcher(slog.New(slog.DiscardHandler))
+		var group sync.WaitGroup
+		group.Go(w.run)
+		begun := make(chan bool, len(folders))
+		for _, folder := range folders {
+			group.Go(func() {
+				for i := range 20 {
+					_ = w.add(folder, func() {}) // it may be closed
+					w.remove(folder)
+					if i == 0 {
+						begun <- true
+					}
+				}
+			})
+		}
+		<-begun
+		w.close()
+		group.Wait()
+	}
 }
