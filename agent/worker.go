@@ -377,6 +377,7 @@ func (w *worker) complain(ctx context.Context, what string, err error) {
 	if ctx.Err() != nil || ofLedger(err) {
 		return // watchLedger tells of a ledger in trouble, for all
 	}
+	what, hint := w.cause(what, err)
 	w.mu.Lock()
 	last, told := w.alarms[what]
 	now := w.a.now()
@@ -391,11 +392,11 @@ func (w *worker) complain(ctx context.Context, what string, err error) {
 		w.alarms["event "+what] = now
 	}
 	w.mu.Unlock()
-	w.log.Error("will be tried again", "step", what, "error", err)
+	w.log.Error("will be tried again", "step", what, "error", err, "hint", hint)
 	if quiet {
 		return
 	}
-	if eerr := w.a.event(ctx, ledger.Alarm, w.partner, "fault", err.Error(), "it is tried again by itself"); eerr != nil && !ofLedger(eerr) {
+	if eerr := w.a.event(ctx, ledger.Alarm, w.partner, "fault", err.Error(), hint); eerr != nil && !ofLedger(eerr) {
 		w.log.Error("ledger", "error", eerr)
 	}
 }

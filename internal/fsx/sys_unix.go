@@ -3,6 +3,7 @@
 package fsx
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -99,6 +100,12 @@ func (g *Group) Reachable(dir string) error {
 
 // busy is always false: Unix does not say who writes to a file.
 func busy(*os.Root, string) bool { return false }
+
+// NoSpace reports whether an error says that a volume, or a quota on it, is full.
+func NoSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// WriteProtected reports whether an error says that a volume is read-only.
+func WriteProtected(err error) bool { return errors.Is(err, unix.EROFS) }
 
 // InUse is always false: no other program can keep a Unix file from being opened.
 func InUse(error) bool { return false }

@@ -211,3 +211,11 @@ func free(dir string) (uint64, error) {
 	}
 	return available, nil
 }
+
+// NoSpace reports whether an error says that a volume, or a quota on it, is full.
+func NoSpace(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
+}
+
+// WriteProtected reports whether an error says that a volume is read-only.
+func WriteProtected(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
