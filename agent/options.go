@@ -30,6 +30,9 @@ func outboxPartner(cfg *config.Config, p *config.Partner, dir fsx.FS) outbox.Par
 			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, ReceiptWait: p.Send.ReceiptWait, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,
 		},
 	}
+	if !p.Outbox.Pickup.IsZero() {
+		o.Pickup = p.Outbox.Pickup
+	}
 	if !p.Retry.Schedule.IsZero() {
 		o.Policy.Schedule = p.Retry.Schedule
 	}

@@ -129,6 +129,9 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 	if report.Ready > 0 {
 		wait = min(wait, report.Ready)
 	}
+	if !report.Pickup.IsZero() {
+		wait = min(wait, max(report.Pickup.Sub(w.a.now()), 0))
+	}
 	free, err := w.startDue(ctx, transfers)
 	if err != nil && ctx.Err() == nil {
 		w.complain(ctx, "ledger", err)
@@ -407,7 +410,7 @@ func (w *worker) alarmWaiting(ctx context.Context, waiting []naming.Waiting) {
 	now := w.a.now()
 	still := map[string]bool{}
 	for _, f := range waiting {
-		if f.Reason == naming.WaitIgnored {
+		if f.Reason == naming.WaitIgnored || f.Reason == outbox.WaitPickup {
 			continue
 		}
 		key := "file " + f.Name + " " + string(f.Reason)

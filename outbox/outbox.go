@@ -48,6 +48,7 @@ type Partner struct {
 
 	Rules        *naming.Rules
 	LateWindow   time.Duration
+	Pickup       Pickup // nil = files are claimed at any time
 	Bundle       Bundle
 	Sign         func(at time.Time) *cms.Signer // nil = unsigned
 	Cipher       cms.Cipher

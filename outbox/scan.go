@@ -19,6 +19,8 @@ type Observer struct {
 	seen map[string]observation // every name of the last scan
 	rest []naming.Batch         // ready then, and still to be claimed, oldest first
 	by   *Outbox                // who found them ready: another config may think differently
+
+	picking
 }
 
 type observation struct {
@@ -60,17 +62,25 @@ type Report struct {
 	Claimed []string         // identifiers of new transfers
 	Waiting []naming.Waiting // files that stay, and why
 	Ready   time.Duration    // until a file may be ready by waiting alone; 0 = none
+	Pickup  time.Time        // when files are picked up next; zero = now, or never
 }
 
 // Scan looks at the outbox, and records the intent to claim the oldest complete batches,
 // as many as there is room for (Partner.Ahead). The others stay where they are until
 // Refill or the next Scan. The claims themselves are made by Step.
 func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
+	open, pickup, err := o.pickup(ctx, ob)
+	if err != nil {
+		return Report{}, err
+	}
+	if open {
+		pickup = time.Time{}
+	}
 	if ob.seen != nil && len(ob.seen) == 0 {
 		// Nothing was here: as long as that is so nobody has to be asked.
 		entries, err := o.p.Folder.ReadDir(outboxDir)
 		if err == nil && len(entries) == 0 {
-			return Report{}, nil
+			return Report{Pickup: pickup}, nil
 		}
 	}
 	note, done := ob.next(o.Now())
@@ -79,6 +89,9 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 		return Report{}, err
 	}
 	done()
+	if report.Pickup = pickup; !open {
+		batches = o.picked(batches, ob.rest, pickup, &report)
+	}
 	ob.found(batches, report.Waiting, o)
 	return report, o.claimReady(ctx, ob, &report)
 }
@@ -88,7 +101,13 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []naming.Waiting, err error) {
 	now := o.Now()
 	batches, report, err := o.look(ctx, func(f fs.FileInfo) time.Duration { return now.Sub(f.ModTime()) })
-	return batches, report.Waiting, err
+	if err != nil || o.p.Pickup == nil {
+		return batches, report.Waiting, err
+	}
+	if next := o.p.Pickup.Next(now); next.After(now) {
+		batches = o.picked(batches, nil, next, &report)
+	}
+	return batches, report.Waiting, nil
 }
 
 func (o *Outbox) look(ctx context.Context, still func(fs.FileInfo) time.Duration) (batches []naming.Batch, report Report, err error) {

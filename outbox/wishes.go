@@ -159,7 +159,7 @@ func (o *Outbox) retry(ctx context.Context, w ledger.Wish, t *ledger.Transfer) (
 func (o *Outbox) soon() string {
 	now := o.Now()
 	if open := o.p.Policy.allowed(now); open.After(now) {
-		return "when the send window opens: " + open.Format("Mon 2006-01-02 15:04 MST")
+		return "when the send window opens: " + inWords(open, now)
 	}
 	return "now"
 }
