@@ -153,3 +153,32 @@ func jump(t *testing.T, a *running, clock *wall, to time.Time, says string) {
 		return len(events) == 1 && events[0].Code == "clock" && strings.HasPrefix(events[0].Text, says)
 	})
 }
+
+// A running agent leaves files in the outbox until they are picked up, and wakes for it.
+func TestRunningAgentAndPickups(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	t.Cleanup(s.Close)
+	cfg, dir := setUp(t, map[string]string{"acme": s.URL})
+	cfg = edited(t, cfg, "allow_http: true,", `allow_http: true, time_zone: UTC, outbox: {poll: 1h, pickup: "Mon-Fri at 6"},`)
+	clock := &wall{}
+	sat := saturday()
+	clock.set(sat)
+	a := startAt(t, cfg, clock)
+	drop(t, dir, "acme", "INV-1.xml")
+	// It was seen, and left: the moment is noted.
+	monday := sat.AddDate(0, 0, 2).Truncate(24 * time.Hour).Add(6 * time.Hour)
+	eventually(t, "the pick-up is noted", func() bool {
+		var next ledger.Pickup
+		err := a.ledger.View(t.Context(), func(tx *ledger.Tx) (err error) { next, err = tx.Pickup("acme"); return err })
+		return err == nil && next.Due.Equal(monday)
+	})
+	if tr := open(t, a, "acme"); tr.ID != "" {
+		t.Errorf("%s was claimed on a Saturday", tr.Document)
+	}
+	// Two seconds before the moment: nothing but the time makes the worker look again.
+	jump(t, a, clock, monday.Add(-2*time.Second), "the clock went forward by 4")
+	if tr := open(t, a, "acme"); tr.ID != "" && clock.now().Before(monday) {
+		t.Errorf("%s was claimed before its time", tr.Document)
+	}
+	eventually(t, "it is picked up", func() bool { return open(t, a, "acme").Posts == 1 })
+}

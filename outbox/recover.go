@@ -30,27 +30,36 @@ func (o *Outbox) Recover(ctx context.Context) error {
 		if err := o.closeLeftAttempt(ctx, t); err != nil {
 			return err
 		}
-		return errors.Join(o.endHolds(ctx, t), o.setRight(ctx, t))
+		return errors.Join(o.endHolds(ctx, t), o.windowAnew(ctx, t), o.setRight(ctx, t))
 	})
 }
 
 // EndHolds is called when the config was read anew while the process runs: holds whose
-// cause is gone end, and the line of those that go in order is formed anew.
+// cause is gone end, the line of those that go in order is formed anew, and what waits for
+// a send window that opens sooner goes sooner.
 func (o *Outbox) EndHolds(ctx context.Context) error {
 	if err := o.orderAnew(ctx); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	var ids []string
-	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { ids, err = tx.Resting(o.p.Name); return err })
+	var resting, later []string
+	err := o.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		var err1, err2 error
+		resting, err1 = tx.Resting(o.p.Name)
+		later, err2 = tx.LeftOver(o.p.Name, o.Now())
+		return errors.Join(err1, err2)
+	})
 	if err != nil {
 		return err
 	}
-	return o.each(ctx, ids, func(t *ledger.Transfer) error {
-		if err := o.endHolds(ctx, t); !errors.Is(err, ledger.ErrLost) {
-			return err
+	unlessLost := func(f func(context.Context, *ledger.Transfer) error) func(*ledger.Transfer) error {
+		return func(t *ledger.Transfer) error {
+			if err := f(ctx, t); !errors.Is(err, ledger.ErrLost) {
+				return err
+			}
+			return nil
 		}
-		return nil
-	})
+	}
+	return errors.Join(o.each(ctx, resting, unlessLost(o.endHolds)), o.each(ctx, later, unlessLost(o.windowAnew)))
 }
 
 // each reads transfers one after the other: there may be many.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/schedule"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
 )
@@ -61,6 +63,7 @@ func (c *lsCmd) Run(g *globals) error {
 			return nil
 		}
 		more, err := c.partner(i, p.Name, o)
+		window(more, p.Outbox.Window, g.now())
 		rows = append(rows, more...)
 		if why := i.Polled(p.Name); why != "" && len(more) > 0 {
 			polled = append(polled, fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", p.Name, p.Outbox.Poll, why))
@@ -217,6 +220,19 @@ func removal(r ledger.Removal) string {
 		return fmt.Sprintf("was not there any more when retention came on %s, rule %s", r.Begun.UTC().Format(time.DateOnly), r.Rule)
 	}
 	return fmt.Sprintf("removed by retention on %s, rule %s", r.Done.UTC().Format(time.DateOnly), r.Rule)
+}
+
+// window says of the transfers that wait for the send window that they do.
+func window(rows []lsRow, w schedule.Window, now time.Time) {
+	opens := w.Next(now)
+	if !opens.After(now) {
+		return
+	}
+	for i := range rows {
+		if r := &rows[i]; r.What == "transfer" && r.State == string(ledger.StateSealed) {
+			r.Text = strings.TrimSuffix("waits for the send window, which opens "+local(opens)+"; "+r.Text, "; ")
+		}
+	}
 }
 
 // withHint is a fact and what can be done about it.
