@@ -131,6 +131,11 @@ func TestSalvage(t *testing.T) {
 	if n := rows["transfers"].Rows; n < 1700 || n >= 2000 || rows["transfers"].Fault == "" {
 		t.Errorf("transfers: %+v", rows["transfers"])
 	}
+	// The attempts have no index; those of the transfers that were saved are found by these,
+	// and the others from both ends.
+	if n := rows["attempts"].Rows; n < 1700 || n >= 2000 || rows["attempts"].Fault == "" {
+		t.Errorf("attempts: %+v", rows["attempts"])
+	}
 	if r := rows["folders"]; r.Rows != 1 || r.Fault != "" {
 		t.Errorf("folders: %+v", r)
 	}

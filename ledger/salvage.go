@@ -68,7 +68,7 @@ type table struct {
 
 // tables are those of the new ledger: all that there can be.
 func (s *salvage) tables() (list []table, err error) {
-	names, err := texts(s.ctx, s.to, `SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'`)
+	names, err := texts(s.ctx, s.to, `SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%' ORDER BY name='attempts'`)
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +239,23 @@ func (s *salvage) holes(t table) error {
 			if err := s.named(t, key); err != nil {
 				return err
 			}
+		}
+	}
+	if t.name == "attempts" { // no index names them all, but each belongs to a transfer or message
+		return s.ofOwners(t)
+	}
+	return nil
+}
+
+// ofOwners reads the attempts of each transfer, and of each receipt, that was saved.
+func (s *salvage) ofOwners(t table) error {
+	owners, err := texts(s.ctx, s.to, `SELECT id FROM transfers UNION SELECT received FROM owed_mdns EXCEPT SELECT transfer FROM attempts`)
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		if _, err := s.copy(t, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" WHERE transfer=? ORDER BY n", id); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -160,6 +160,9 @@ func TestRepairHoldsWhatWasPutBack(t *testing.T) {
 	if n := repair(); n != 1 {
 		t.Fatalf("%d repairs", n)
 	}
+	if there, err := fsx.Exists(outside, path.Join(outboxDir, "INV-1.xml")); there || err != nil {
+		t.Errorf("it still lies in the outbox: %v", err)
+	}
 	if n := repair(); n != 0 {
 		t.Fatalf("%d repairs the second time", n)
 	}
