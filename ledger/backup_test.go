@@ -116,6 +116,19 @@ func TestSalvage(t *testing.T) {
 	dir := t.TempDir()
 	file, fresh := filepath.Join(dir, "ledger.db"), filepath.Join(dir, "fresh.db")
 	filled(t, file, 2000)
+	l, err := Open(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, l, func(tx *Tx) (err error) {
+		for i := range 3000 { // nothing but their key leads to them
+			err = firstOf(err, tx.SaveCertificate(Certificate{Owner: "partner acme", Fingerprint: fmt.Sprintf("%064d", i), Subject: strings.Repeat("CN", 50)}))
+		}
+		return err
+	})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if spoil(t, file, 60) < 3 {
 		t.Fatal("too little was spoilt to prove anything")
 	}
@@ -136,11 +149,13 @@ func TestSalvage(t *testing.T) {
 	if n := rows["attempts"].Rows; n < 1700 || n >= 2000 || rows["attempts"].Fault == "" {
 		t.Errorf("attempts: %+v", rows["attempts"])
 	}
+	if n := rows["certificates"].Rows; n < 50 || n >= 3000 || rows["certificates"].Fault == "" {
+		t.Errorf("certificates: %+v", rows["certificates"])
+	}
 	if r := rows["folders"]; r.Rows != 1 || r.Fault != "" {
 		t.Errorf("folders: %+v", r)
 	}
-	l, err := Open(fresh, Options{})
-	if err != nil {
+	if l, err = Open(fresh, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
@@ -151,6 +166,14 @@ func TestSalvage(t *testing.T) {
 		f, err := tx.Folder("acme")
 		if f.Generation != -1 {
 			t.Errorf("generation %d", f.Generation)
+		}
+		all, err := tx.Certificates("partner acme")
+		first, last := false, false
+		for _, c := range all {
+			first, last = first || c.Fingerprint == fmt.Sprintf("%064d", 0), last || c.Fingerprint == fmt.Sprintf("%064d", 2999)
+		}
+		if !first || !last {
+			t.Errorf("the first of the certificates: %v, the last: %v", first, last)
 		}
 		id, ierr := tx.AgentID("other")
 		if id != "agent-1" {
