@@ -32,11 +32,7 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	}
 	for _, m := range t.Members {
 		source, target := path.Join(t.Source, m.Name), path.Join(dir, m.Name)
-		// The writer may have left the data to the system; from here on it is ours.
-		if err := o.syncMember(source, target); err != nil {
-			return err
-		}
-		if err := fsx.Move(o.p.Folder, source, target); err != nil {
+		if err := o.takeMember(m, source, target); err != nil {
 			if errors.Is(err, fsx.ErrGone) {
 				return o.undo(ctx, t, fmt.Sprintf("%q vanished while it was being claimed", m.Name))
 			}
@@ -54,6 +50,28 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	failpoint.Hit("after claim moves")
 	t.State = ledger.StateClaimed
 	return o.save(ctx, t, o.takeOver(t))
+}
+
+// takeMember moves a member. One that a process moved which is gone is there already, and
+// what has its name in the outbox since then is another file.
+func (o *Outbox) takeMember(m ledger.Member, source, target string) error {
+	there, err := o.sameFile(m, target)
+	if err != nil {
+		return err
+	}
+	half, err := o.sameFile(m, source) // of a move: both names
+	if err != nil {
+		return err
+	}
+	if there && !half {
+		// That process may not have come to sync it.
+		return errors.Join(fsx.SyncFile(o.p.Folder, target), o.p.Folder.SyncDir(path.Dir(target)), o.p.Folder.SyncDir(path.Dir(source)))
+	}
+	// The writer may have left the data to the system; from here on it is ours.
+	if err := o.syncMember(source, target); err != nil {
+		return err
+	}
+	return fsx.Move(o.p.Folder, source, target)
 }
 
 func (o *Outbox) syncMember(source, target string) error {

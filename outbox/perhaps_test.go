@@ -70,3 +70,26 @@ func TestBusyServerMayHaveTheMessage(t *testing.T) {
 		t.Error(why)
 	}
 }
+
+// A process dies when it has moved the members, and the ERP drops another document of the
+// same name. The claim is finished with what was claimed; the other one is the next.
+func TestNameThatIsUsedAgainDuringTheClaim(t *testing.T) {
+	w, o := begin(t, accept, accept)
+	id := scan(t, o).Claimed[0]
+	claimed := row(t, o, id)
+	must(fsx.MkdirAll(o.p.Folder, o.work(&claimed), dirPerm))
+	for _, m := range claimed.Members {
+		must(fsx.Move(o.p.Folder, path.Join(outboxDir, m.Name), path.Join(o.work(&claimed), m.Name)))
+	}
+	w.write(path.Join(outboxDir, "INV-1.xml"), "<Invoice>another</Invoice>")
+	carry(t, o, id)
+	tr := filed(t, o, id, ledger.VerdictAccepted)
+	sent, err := fsx.ReadFile(o.p.Folder, path.Join(tr.FilePath, "INV-1.xml"), 1<<20)
+	if err != nil || string(sent) != dropped["INV-1.xml"] {
+		t.Errorf("in sent is %q: %v", sent, err)
+	}
+	next := carry(t, o, scan(t, o).Claimed[0])
+	if next.Verdict != ledger.VerdictAccepted || next.MessageID == tr.MessageID || len(next.Members) != 1 {
+		t.Errorf("the other one: %+v", next)
+	}
+}

@@ -42,6 +42,10 @@ func (d *dropper) drop(ctx context.Context) {
 			continue // the folder is away, or the agent is behind
 		}
 		d.batch()
+		// Where files are taken at first sight several at once are the harder case.
+		for d.link.quiet == 0 && d.percent(60) {
+			d.batch()
+		}
 	}
 }
 
