@@ -12,7 +12,7 @@ import (
 type File struct {
 	Name      string
 	Size      int64         // bytes
-	Unchanged time.Duration // for how long size, time and identity have stood still between two observations
+	Unchanged time.Duration // for how long size, time and identity have stood still between two observations; negative = it came while the folder was being listed
 	Busy      bool          // another program has it open for writing
 	Dir       bool
 }
@@ -299,6 +299,16 @@ func (g *grouping) verdict(gr *group) Waiting {
 	for _, c := range gr.all() {
 		if c.Busy {
 			return hold(WaitBusy, false, "another program has %q open for writing", c.Name)
+		}
+	}
+	if g.rules.AtFirstSight() {
+		// What came during the listing may not be all that came then.
+		for _, c := range gr.all() {
+			if c.Unchanged < 0 {
+				w := hold(WaitQuiet, false, "%q came just now", c.Name)
+				w.For = time.Millisecond
+				return w
+			}
 		}
 	}
 	if g.rules.complete == Marker {

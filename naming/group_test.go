@@ -396,3 +396,28 @@ func FuzzGroup(f *testing.F) {
 		}
 	})
 }
+
+// A member that came while the folder was being listed may not be all that came: with rules
+// that take batches at first sight it is looked at once more.
+func TestMemberThatCameDuringTheListing(t *testing.T) {
+	for name, c := range map[string]Config{"quiet 0": {}, "marker": {Complete: Marker}} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Compile(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := []File{{Name: "INV-1.xml", Size: 1}, {Name: "INV-1_a.pdf", Size: 1, Unchanged: -1}}
+			if c.Complete == Marker {
+				files = append(files, File{Name: "INV-1.ready", Size: 1})
+			}
+			batches, waiting := r.Group(Listing{Files: files})
+			if len(batches) > 0 || len(waiting) != len(files) || waiting[0].Reason != WaitQuiet || waiting[0].For <= 0 {
+				t.Errorf("%+v %+v", batches, waiting)
+			}
+			files[1].Unchanged = 0
+			if batches, _ := r.Group(Listing{Files: files}); len(batches) != 1 || len(batches[0].Attachments) != 1 {
+				t.Errorf("%+v", batches)
+			}
+		})
+	}
+}

@@ -52,6 +52,10 @@ func DefaultConfig() Config {
 
 const documentExtensions = "{ext:xml|edi|edifact|x12|json|csv|txt}"
 
+// AtFirstSight reports whether a batch may be complete that was seen only once. Who lists
+// the folder must then see to it that no member is missing from the listing.
+func (r *Rules) AtFirstSight() bool { return r.complete == Marker || r.quiet == 0 }
+
 // Rules is a compiled Config. It is immutable and safe for concurrent use.
 type Rules struct {
 	documents, attachments []matcher

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -100,7 +102,7 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 // earlier observations it takes the files' own times for how long they stood still.
 func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []naming.Waiting, err error) {
 	now := o.Now()
-	batches, report, err := o.look(ctx, func(f fs.FileInfo) time.Duration { return now.Sub(f.ModTime()) })
+	batches, report, err := o.look(ctx, func(f fs.FileInfo) time.Duration { return max(now.Sub(f.ModTime()), 0) })
 	if err != nil || o.p.Pickup == nil {
 		return batches, report.Waiting, err
 	}
@@ -142,7 +144,7 @@ func (o *Outbox) look(ctx context.Context, still func(fs.FileInfo) time.Duration
 
 // list reads the folder. What cannot be sent as it is goes to the report.
 func (o *Outbox) list(moving map[string]bool, still func(fs.FileInfo) time.Duration, report *Report) ([]naming.File, error) {
-	entries, err := o.p.Folder.ReadDir(outboxDir)
+	entries, fresh, err := o.entries()
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
@@ -163,10 +165,31 @@ func (o *Outbox) list(moving map[string]bool, still func(fs.FileInfo) time.Durat
 			report.Waiting = append(report.Waiting, w)
 			continue
 		}
+		if fresh(e.Name()) {
+			unchanged = -1
+		}
 		files = append(files, naming.File{Name: info.Name(), Size: info.Size(), Unchanged: unchanged, Dir: info.IsDir(),
 			Busy: !info.IsDir() && o.p.Folder.Busy(path.Join(outboxDir, info.Name()))})
 	}
 	return files, nil
+}
+
+// entries lists the folder. A listing may miss what is created while it is made, and show
+// what was created after that: a document without the attachment that was there before it.
+// Where one look is enough to claim, the folder is listed twice; whatever stood in the first
+// list has all that came before it in the second, and fresh are those that stood in the
+// second alone.
+func (o *Outbox) entries() (entries []fs.DirEntry, fresh func(name string) bool, err error) {
+	entries, err = o.p.Folder.ReadDir(outboxDir)
+	if err != nil || !o.p.Rules.AtFirstSight() || len(entries) == 0 {
+		return entries, func(string) bool { return false }, err
+	}
+	first := entries
+	entries, err = o.p.Folder.ReadDir(outboxDir)
+	return entries, func(name string) bool {
+		_, known := slices.BinarySearchFunc(first, name, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) })
+		return !known
+	}, err
 }
 
 // unusable says of what lies in the outbox why it is never sent as it is.

@@ -1,0 +1,54 @@
+package outbox
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"testing"
+
+	"github.com/as2drop/as2drop/internal/fsx"
+)
+
+// missing is a folder whose first listing misses a file, as a listing may that is made
+// while files are dropped.
+type missing struct {
+	fsx.FS
+	name   string
+	listed *int
+}
+
+func (m missing) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := m.FS.ReadDir(name)
+	if name != outboxDir {
+		return entries, err
+	}
+	if *m.listed++; *m.listed == 1 {
+		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == m.name })
+	}
+	return entries, err
+}
+
+// The listing shows the document and not the attachment that was there before it.
+func TestListingThatMissesAnAttachment(t *testing.T) {
+	for _, name := range []string{"INV-1_scan.pdf", "INV-1.xml"} {
+		t.Run(name, func(t *testing.T) {
+			_, o := begin(t, accept)
+			o.p.Folder = missing{o.p.Folder, name, new(int)}
+			report := scan(t, o)
+			if len(report.Claimed) > 0 || report.Ready == 0 {
+				t.Errorf("claimed %d at once, ready in %v", len(report.Claimed), report.Ready)
+			}
+			report = scan(t, o)
+			if len(report.Claimed) != 1 {
+				t.Fatalf("then: %+v", report)
+			}
+			tr := carry(t, o, report.Claimed[0])
+			if len(tr.Members) != 2 {
+				t.Errorf("sent with %d members", len(tr.Members))
+			}
+			if ok, _ := fsx.Exists(o.p.Folder, path.Join(tr.FilePath, "INV-1_scan.pdf")); !ok {
+				t.Error("the attachment is not in sent")
+			}
+		})
+	}
+}
