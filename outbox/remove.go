@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
-	"github.com/as2drop/as2drop/internal/failpoint"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -118,7 +117,6 @@ func kindOf(info fs.FileInfo) string {
 // remove removes a thing whose removal is on record. It may be repeated. A filed folder
 // leaves its place in one rename: nobody ever sees half of it there.
 func (o *Outbox) remove(t *ledger.Transfer, what ledger.Thing) error {
-	failpoint.Hit("before retention")
 	switch what {
 	case ledger.ThingMessage:
 		return fsx.RemoveAll(o.p.Folder, path.Join(o.evidence(t), messageFile))
@@ -129,7 +127,6 @@ func (o *Outbox) remove(t *ledger.Transfer, what ledger.Thing) error {
 	if err := fsx.Move(o.p.Folder, t.FilePath, dir); err != nil && !errors.Is(err, fsx.ErrGone) {
 		return err
 	}
-	failpoint.Hit("after retention move")
 	if err := fsx.RemoveAll(o.p.Folder, dir); err != nil {
 		return err
 	}
@@ -146,15 +143,16 @@ func (o *Outbox) prune(t *ledger.Transfer) error {
 	}
 	o.days.Lock()
 	defer o.days.Unlock()
-	entries, err := o.p.Folder.ReadDir(day)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) > 0 {
+	// Not listed first: there may be very many in it.
+	err = o.p.Folder.Remove(day)
+	switch {
+	case errors.Is(err, fs.ErrExist): // it is not empty
 		return nil
-	}
-	if err != nil {
-		return err
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
 	}
 	o.sharedDay.Store(nil) // whoever files in it again makes it anew
-	return fsx.RemoveAll(o.p.Folder, day)
+	return errors.Join(err, o.p.Folder.SyncDir(sentDir))
 }
 
 // finishRemovals goes on with what an earlier run had begun to remove and could not. The

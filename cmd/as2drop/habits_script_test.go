@@ -36,6 +36,7 @@ func withHabits(p testscript.Params) testscript.Params {
 			`UPDATE transfers SET created=created-` + nanos + `, filed=filed-` + nanos + `, body=json_set(body, ` + back("created") + `, ` + back("filed") + `, ` + back("settled") + `) WHERE state='filed'`,
 			`UPDATE received SET at=at-` + nanos + `, body=json_set(body, ` + back("at") + `)`,
 			`UPDATE refusals SET at=at-` + nanos + `, body=json_set(body, ` + back("at") + `)`,
+			`UPDATE meta SET value=strftime('%Y-%m-%dT%H:%M:%SZ', value, '-` + strconv.Itoa(days) + ` days') WHERE key='retention'`,
 			`UPDATE events SET body=json_set(body, ` + back("at") + `)`,
 		} {
 			_, err := db.Exec(change)
