@@ -255,12 +255,12 @@ func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (move
 		now.State, now.Due = ledger.StateSettled, c.Now().UTC()
 		f.Repair = fmt.Sprintf("it gets its verdict, %s, and is filed", now.Verdict)
 	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && r.request &&
-		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || t.Verdict == ledger.VerdictGaveUp && now.Version > t.Version):
+		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || reopenedSince(t, &now)):
 		whole, err := c.sameMessage(&now, dir)
 		if err != nil || !whole {
 			return false, err
 		}
-		now.Due, now.Posts, now.Deadline = c.Now().UTC(), max(now.Posts, r.last), c.later(now.Deadline)
+		now.Due, now.Posts, now.Deadline = c.Now().UTC(), max(now.Posts, t.Posts, r.last), c.later(now.Deadline)
 		f.Repair = "it becomes sealed; " + unlessReceipt
 	default:
 		return false, nil
@@ -271,6 +271,13 @@ func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (move
 		return false, err
 	}
 	return true, c.offer(f, func() error { return c.put(&now, true, r, f) }, func() error { return c.copiedTransfer(&now) })
+}
+
+// reopenedSince reports whether a transfer.json is that of a given-up transfer which was
+// taken back to be posted again since. One of an earlier time, which stays until the folder
+// is completed for filing, has a lower version, or after a repair in between fewer posts.
+func reopenedSince(t, now *ledger.Transfer) bool {
+	return t.Verdict == ledger.VerdictGaveUp && now.Version > t.Version && now.Posts >= t.Posts
 }
 
 // furtherElsewhere brings a transfer forward whose folder is not in .work any more.

@@ -211,3 +211,23 @@ func TestRepairLiftsABlockThatWasLifted(t *testing.T) {
 		t.Error("the line went on, and is held up again")
 	}
 }
+
+// What tells a given-up transfer that was taken back from one whose folder is not
+// completed yet: the record in the folder is younger, and knows all posts.
+func TestReopenedSince(t *testing.T) {
+	for name, c := range map[string]struct {
+		version int64
+		posts   int
+		want    bool
+	}{
+		"taken back":                               {12, 3, true},
+		"as it was sealed":                         {3, 0, false},
+		"dismissed after it had been taken back":   {8, 3, false},
+		"from before a repair that began to count": {20, 2, false},
+	} {
+		row := ledger.Transfer{Verdict: ledger.VerdictGaveUp, Version: 10, Posts: 3}
+		if got := reopenedSince(&row, &ledger.Transfer{Version: c.version, Posts: c.posts}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
