@@ -232,9 +232,11 @@ func TestRetriesByListAndSchedule(t *testing.T) {
 		shape func(*Policy)
 		want  string
 	}{
-		"list":                  {func(p *Policy) { p.Delays = []time.Duration{2 * time.Minute, 5 * time.Minute} }, "Mon 12:00 Mon 12:02 Mon 12:07 Mon 12:12 "},
-		"schedule":              {func(p *Policy) { p.Schedule = moments(t, "every 15 minutes") }, "Mon 12:00 Mon 12:15 Mon 12:30 Mon 12:45 "},
-		"schedule and deadline": {func(p *Policy) { p.Schedule, p.GiveUpAfter = moments(t, "every 15 minutes"), 30*time.Minute+time.Millisecond }, "Mon 12:00 Mon 12:15 Mon 12:30 "},
+		"list":     {func(p *Policy) { p.Delays = []time.Duration{2 * time.Minute, 5 * time.Minute} }, "Mon 12:00 Mon 12:02 Mon 12:07 Mon 12:12 "},
+		"schedule": {func(p *Policy) { p.Schedule = moments(t, "every 15 minutes") }, "Mon 12:00 Mon 12:15 Mon 12:30 Mon 12:45 "},
+		"schedule and deadline": {func(p *Policy) {
+			p.Schedule, p.GiveUpAfter = moments(t, "every 15 minutes"), 30*time.Minute+time.Millisecond
+		}, "Mon 12:00 Mon 12:15 Mon 12:30 "},
 		"schedule and window": {func(p *Policy) {
 			p.Schedule, p.Window = moments(t, "every hour"), window(t, "Mon-Fri 6-14")
 		}, "Mon 12:00 Mon 13:00 Tue 06:00 Tue 07:00 "},
