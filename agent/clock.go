@@ -51,7 +51,7 @@ func (a *running) clockJumped(ctx context.Context, jump time.Duration) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	for _, t := range a.tenants {
-		t.worker.nudge()
+		t.worker.look()
 		for _, r := range t.receivers {
 			r.nudge()
 		}

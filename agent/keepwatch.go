@@ -18,7 +18,7 @@ func (w *worker) keepWatch(watched string) string {
 		watched = ""
 	}
 	if why == "" {
-		if err := w.a.watch.add(folder, w.nudge); err != nil {
+		if err := w.a.watch.add(folder, w.event); err != nil {
 			why = "it cannot be watched: " + err.Error()
 		}
 		watched = folder

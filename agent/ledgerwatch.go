@@ -77,7 +77,7 @@ func (a *running) nudgeAll() {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	for name, t := range a.tenants {
-		t.worker.nudge()
+		t.worker.look()
 		a.incoming.wake(name)
 	}
 }

@@ -15,7 +15,11 @@ type receiver struct {
 	wake   chan struct{}
 	nudges atomic.Int64 // as in worker
 	idleAt atomic.Int64
+	first  bool // of its partner's
 }
+
+// receivePoll is how often a partner's first receiver looks without being told to.
+const receivePoll = 5 * time.Minute
 
 // receiversPer is how many a partner has at least.
 const receiversPer = 2
@@ -44,23 +48,25 @@ func (r *receiver) run(ctx context.Context) {
 		nudges := r.nudges.Load()
 		r.idleAt.Store(-1)
 		next, err := r.w.a.setup().inbox.Work(ctx, r.w.partner)
-		wait := pollOf(r.w.box().partner)
+		// Where there is nothing to do nothing comes without somebody saying so; that one
+		// of them looks now and then is for what nobody has thought of.
+		var later <-chan time.Time
 		switch {
 		case err != nil && ctx.Err() == nil:
 			r.w.complain(ctx, "inbox", err)
-			wait = min(wait, faultPause)
-		case err == nil && next.IsZero():
+			later = time.After(faultPause)
+		case !next.IsZero():
+			later = time.After(next.Sub(r.w.a.now()))
+		default:
 			r.idleAt.Store(nudges)
+			if r.first {
+				later = time.After(receivePoll)
+			}
 		}
-		if !next.IsZero() {
-			wait = min(wait, max(next.Sub(r.w.a.now()), 0))
-		}
-		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-timer.C:
+		case <-later:
 		case <-r.wake:
 		}
-		timer.Stop()
 	}
 }

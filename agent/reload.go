@@ -83,7 +83,7 @@ func (a *running) watchConfig(hinted func()) (poll time.Duration) {
 	for _, dir := range slices.Compact(folders) {
 		kind, err := a.hands.network(dir)
 		if err == nil && kind == "" {
-			err = a.watch.add(dir, hinted)
+			err = a.watch.add(dir, func(bool) { hinted() })
 		}
 		if err != nil || kind != "" {
 			poll = configPollQuick

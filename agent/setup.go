@@ -79,7 +79,7 @@ func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partne
 	} else if b.folder, b.network, b.fault = w.openPatiently(ctx, cfg, p, open); b.fault != nil {
 		return b
 	}
-	d := outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Process: w.process, Config: cfg.Hash, UserAgent: w.userAgent}
+	d := outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Process: w.process, Config: cfg.Hash, UserAgent: w.userAgent, Turn: w.shared.take}
 	if old != nil && old.client != nil && reflect.DeepEqual(clientOptions(old.partner), clientOptions(p)) {
 		b.client = old.client
 	} else {

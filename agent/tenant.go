@@ -45,11 +45,11 @@ func (a *running) install(next *setup) {
 		if t == nil {
 			t = a.newTenant(b)
 			a.tenants[b.partner.Name] = t
-		} else {
-			t.worker.current.Store(b)
+		} else if t.worker.current.Swap(b) == b {
+			continue
 		}
 		t.receive()
-		t.worker.nudge()
+		t.worker.look()
 	}
 }
 
@@ -66,6 +66,7 @@ func (a *running) newTenant(b *box) *tenant {
 func (t *tenant) receive() {
 	for len(t.receivers) < max(receiversPer, t.worker.box().partner.Send.Parallel) {
 		r := newReceiver(t.worker)
+		r.first = len(t.receivers) == 0
 		t.receivers = append(t.receivers, r)
 		t.group.Go(func() { supervise(t.ctx, r.run, t.worker.panicked) })
 	}

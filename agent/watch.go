@@ -11,16 +11,16 @@ import (
 )
 
 // watcher shortens the wait for the next scan and decides nothing. It drains events
-// as fast as they come into one nudge per folder, because a consumer that works
-// between events loses most of them; after an overflow every folder is nudged.
+// as fast as they come into one call per folder, because a consumer that works
+// between events loses most of them; after an overflow every folder is looked at.
 type watcher struct {
 	fs  *fsnotify.Watcher // nil where the system has none: polling does it all
 	log *slog.Logger
 
-	watch  func(folder string) error // of fs
-	once   sync.Once
-	mu     sync.Mutex
-	nudges map[string]func() // by cleaned folder path
+	watch func(folder string) error // of fs
+	once  sync.Once
+	mu    sync.Mutex
+	tell  map[string]func(departed bool) // by cleaned folder path
 
 	// On Windows fsnotify never answers who asks it something while it is being closed.
 	// Events are drained without this lock, so who holds it gets on.
@@ -39,7 +39,7 @@ func (w *watcher) while(f func() error) error {
 }
 
 func newWatcher(log *slog.Logger) *watcher {
-	w := &watcher{log: log, nudges: map[string]func(){}}
+	w := &watcher{log: log, tell: map[string]func(bool){}}
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn("no file events; every folder is polled", "error", err, "hint", moreWatches)
@@ -54,16 +54,16 @@ var errNoEvents = errors.New("the system gives no file events")
 // moreWatches is what an operator can do where Linux is out of watches.
 const moreWatches = "Linux: raise fs.inotify.max_user_watches and fs.inotify.max_user_instances with sysctl, they are counted per user over all programs, and restart"
 
-// add watches a folder; nudge must not block. An error means that the folder has to be
+// add watches a folder; tell must not block, and is told whether a file has left. An error means that the folder has to be
 // polled. Adding a folder again is cheap, and necessary after it was renamed away and made
 // anew: the old watch is gone silently.
-func (w *watcher) add(folder string, nudge func()) error {
+func (w *watcher) add(folder string, tell func(departed bool)) error {
 	if w.fs == nil {
 		return errNoEvents
 	}
 	folder = filepath.Clean(folder)
 	w.mu.Lock()
-	w.nudges[folder] = nudge
+	w.tell[folder] = tell
 	w.mu.Unlock()
 	err := w.while(func() error { return w.watch(folder) })
 	if err != nil && outOfWatches(err) {
@@ -86,7 +86,7 @@ func (w *watcher) remove(folder string) {
 	}
 	folder = filepath.Clean(folder)
 	w.mu.Lock()
-	delete(w.nudges, folder)
+	delete(w.tell, folder)
 	w.mu.Unlock()
 	_ = w.while(func() error { return w.fs.Remove(folder) }) // it may be gone, and its watch with it
 }
@@ -102,7 +102,7 @@ func (w *watcher) run() {
 			if !ok {
 				return
 			}
-			w.nudge(filepath.Dir(e.Name))
+			w.pass(e)
 		case err, ok := <-w.fs.Errors:
 			if !ok {
 				return
@@ -110,25 +110,26 @@ func (w *watcher) run() {
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				w.log.Warn("file events", "error", err)
 			}
-			w.nudgeAll()
+			w.passAll()
 		}
 	}
 }
 
-func (w *watcher) nudge(folder string) {
+// pass tells whoever watches the folder of an event.
+func (w *watcher) pass(e fsnotify.Event) {
 	w.mu.Lock()
-	nudge := w.nudges[folder]
+	tell := w.tell[filepath.Dir(e.Name)]
 	w.mu.Unlock()
-	if nudge != nil {
-		nudge()
+	if tell != nil {
+		tell(e.Op&^(fsnotify.Remove|fsnotify.Rename) == 0)
 	}
 }
 
-func (w *watcher) nudgeAll() {
+func (w *watcher) passAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, nudge := range w.nudges {
-		nudge()
+	for _, tell := range w.tell {
+		tell(false)
 	}
 }
 

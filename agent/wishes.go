@@ -88,7 +88,7 @@ func (a *running) grantFor(ctx context.Context, t *tenant) {
 			var its *tenant
 			if its, err = a.tenantFor(ctx, wish); err == nil && its == t && wish.Kind != ledger.WishStop && wish.Kind != ledger.WishRetain {
 				err = t.worker.box().outbox.Grant(ctx, wish)
-				t.worker.nudge()
+				t.worker.look()
 			}
 			if err != nil {
 				break

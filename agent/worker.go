@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/ledger"
-	"github.com/as2drop/as2drop/naming"
 	"github.com/as2drop/as2drop/outbox"
 )
 
@@ -25,13 +24,21 @@ type worker struct {
 	seen       *outbox.Observer
 	wake       chan struct{}
 	nudges     atomic.Int64 // counted, so that one that comes during a round is not overlooked
+	asks       atomic.Int64 // those among them that want a look at the outbox
 	idleAt     atomic.Int64 // what nudges was when a round found nothing left to do
 	roundBegan atomic.Pointer[time.Time]
+	looked     looking
+	waiting    waitingFiles
+	queue      known
+	stuck      atomic.Bool  // a file waits that the departure of another one may help
+	scans      atomic.Int64 // looks at the outbox
 	alarms     map[string]time.Time
 
-	mu     sync.Mutex
-	busy   map[string]bool // transfers under way, each in a slot
-	panics map[string]int
+	mu      sync.Mutex
+	busy    map[string]bool // transfers under way, each in a slot
+	panics  map[string]int
+	awaited map[string]bool // keys that files in the outbox wait for
+	ended   int             // transfers that are over
 
 	polled    string    // why the outbox is polled; empty = file events are to be had
 	restarts  int       // of the worker or a receiver
@@ -54,7 +61,7 @@ func (w *worker) box() *box { return w.current.Load() }
 // idle reports whether nothing is left to do and nobody has asked to look since.
 func (w *worker) idle() bool { return w.idleAt.Load() == w.nudges.Load() }
 
-// nudge makes the worker look again soon. It never blocks.
+// nudge has the worker see to its transfers soon. It never blocks.
 func (w *worker) nudge() {
 	w.nudges.Add(1)
 	select {
@@ -63,18 +70,30 @@ func (w *worker) nudge() {
 	}
 }
 
-// scanShare bounds the time spent on scans while files keep coming: after a scan the
-// worker waits this many times as long as it took.
-const scanShare = 3
+// look has the worker look at the outbox soon. It never blocks.
+func (w *worker) look() {
+	w.asks.Add(1)
+	w.nudge()
+}
 
-// run is the worker's life. Everything it knows it reads anew each round.
+// event is called for file events in the outbox. Most files that leave it were taken by
+// ourselves.
+func (w *worker) event(departed bool) {
+	if !departed || w.stuck.Load() {
+		w.look()
+	}
+}
+
+// run is the worker's life.
 func (w *worker) run(ctx context.Context) {
 	var transfers sync.WaitGroup
 	defer transfers.Wait()
 	watched := ""
 	defer func() { w.a.watch.remove(watched) }()
 	for ctx.Err() == nil {
-		watched = w.keepWatch(watched)
+		if w.timeToLook() {
+			watched = w.keepWatch(watched)
+		}
 		started, nudges := time.Now(), w.nudges.Load()
 		w.roundBegan.Store(&started)
 		wait, idle := w.round(ctx, &transfers)
@@ -83,68 +102,104 @@ func (w *worker) run(ctx context.Context) {
 			nudges = -1
 		}
 		w.idleAt.Store(nudges)
-		took := time.Since(started)
-		w.sleep(ctx, scanShare*took, wait)
+		w.sleep(ctx, wait)
 	}
 }
 
-// sleep waits for a nudge, but at least for the pause and at most until wait is over.
-func (w *worker) sleep(ctx context.Context, pause, wait time.Duration) {
+// sleep waits for a nudge, at most until wait is over.
+func (w *worker) sleep(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(max(wait, 0))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return
 	case <-timer.C:
-		return
 	case <-w.wake:
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(min(pause, time.Second)):
 	}
 }
 
-// round looks at the outbox, starts what is due and says how long to wait.
+// faultWait is how long a worker waits at most after a fault of ours (disk, ledger).
+const faultWait = 5 * time.Second
+
+// round looks at the outbox if it is time, starts what is due and says how long to wait.
 func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait time.Duration, idle bool) {
 	b := w.box()
-	p := b.partner
-	wait = pollOf(p)
-	if next := p.Outbox.Rescan.Next(w.a.now()); !next.IsZero() {
-		wait = min(wait, next.Sub(w.a.now()))
-	}
 	if err := b.ready(); err != nil {
-		return min(wait, healEvery), w.heal(ctx, b, err)
+		w.looked = looking{} // whatever comes back is looked at at once
+		return min(pollOf(b.partner), healEvery), w.heal(ctx, b, err)
 	}
-	if err := b.outbox.Timely(ctx); err != nil && ctx.Err() == nil {
-		w.complain(ctx, "ledger", err)
-		return min(wait, 5*time.Second), false
+	err := b.outbox.Timely(ctx)
+	if err == nil {
+		err = w.lookIfTime(ctx, b)
 	}
-	report, err := b.outbox.Scan(ctx, w.seen)
-	if err != nil && ctx.Err() == nil {
-		w.complain(ctx, "scan", err)
-		return min(wait, 5*time.Second), false
-	}
-	w.alarmWaiting(ctx, report.Waiting)
-	if report.Ready > 0 {
-		wait = min(wait, report.Ready)
-	}
-	if !report.Pickup.IsZero() {
-		wait = min(wait, max(report.Pickup.Sub(w.a.now()), 0))
-	}
-	free, err := w.startDue(ctx, transfers)
-	if err != nil && ctx.Err() == nil {
-		w.complain(ctx, "ledger", err)
-		return min(wait, 5*time.Second), false
-	}
-	due, open, err := w.nextDue(ctx)
 	if err != nil {
-		return min(wait, 5*time.Second), false
+		w.complain(ctx, "scan", err)
 	}
-	if free && !due.IsZero() {
+	// What was claimed goes on whatever is wrong with the outbox.
+	due, open, qerr := w.startDue(ctx, b, transfers)
+	if qerr != nil {
+		w.complain(ctx, "ledger", qerr)
+	}
+	if err != nil || qerr != nil {
+		return min(pollOf(b.partner), faultWait), false
+	}
+	wait = time.Until(w.nextLook(b))
+	if !due.IsZero() {
 		wait = min(wait, due.Sub(w.a.now()))
 	}
-	return wait, open == 0 && report.Ready == 0 && len(report.Claimed) == 0
+	return wait, !open && w.looked.ready.IsZero() && w.seen.Left() == 0 && w.looked.asks == w.asks.Load()
+}
+
+// nextLook is when the outbox is looked at next: at the moments of its schedules, too.
+func (w *worker) nextLook(b *box) time.Time {
+	l := &w.looked
+	next := l.next(l.asks != w.asks.Load(), w.seen.Left() > 0, pollOf(b.partner))
+	for _, at := range []time.Time{b.partner.Outbox.Rescan.Next(l.wall), l.pickup} {
+		if at.IsZero() {
+			continue
+		}
+		if scheduled := time.Now().Add(at.Sub(w.a.now())); scheduled.Before(next) {
+			next = scheduled
+		}
+	}
+	return next
+}
+
+// timeToLook reports whether the outbox is looked at now. What another config makes of it
+// is not known yet.
+func (w *worker) timeToLook() bool {
+	b := w.box()
+	return b != w.looked.box || !w.nextLook(b).After(time.Now())
+}
+
+// lookIfTime looks at the outbox if it is time to.
+func (w *worker) lookIfTime(ctx context.Context, b *box) error {
+	if !w.timeToLook() {
+		return nil
+	}
+	done, err := w.a.shared.take(ctx, w.partner)
+	if err != nil {
+		return nil // the agent ends
+	}
+	defer done()
+	l, ended := &w.looked, w.endedYet()
+	*l = looking{box: b, began: time.Now(), wall: w.a.now(), asks: w.asks.Load()}
+	w.scans.Add(1)
+	report, err := b.outbox.Scan(ctx, w.seen)
+	l.took = time.Since(l.began)
+	if len(report.Claimed) > 0 {
+		w.queue.stale = true
+	}
+	if err != nil {
+		l.saw(faultWait)
+		return err
+	}
+	l.saw(report.Ready)
+	l.pickup = report.Pickup
+	keys, stuck := awaited(report.Waiting)
+	w.await(keys, ended)
+	w.stuck.Store(stuck)
+	w.alarmWaiting(ctx, report.Waiting)
+	return nil
 }
 
 // healEvery is how often a folder that is not there, or not in order, is looked for.
@@ -162,104 +217,20 @@ func (w *worker) heal(ctx context.Context, b *box, err error) (idle bool) {
 	return b.fault != nil
 }
 
-// nextDue is the next moment that no transfer under way will see to, and how many
-// transfers are left that time alone carries on.
-func (w *worker) nextDue(ctx context.Context) (due time.Time, open int, err error) {
-	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
-		ts, err := tx.OpenTransfers(w.partner)
-		if err != nil {
-			return err
-		}
-		pause, err := tx.Pause(w.partner)
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return err
-		}
-		untilReleased := err == nil && pause.Until.IsZero()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		for _, t := range ts {
-			// One that waits for its turn is carried on when those before it are settled.
-			if t.Rests() && t.State != ledger.StateSettled || untilReleased && t.State == ledger.StateSealed && !w.busy[t.ID] {
-				continue
-			}
-			open++
-			if !w.busy[t.ID] && (due.IsZero() || t.Due.Before(due)) {
-				due = t.Due
-			}
-		}
-		return nil
-	})
-	return due, open, err
-}
-
-// startDue starts due transfers while there are slots; free says whether one is left.
-func (w *worker) startDue(ctx context.Context, transfers *sync.WaitGroup) (free bool, err error) {
-	var due []ledger.Transfer
-	limit := w.box().partner.Send.Parallel + w.underway() + 16
-	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		due, err = tx.DueTransfers(w.partner, w.a.now(), limit)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	for _, t := range due {
-		begun, full := w.begin(t.ID)
-		if full {
-			return false, nil
-		}
-		if !begun {
-			continue
-		}
-		transfers.Go(func() {
-			defer func() { w.end(t.ID); w.nudge() }()
-			w.carryOn(ctx, t)
-		})
-	}
-	return true, nil
-}
-
-// begin takes a slot for a transfer, unless it has one or none is left.
-func (w *worker) begin(id string) (begun, full bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.busy[id] {
-		return false, false
-	}
-	if len(w.busy) >= w.box().partner.Send.Parallel {
-		return false, true
-	}
-	w.busy[id] = true
-	return true, false
-}
-
-// underway is how many transfers have a slot.
-func (w *worker) underway() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.busy)
-}
-
-func (w *worker) end(id string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.busy, id)
-}
-
 // faultPause is how long a transfer rests after a fault of ours (disk, ledger).
 const faultPause = 5 * time.Second
 
 // carryOn steps a transfer until nothing is to be done for it now.
-func (w *worker) carryOn(ctx context.Context, t ledger.Transfer) {
+func (w *worker) carryOn(ctx context.Context, id string) {
 	p, ok := guarded(func() {
 		for ctx.Err() == nil {
 			b := w.box()
 			if b.fault != nil {
 				return // the worker opens it first
 			}
-			again, err := b.outbox.Step(ctx, t.ID)
+			again, err := b.outbox.Step(ctx, id)
 			if err != nil {
-				w.complain(ctx, "step "+t.ID, err)
+				w.complain(ctx, "step "+id, err)
 				select {
 				case <-ctx.Done():
 				case <-time.After(faultPause):
@@ -267,13 +238,13 @@ func (w *worker) carryOn(ctx context.Context, t ledger.Transfer) {
 				return
 			}
 			if !again {
-				w.tell(ctx, t.ID)
+				w.tell(ctx, id)
 				return
 			}
 		}
 	})
 	if !ok {
-		w.transferPanicked(ctx, t, p)
+		w.transferPanicked(ctx, id, p)
 	}
 }
 
@@ -292,6 +263,7 @@ func (w *worker) tell(ctx context.Context, id string) {
 	})
 	if err == nil {
 		w.tellPause(pause)
+		w.over(t)
 	}
 	log := w.log.With("transfer", id, "document", t.Document)
 	switch {
@@ -331,27 +303,27 @@ func (w *worker) tellPause(p ledger.Pause) {
 }
 
 // transferPanicked counts; the third time the transfer is held.
-func (w *worker) transferPanicked(ctx context.Context, t ledger.Transfer, p panicked) {
+func (w *worker) transferPanicked(ctx context.Context, id string, p panicked) {
 	w.mu.Lock()
-	w.panics[t.ID]++
-	n := w.panics[t.ID]
+	w.panics[id]++
+	n := w.panics[id]
 	w.mu.Unlock()
-	w.log.Error("a transfer made its worker panic", "transfer", t.ID, "document", t.Document, "times", n, "panic", p.Value, "stack", p.Stack)
+	w.log.Error("a transfer made its worker panic", "transfer", id, "times", n, "panic", p.Value, "stack", p.Stack)
 	err := w.a.ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		e := ledger.Event{At: w.a.now().UTC(), Level: ledger.Alarm, Partner: t.Partner, Subject: t.ID, Code: "panic", Text: t.Document + ": the worker panicked on it: " + p.Value}
-		if n < maxPanics {
-			return tx.AddEvent(e)
-		}
-		row, err := tx.Transfer(t.ID)
+		row, err := tx.Transfer(id)
 		if err != nil {
 			return err
 		}
+		e := ledger.Event{At: w.a.now().UTC(), Level: ledger.Alarm, Partner: w.partner, Subject: id, Code: "panic", Text: row.Document + ": the worker panicked on it: " + p.Value}
+		if n < maxPanics {
+			return tx.AddEvent(e)
+		}
 		row.Hold, row.HoldBy = "quarantined: the worker panicked on it three times, last with: "+p.Value, "agent"
-		e.Hint = "report it with the log; the files are in .work/" + t.ID
+		e.Hint = "report it with the log; the files are in .work/" + id
 		return errors.Join(tx.AddEvent(e), tx.SaveTransfer(&row))
 	})
 	if err != nil {
-		w.complain(ctx, "panic "+t.ID, err)
+		w.complain(ctx, "panic "+id, err)
 	}
 }
 
@@ -401,45 +373,5 @@ func (w *worker) complain(ctx context.Context, what string, err error) {
 	}
 	if eerr := w.a.event(ctx, ledger.Alarm, w.partner, "fault", err.Error(), hint); eerr != nil && !ofLedger(eerr) {
 		w.log.Error("ledger", "error", eerr)
-	}
-}
-
-// alarmWaiting raises an alarm for files that time alone will not help, and for those
-// that have waited too long.
-func (w *worker) alarmWaiting(ctx context.Context, waiting []naming.Waiting) {
-	now := w.a.now()
-	still := map[string]bool{}
-	for _, f := range waiting {
-		if f.Reason == naming.WaitIgnored || f.Reason == outbox.WaitPickup {
-			continue
-		}
-		key := "file " + f.Name + " " + string(f.Reason)
-		still[key] = true
-		w.mu.Lock()
-		since, known := w.alarms[key]
-		if !known {
-			since = now
-			w.alarms[key] = now
-		}
-		raised := since.IsZero()
-		ring := !raised && (f.Alarm || now.Sub(since) >= w.box().partner.Outbox.WaitingAlarm)
-		if ring {
-			w.alarms[key] = time.Time{}
-		}
-		w.mu.Unlock()
-		if !ring {
-			continue
-		}
-		w.log.Warn("a file waits", "file", f.Name, "reason", f.Reason, "text", f.Text)
-		if err := w.a.event(ctx, ledger.Alarm, w.partner, "file-waits", f.Name+" waits: "+f.Text, "as2drop ls shows all that waits"); err != nil && !ofLedger(err) {
-			w.log.Error("ledger", "error", err)
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for key := range w.alarms {
-		if len(key) > 5 && key[:5] == "file " && !still[key] {
-			delete(w.alarms, key)
-		}
 	}
 }

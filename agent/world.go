@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,8 @@ type world struct {
 	hands   hands
 	markers sync.Map // by partner: the lock of who writes its marker
 	turns   sync.Map // by partner: a chan struct{} for who opens or recovers its folder
+
+	shared *turns // at processor and disk
 
 	transfers, incoming wakers // while the agent runs: who sees to a partner's transfers, and to what came in
 }
@@ -94,7 +97,7 @@ func openWorldWith(ctx context.Context, cfg *config.Config, log *slog.Logger, ve
 }
 
 func newWorld(cfg *config.Config, l *ledger.Ledger, log *slog.Logger) *world {
-	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, hands: realHands, dataDir: cfg.DataDir, outboxes: map[string]*outbox.Outbox{}}
+	return &world{ledger: l, log: log, now: time.Now, rand: rand.Reader, hands: realHands, shared: newTurns(runtime.GOMAXPROCS(0), turnPatience), dataDir: cfg.DataDir, outboxes: map[string]*outbox.Outbox{}}
 }
 
 // begin counts the generation up and records what this run begins with.

@@ -67,7 +67,7 @@ type Deps struct {
 	Now       func() time.Time
 	Rand      io.Reader
 	Log       *slog.Logger
-	Wake      func(partner string) // called when a message was stored, so that Work runs soon; nil = nobody
+	Wake      func(partner string) // called when there is something for Work to do; nil = nobody
 	Process   string               // identifies this run of the agent
 	Config    string               // hash
 	UserAgent string

@@ -143,6 +143,9 @@ func (r *request) unknownRelationship() *as2.Fault {
 
 // unavailable is the answer to a fault of ours.
 func (r *request) unavailable(err error) as2.Reply {
+	if r.p != nil && r.Wake != nil {
+		r.Wake(r.p.Name) // it may be accepted already, and only not published
+	}
 	r.Log.Error("message not taken, the sender is asked to try again", "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "error", err)
 	return as2.Unavailable("The message cannot be taken at the moment, please try again.", retryAfter)
 }

@@ -86,12 +86,16 @@ type Hook interface {
 
 // Deps is what the outbox works with.
 type Deps struct {
-	Ledger    *ledger.Ledger
-	Now       func() time.Time
-	Rand      io.Reader
-	Post      Poster
-	Hook      Hook   // nil = none
-	Process   string // identifies this run of the agent
+	Ledger  *ledger.Ledger
+	Now     func() time.Time
+	Rand    io.Reader
+	Post    Poster
+	Hook    Hook   // nil = none
+	Process string // identifies this run of the agent
+	// Turn waits until it is the partner's turn at what all partners share, processor and
+	// disk, and is told when that is over. It is asked before every step but the POST.
+	// nil = nobody has to wait.
+	Turn      func(ctx context.Context, partner string) (done func(), err error)
 	Config    string // hash of the config
 	UserAgent string
 }
@@ -201,19 +205,24 @@ const (
 // done for it now: filed, held, or not due. An error is a fault of ours (disk,
 // ledger); the transfer is where it was and the step may be repeated.
 func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
-	var t ledger.Transfer
-	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
-	if err != nil {
-		return false, err
-	}
-	if !t.State.Open() || t.Rests() && t.State != ledger.StateSettled || t.Due.After(o.Now()) {
-		return false, nil
-	}
-	step := o.steps[t.State]
-	if step == nil || !o.enter(id) {
-		return false, nil // another call is at work on it
+	t, step, err := o.due(ctx, id)
+	if err != nil || step == nil || !o.enter(id) {
+		return false, err // nothing to do, or another call is at work on it
 	}
 	defer o.leave(id)
+	if o.Turn != nil && t.State != ledger.StateSealed {
+		done, err := o.Turn(ctx, o.p.Name)
+		if err != nil {
+			return false, err
+		}
+		defer done()
+		if t, step, err = o.due(ctx, id); err != nil || step == nil {
+			return false, err // somebody moved it meanwhile
+		}
+		if t.State == ledger.StateSealed {
+			return true, nil // a POST is nothing to wait for others with
+		}
+	}
 	before := t.Version
 	if err := step(o, ctx, &t); err != nil {
 		if errors.Is(err, ledger.ErrLost) {
@@ -222,6 +231,15 @@ func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
 		return false, fmt.Errorf("outbox: %s/%s (%s, %s): %w", o.p.Name, t.Document, t.ID, t.State, err)
 	}
 	return t.State.Open() && !t.Rests() && t.Version != before && !t.Due.After(o.Now()), nil
+}
+
+// due reads a transfer with the step that is to be made for it now, nil for none.
+func (o *Outbox) due(ctx context.Context, id string) (t ledger.Transfer, step func(*Outbox, context.Context, *ledger.Transfer) error, err error) {
+	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
+	if err != nil || !t.State.Open() || t.Rests() && t.State != ledger.StateSettled || t.Due.After(o.Now()) {
+		return t, nil, err
+	}
+	return t, o.steps[t.State], nil
 }
 
 // save commits a transfer with events.

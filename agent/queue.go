@@ -1,0 +1,172 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// known is what a worker knows of its transfers in the ledger, so that it asks only when
+// something can have changed.
+type known struct {
+	read   bool
+	stale  bool      // something was claimed since
+	nudges int64     // what the worker's nudges were when it asked
+	due    time.Time // when something is due that has no slot, zero for never
+	open   bool      // something is left that time alone carries on
+}
+
+// startDue starts due transfers while there are slots, and claims more where little is
+// left. due is the next moment that no transfer under way will see to, zero for none, and
+// open says whether any transfer is left that time alone carries on.
+func (w *worker) startDue(ctx context.Context, b *box, transfers *sync.WaitGroup) (due time.Time, open bool, err error) {
+	q, now := &w.queue, w.a.now()
+	nudges := w.nudges.Load()
+	if q.read && !q.stale && q.nudges == nudges && (q.due.IsZero() || q.due.After(now)) {
+		return q.due, q.open, nil
+	}
+	for refilled := false; ; refilled = true {
+		var left int
+		if due, left, open, err = w.startSome(ctx, b, transfers); err != nil {
+			return due, true, err
+		}
+		if refilled || left >= b.partner.Send.Parallel || w.seen.Left() == 0 {
+			break
+		}
+		claimed, err := w.refill(ctx, b)
+		if err != nil {
+			return due, true, err
+		}
+		if claimed == 0 {
+			break
+		}
+	}
+	*q = known{read: true, nudges: nudges, due: due, open: open}
+	return due, open, nil
+}
+
+// refill claims the next of what the last look found ready.
+func (w *worker) refill(ctx context.Context, b *box) (claimed int, err error) {
+	done, err := w.a.shared.take(ctx, w.partner)
+	if err != nil {
+		return 0, nil // the agent ends
+	}
+	defer done()
+	ids, err := b.outbox.Refill(ctx, w.seen)
+	return len(ids), err
+}
+
+// startSome starts what is due and has a slot; left is how many more are due that it has
+// seen.
+func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGroup) (due time.Time, left int, open bool, err error) {
+	parallel := b.partner.Send.Parallel
+	underway := w.underway()
+	var rows []ledger.Queued
+	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
+		pause, err := tx.Pause(w.partner)
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		untilReleased := err == nil && pause.Until.IsZero()
+		rows, err = tx.Queue(w.partner, !untilReleased, underway+2*parallel+1)
+		return err
+	})
+	if err != nil {
+		return due, 0, true, err
+	}
+	now := w.a.now()
+	for _, t := range rows {
+		if !t.Due.After(now) {
+			begun, full := w.begin(t.ID, parallel)
+			if begun {
+				transfers.Go(func() {
+					defer func() { w.end(t.ID); w.nudge() }()
+					w.carryOn(ctx, t.ID)
+				})
+				continue
+			}
+			if !full {
+				continue // it is under way
+			}
+			left++
+			continue // it starts when a slot is free, and whoever leaves one nudges
+		}
+		if w.isUnderway(t.ID) {
+			continue
+		}
+		due = t.Due
+		break
+	}
+	return due, left, len(rows) > 0 || w.underway() > 0, nil
+}
+
+// begin takes a slot for a transfer, unless it has one or none is left.
+func (w *worker) begin(id string, slots int) (begun, full bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[id] {
+		return false, false
+	}
+	if len(w.busy) >= slots {
+		return false, true
+	}
+	w.busy[id] = true
+	return true, false
+}
+
+// underway is how many transfers have a slot.
+func (w *worker) underway() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.busy)
+}
+
+func (w *worker) isUnderway(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy[id]
+}
+
+func (w *worker) end(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.busy, id)
+}
+
+// over has the worker look at the outbox again if a transfer is over that something there
+// waits for, or whose files are back.
+func (w *worker) over(t ledger.Transfer) {
+	if t.State.Open() {
+		return
+	}
+	w.mu.Lock()
+	w.ended++
+	waits := w.awaited[naming.ClaimKey(t.Key)]
+	w.mu.Unlock()
+	if waits || t.State == ledger.StateUndone {
+		w.look()
+	}
+}
+
+// await notes what a look found waiting for transfers. If one ended during the look, it
+// may have been the one.
+func (w *worker) await(keys map[string]bool, ended int) {
+	w.mu.Lock()
+	w.awaited = keys
+	missed := len(keys) > 0 && w.ended != ended
+	w.mu.Unlock()
+	if missed {
+		w.look()
+	}
+}
+
+// endedYet counts the transfers that are over.
+func (w *worker) endedYet() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
+}
