@@ -97,7 +97,7 @@ func TestRealOverflow(t *testing.T) {
 	noisy, quiet := t.TempDir(), t.TempDir()
 	nudged := make(chan string, 1<<20)
 	for _, dir := range []string{noisy, quiet} {
-		if err := w.add(dir, func() {
+		if err := w.add(dir, func(bool) {
 			if dir == quiet {
 				nudged <- dir
 			}
