@@ -144,7 +144,7 @@ func TestWatcherEndsWithItsWorkers(t *testing.T) {
 		for _, folder := range folders {
 			group.Go(func() {
 				for i := range 20 {
-					_ = w.add(folder, func() {}) // it may be closed
+					_ = w.add(folder, func(bool) {}) // it may be closed
 					w.remove(folder)
 					if i == 0 {
 						begun <- true
