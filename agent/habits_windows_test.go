@@ -271,6 +271,7 @@ func TestOnAShareItIsPolled(t *testing.T) {
 		t.Errorf("nobody is told that it is polled:\n%s", log)
 	}
 
+	cfg, _ = setUp(t, nil)
 	cfg.DataDir = filepath.Join(share, "data")
 	err = Run(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler), Version: "test"})
 	if err == nil || !strings.Contains(err.Error(), "the ledger must be on a local disk, this is a network share") {

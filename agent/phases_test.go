@@ -109,6 +109,7 @@ var errStale = errors.New("stale file handle")
 // The volume goes away while something is under way, and what is left is an empty folder
 // where it was mounted. Nothing is put there, and all goes on when it is back.
 func TestVolumeThatVanishesInEveryPhase(t *testing.T) {
+	volumesVanish(t)
 	for name, is := range phases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

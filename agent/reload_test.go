@@ -298,6 +298,7 @@ func TestAHoldEndsWithItsCause(t *testing.T) {
 // A folder that goes away pauses its partner: what comes is asked for again, not refused.
 // When it is back, also as another folder under the same path, everything goes on.
 func TestAFolderThatComesBack(t *testing.T) {
+	volumesVanish(t)
 	l := startLive(t, nil)
 	folder := filepath.Join(l.dir, "data", "partners", "loopback")
 	drop(t, l.dir, "loopback", "L-1.xml")
@@ -316,6 +317,20 @@ func TestAFolderThatComesBack(t *testing.T) {
 	if err := os.Rename(folder+".copy", folder); err != nil {
 		t.Fatal(err)
 	}
+	l.logs("the partner's folder is in order")
+	drop(t, l.dir, "loopback", "L-2.xml")
+	l.sent("loopback", "L-2")
+}
+
+// The same without its marker: nothing is taken or delivered until it is there again.
+func TestAMarkerThatComesBack(t *testing.T) {
+	l := startLive(t, nil)
+	drop(t, l.dir, "loopback", "L-1.xml")
+	l.sent("loopback", "L-1")
+	giveBack := takeAway(t, filepath.Join(l.dir, "data", "partners", "loopback"))
+	l.reload <- struct{}{}
+	l.logs("is the volume mounted?")
+	giveBack()
 	l.logs("the partner's folder is in order")
 	drop(t, l.dir, "loopback", "L-2.xml")
 	l.sent("loopback", "L-2")

@@ -168,16 +168,12 @@ func TestHealthTellsTheTruth(t *testing.T) {
 	expect("/readyz", 200, "ready\n")
 
 	folder := a.setup().boxes[0].partner.Folder
-	if err := os.Rename(folder, folder+".away"); err != nil {
-		t.Fatal(err)
-	}
+	giveBack := takeAway(t, folder)
 	a.health.look(t.Context())
 	expect("/readyz", 503, "no partner's folder is in order")
 	expect("/readyz", 503, "is the volume mounted?")
 	expect("/healthz", 200, "ok")
-	if err := os.Rename(folder+".away", folder); err != nil {
-		t.Fatal(err)
-	}
+	giveBack()
 	a.health.look(t.Context())
 	expect("/readyz", 200, "ready\n")
 
