@@ -8,7 +8,7 @@ GO ?= go
 BINARY = bin/as2drop
 
 # What make test-windows runs under Wine: the packages whose behaviour depends on the system.
-WINDOWS_PACKAGES = ./internal/fsx ./naming ./config ./ledger ./outbox ./inbox ./agent ./cmd/as2drop
+WINDOWS_PACKAGES = ./internal/access ./internal/fsx ./internal/logfile ./internal/service ./naming ./config ./ledger ./outbox ./inbox ./agent ./cmd/as2drop
 
 # Packages that must have a judge test; make judges finds all others by their build tag.
 JUDGED_PACKAGES = ./cms ./outbox ./internal/keys ./internal/judges
