@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ func (w *worker) refill(ctx context.Context, b *box) (claimed int, err error) {
 // seen.
 func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGroup) (due time.Time, left int, open bool, err error) {
 	parallel := b.partner.Send.Parallel
-	underway := w.underway()
+	underway, resting := w.underway(), w.restingNow()
 	var rows []ledger.Queued
 	err = w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
 		pause, err := tx.Pause(w.partner)
@@ -72,14 +73,23 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 			return err
 		}
 		untilReleased := err == nil && pause.Until.IsZero()
-		rows, err = tx.Queue(w.partner, !untilReleased, underway+2*parallel+1)
+		rows, err = tx.Queue(w.partner, !untilReleased, underway+len(resting)+2*parallel+1)
 		return err
 	})
 	if err != nil {
 		return due, 0, true, err
 	}
 	now := w.a.now()
+	sooner := func(t time.Time) {
+		if due.IsZero() || t.Before(due) {
+			due = t
+		}
+	}
 	for _, t := range rows {
+		if rest, ok := resting[t.ID]; ok && !t.Due.After(now) {
+			sooner(now.Add(rest))
+			continue
+		}
 		if !t.Due.After(now) {
 			begun, full := w.begin(t.ID, parallel)
 			if begun {
@@ -98,10 +108,45 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 		if w.isUnderway(t.ID) {
 			continue
 		}
-		due = t.Due
+		sooner(t.Due)
 		break
 	}
 	return due, left, len(rows) > 0 || w.underway() > 0, nil
+}
+
+// faultPause is how long a transfer rests after a fault of ours (disk, ledger), and
+// maxResting how many do so without a slot: files that cannot be read must not keep the
+// others of the partner waiting, and a disk that takes nothing need not be tried for all.
+const (
+	faultPause = 5 * time.Second
+	maxResting = 64
+)
+
+// rest has a transfer rest without a slot, unless too many do already.
+func (w *worker) rest(id string) bool {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.resting, func(_ string, until time.Time) bool { return !until.After(now) })
+	if len(w.resting) >= maxResting {
+		return false
+	}
+	w.resting[id] = now.Add(faultPause)
+	return true
+}
+
+// restingNow are the transfers that rest, and for how long.
+func (w *worker) restingNow() map[string]time.Duration {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	resting := map[string]time.Duration{}
+	for id, until := range w.resting {
+		if until.After(now) {
+			resting[id] = until.Sub(now)
+		}
+	}
+	return resting
 }
 
 // begin takes a slot for a transfer, unless it has one or none is left.

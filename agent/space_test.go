@@ -96,3 +96,34 @@ func TestFileThatMayNotBeRead(t *testing.T) {
 	a.tenant("loopback").worker.nudge()
 	eventually(t, "BAD.xml is sent", func() bool { return sentBy(dir, "loopback", "BAD.*") == 1 })
 }
+
+// Transfers whose files cannot be read any more keep no other one from being sent,
+// however many there are, and go on when they can be.
+func TestTransfersThatFailStarveNobody(t *testing.T) {
+	cfg, dir := setUp(t, nil)
+	h := &host{}
+	h.set(func(_, op, name string) error {
+		if op == "read" && strings.HasPrefix(name, ".work/") && strings.Contains(name, "/BAD-") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	h.on(t, cfg)
+	sent := func(pattern string, n int) func() bool {
+		return func() bool {
+			found, _ := filepath.Glob(filepath.Join(partnerDir(dir, "loopback"), "sent", "*", pattern))
+			return len(found) == n
+		}
+	}
+	for _, document := range []string{"BAD-1.xml", "BAD-2.xml", "BAD-3.xml", "BAD-4.xml"} {
+		drop(t, dir, "loopback", document)
+	}
+	eventually(t, "one of them cannot be read", func() bool {
+		return strings.Contains(h.log(), "BAD-") && strings.Contains(h.log(), syscall.EIO.Error())
+	})
+	drop(t, dir, "loopback", "GOOD-1.xml")
+	drop(t, dir, "loopback", "GOOD-2.xml")
+	eventually(t, "the others are sent", sent("GOOD-*", 2))
+	h.set(nil)
+	eventually(t, "all are sent", sent("BAD-*", 4))
+}

@@ -35,7 +35,8 @@ type worker struct {
 	alarms     map[string]time.Time
 
 	mu      sync.Mutex
-	busy    map[string]bool // transfers under way, each in a slot
+	busy    map[string]bool      // transfers under way, each in a slot
+	resting map[string]time.Time // transfers that failed on a fault of ours, and until when they are let be
 	panics  map[string]int
 	awaited map[string]bool // keys that files in the outbox wait for
 	ended   int             // transfers that are over
@@ -48,7 +49,7 @@ type worker struct {
 func newWorker(a *running, b *box) *worker {
 	w := &worker{
 		a: a, partner: b.partner.Name, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(), wake: make(chan struct{}, 1),
-		alarms: map[string]time.Time{}, busy: map[string]bool{}, panics: map[string]int{},
+		alarms: map[string]time.Time{}, busy: map[string]bool{}, resting: map[string]time.Time{}, panics: map[string]int{},
 	}
 	w.current.Store(b)
 	w.idleAt.Store(-1)
@@ -217,9 +218,6 @@ func (w *worker) heal(ctx context.Context, b *box, err error) (idle bool) {
 	return b.fault != nil
 }
 
-// faultPause is how long a transfer rests after a fault of ours (disk, ledger).
-const faultPause = 5 * time.Second
-
 // carryOn steps a transfer until nothing is to be done for it now.
 func (w *worker) carryOn(ctx context.Context, id string) {
 	p, ok := guarded(func() {
@@ -231,9 +229,11 @@ func (w *worker) carryOn(ctx context.Context, id string) {
 			again, err := b.outbox.Step(ctx, id)
 			if err != nil {
 				w.complain(ctx, "step "+id, err)
-				select {
-				case <-ctx.Done():
-				case <-time.After(faultPause):
+				if !w.rest(id) {
+					select {
+					case <-ctx.Done():
+					case <-time.After(faultPause):
+					}
 				}
 				return
 			}
