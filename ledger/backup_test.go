@@ -167,7 +167,7 @@ func TestSalvage(t *testing.T) {
 		if f.Generation != -1 {
 			t.Errorf("generation %d", f.Generation)
 		}
-		all, err := tx.Certificates("partner acme")
+		all, cerr := tx.Certificates("partner acme")
 		first, last := false, false
 		for _, c := range all {
 			first, last = first || c.Fingerprint == fmt.Sprintf("%064d", 0), last || c.Fingerprint == fmt.Sprintf("%064d", 2999)
@@ -179,7 +179,7 @@ func TestSalvage(t *testing.T) {
 		if id != "agent-1" {
 			t.Errorf("agent %q", id)
 		}
-		return firstOf(err, ierr)
+		return firstOf(err, cerr, ierr)
 	})
 	if err != nil {
 		t.Error(err)
