@@ -64,7 +64,7 @@ func links() []*link {
 		{name: "noreceipt", quiet: 300 * time.Millisecond, read: byBatch, noReceipt: true, piped: true, config: yamlMap{"send": yamlMap{"receipt": "none"}}},
 		{name: "single", quiet: 200 * time.Millisecond, read: never, alone: true, config: yamlMap{
 			"send": yamlMap{"encrypt": "aes-256-gcm", "key_transport": "oaep-sha-256", "receipt": "unsigned"}, "outbox": yamlMap{"bundle": "never"}}},
-		{name: "folders", proven: true, quiet: 3 * time.Second, read: byFolder, piped: true, slow: true, config: yamlMap{"inbox": yamlMap{"layout": "batch"}}},
+		{name: "folders", proven: true, quiet: 10 * time.Second, read: byFolder, piped: true, slow: true, config: yamlMap{"inbox": yamlMap{"layout": "batch"}}},
 		{name: "asyncpipe", quiet: 300 * time.Millisecond, read: never, piped: true, config: yamlMap{"send": async("5s"), "evidence_up_to": "64KiB"}},
 		{name: "marker", proven: true, read: byBatch, marker: true, config: yamlMap{"naming": yamlMap{"complete": "marker"}}},
 		{name: "small", read: byBatch, small: true, config: yamlMap{"evidence_up_to": "1KiB", "outbox": yamlMap{"bundle": "with-attachments"}}},
