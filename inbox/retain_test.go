@@ -281,6 +281,7 @@ func retired(cw crashtest.World) []string {
 }
 
 func TestRetentionInTheCrashMatrix(t *testing.T) {
+	t.Parallel()
 	r := crashtest.Matrix(aged(), crashtest.Scenario{Run: retire, Standing: decent, Final: retired, After: "mark retention"})
 	t.Logf("%d cases", r.Cases)
 	for _, p := range r.Problems {

@@ -28,6 +28,7 @@ func unshared(cw crashtest.World) (problems []string) {
 
 // At no moment is anything in the inbox without its rights, also after a power cut.
 func TestPublishedWithRights(t *testing.T) {
+	t.Parallel()
 	for _, folder := range []bool{false, true} {
 		w := newWorld(seal(zipped(batch), nil))
 		w.change = func(p *Partner) { p.Access, p.FolderPerBatch = shared, folder }

@@ -339,6 +339,7 @@ func strictWorld(answers ...answer) *world {
 }
 
 func TestStrictOrderInTheCrashMatrix(t *testing.T) {
+	t.Parallel()
 	// From the moment on when the first one is settled and the second one woken.
 	r := crashtest.Matrix(strictWorld(accept), crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, After: "mark answer"})
 	t.Logf("%d cases", r.Cases)

@@ -108,6 +108,7 @@ func TestRepairMatrix(t *testing.T) {
 
 // The matrix reports a program that posts what its folder does not know to be sealed.
 func TestRepairMatrixReportsMutations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(lose, accept)
 	w.mutate.steps = func(o *Outbox) {
 		o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {

@@ -136,6 +136,7 @@ func retentionScenario() crashtest.Scenario {
 }
 
 func TestRetentionInTheCrashMatrix(t *testing.T) {
+	t.Parallel()
 	r := crashtest.Matrix(agedWorld(), retentionScenario())
 	t.Logf("%d cases", r.Cases)
 	for _, p := range r.Problems {

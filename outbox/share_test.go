@@ -58,6 +58,7 @@ func TestFiledWithRights(t *testing.T) {
 
 // At no moment is anything in sent without its rights, also after a power cut.
 func TestRightsInTheCrashMatrix(t *testing.T) {
+	t.Parallel()
 	standing := func(cw crashtest.World) []string { return unshared(cw.(*world).disk, "acme/sent/2026-11-23/INV") }
 	final := func(cw crashtest.World) []string { return unshared(cw.(*world).disk, "acme/sent/") }
 	s := crashtest.Scenario{Run: run, Standing: standing, Final: final, After: "mark answer"}
