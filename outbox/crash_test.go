@@ -259,7 +259,7 @@ func TestCrashMatrixOfABacklog(t *testing.T) {
 			t.Parallel()
 			w := newWorldOf(map[string]string{"INV-1.xml": "<Invoice>1</Invoice>", "INV-2.xml": "<Invoice>2</Invoice>"}, accept)
 			w.set = func(p *Partner) { p.Ahead = c.ahead }
-			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 2), After: c.after, Until: c.until})
+			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 2), After: c.after, Until: c.until, Sample: 3})
 			t.Logf("%d cases", r.Cases)
 			for _, p := range r.Problems {
 				t.Error(p)

@@ -341,7 +341,7 @@ func strictWorld(answers ...answer) *world {
 func TestStrictOrderInTheCrashMatrix(t *testing.T) {
 	t.Parallel()
 	// From the moment on when the first one is settled and the second one woken.
-	r := crashtest.Matrix(strictWorld(accept), crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, After: "mark answer"})
+	r := crashtest.Matrix(strictWorld(accept), crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, After: "mark answer", Sample: 3})
 	t.Logf("%d cases", r.Cases)
 	for _, p := range r.Problems {
 		t.Error(p)

@@ -137,7 +137,9 @@ func retentionScenario() crashtest.Scenario {
 
 func TestRetentionInTheCrashMatrix(t *testing.T) {
 	t.Parallel()
-	r := crashtest.Matrix(agedWorld(), retentionScenario())
+	s := retentionScenario()
+	s.Sample = 3
+	r := crashtest.Matrix(agedWorld(), s)
 	t.Logf("%d cases", r.Cases)
 	for _, p := range r.Problems {
 		t.Error(p)

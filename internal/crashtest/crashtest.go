@@ -36,6 +36,9 @@ type Scenario struct {
 	// Every is how many points of a recovery are passed over between two second
 	// crashes; 0 = none are made.
 	Every int
+	// Sample takes one of so many points; 0 = all. For scenarios that differ from one
+	// of which all are taken in a few steps only.
+	Sample int
 	// Faults says whether EIO and ENOSPC are tried at every point too.
 	Faults bool
 	// After is part of the label of a moment; the program is stopped from that moment on
@@ -71,7 +74,7 @@ func Matrix(w World, s Scenario) Report {
 	r.Cases++
 	r.add("uninterrupted", append(failure(err), s.Final(straight)...))
 	labels := straight.Disk().Ticks()
-	points := every(until(after(straight.Disk().Points(), labels, s.After), labels, s.Until), stride)
+	points := every(until(after(straight.Disk().Points(), labels, s.After), labels, s.Until), stride*max(s.Sample, 1))
 	if len(points) == 0 {
 		r.add("uninterrupted", []string{"there is no moment " + s.After})
 	}
