@@ -25,6 +25,8 @@ type health struct {
 	probes  map[string]*probe
 	raised  map[string]Problem // alarms that are on record and not over
 
+	looks sync.Mutex // one look at a time
+
 	mu      sync.Mutex
 	asked   time.Time // since when the ledger is awaited; zero = it is not
 	refusal string    // why the ledger took nothing last
@@ -92,6 +94,8 @@ func AskStatus(dataDir string, limit time.Duration) (Status, error) {
 // look takes a status, and makes alarms of what is new in it. It waits for nobody: what
 // does not answer shows in the next one.
 func (h *health) look(ctx context.Context) {
+	h.looks.Lock()
+	defer h.looks.Unlock()
 	setup := h.a.setup()
 	h.askLedger(ctx)
 	for _, b := range setup.boxes {

@@ -243,7 +243,8 @@ func TestFolderThatHangs(t *testing.T) {
 	eventually(t, "stuck is there", func() bool { _, err := os.Stat(filepath.Join(partnerDir(dir, "stuck"), ".as2drop")); return err == nil })
 	answers := make(chan struct{})
 	var hung sync.WaitGroup
-	t.Cleanup(hung.Wait)
+	hung.Add(1) // so that none is added to an empty group while somebody waits
+	t.Cleanup(func() { hung.Done(); hung.Wait() })
 	t.Cleanup(sync.OnceFunc(func() { close(answers) }))
 	h.set(func(partner, _, _ string) error {
 		if partner == "stuck" {
