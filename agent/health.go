@@ -310,12 +310,9 @@ func (h *health) tellExpiries(ctx context.Context, at time.Time) error {
 		if told == strconv.Itoa(step) {
 			continue
 		}
-		level, text := ledger.Warning, fmt.Sprintf("%s expires in %d days, on %s, and none follows", e, e.Days(at), e.At.UTC().Format(time.DateOnly))
+		level, text := ledger.Warning, e.Text(at)
 		if step <= 7 {
 			level = ledger.Alarm
-		}
-		if at.After(e.At) {
-			text = fmt.Sprintf("%s expired on %s", e, e.At.UTC().Format(time.DateOnly))
 		}
 		h.a.log.Warn("certificate", "partner", e.Partner, "text", text, "hint", e.Hint)
 		err = h.a.ledger.Update(ctx, func(tx *ledger.Tx) error {

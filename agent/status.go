@@ -158,11 +158,11 @@ func (s *Status) conclude(cfg *config.Config) {
 		if days < expiryAlarm {
 			level = ledger.Alarm
 		}
+		since := time.Time{}
 		if s.At.After(e.At) {
-			add(ledger.Alarm, e.Partner, codeExpiry, e.At, e.Hint, "%s expired on %s", e, e.At.UTC().Format(time.DateOnly))
-		} else {
-			add(level, e.Partner, codeExpiry, time.Time{}, e.Hint, "%s expires in %d days, on %s, and none follows", e, days, e.At.UTC().Format(time.DateOnly))
+			level, since = ledger.Alarm, e.At
 		}
+		add(level, e.Partner, codeExpiry, since, e.Hint, "%s", e.Text(s.At))
 	}
 	slices.SortStableFunc(s.Problems, func(a, b Problem) int { return cmp.Compare(a.Level, b.Level) }) // "alarm" before "warning"
 }

@@ -84,7 +84,11 @@ func latest(p *Partner) (found *x509.Certificate) {
 	return found
 }
 
-// String is the expiry for people.
-func (e Expiry) String() string {
-	return fmt.Sprintf("%s: certificate %q", e.Use, e.Certificate.Subject)
+// Text says at a moment what expires, or has expired, and when.
+func (e Expiry) Text(now time.Time) string {
+	what, day := fmt.Sprintf("%s: certificate %q", e.Use, e.Certificate.Subject), e.At.UTC().Format(time.DateOnly)
+	if now.After(e.At) {
+		return what + " expired on " + day
+	}
+	return fmt.Sprintf("%s expires in %d days, on %s, and none follows", what, e.Days(now), day)
 }
