@@ -29,6 +29,11 @@ if [ ! -f "$WINEPREFIX/.as2drop-ready" ]; then
     rm -rf "$WINEPREFIX"
     mkdir -p "$WINEPREFIX"
     wine wineboot -i >/dev/null 2>&1 </dev/null
+    # A share \\server\share and a network drive N:, which are folders of the prefix. Wine reads what kind a drive is
+    # when it starts: the wait below ends this Wine, so that the next one knows.
+    mkdir -p "$WINEPREFIX/dosdevices/unc/server/share" "$WINEPREFIX/network"
+    ln -sfn ../network "$WINEPREFIX/dosdevices/n:"
+    wine reg add 'HKLM\Software\Wine\Drives' /v n: /d network /f >/dev/null 2>&1 </dev/null
     # Also waits until the prefix is on disk.
     wineserver -w
     touch "$WINEPREFIX/.as2drop-ready"
@@ -37,11 +42,6 @@ if [ ! -d "$system32" ]; then
     echo "wine.sh: wineboot made no $system32" >&2
     exit 1
 fi
-
-# A share \\server\share and a network drive N:, which are folders of the prefix.
-mkdir -p "$WINEPREFIX/dosdevices/unc/server/share" "$WINEPREFIX/network"
-ln -sfn ../network "$WINEPREFIX/dosdevices/n:"
-wine reg add 'HKLM\Software\Wine\Drives' /v n: /d network /f >/dev/null
 
 x86_64-w64-mingw32-gcc -shared -O2 -Wall -o "$system32/bcryptprimitives.dll" .ci/processprng.c -ladvapi32
 
