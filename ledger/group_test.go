@@ -1,0 +1,99 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+func TestGroupCommit(t *testing.T) {
+	l := open1(t)
+	const n = 400
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i := range n {
+		wg.Go(func() {
+			errs[i] = l.Update(bg, func(tx *Tx) error {
+				if err := tx.InsertTransfer(transfer(fmt.Sprint("t", i))); err != nil {
+					return err
+				}
+				if i%4 == 0 {
+					return fmt.Errorf("loser %d", i)
+				}
+				return nil
+			})
+		})
+	}
+	wg.Wait()
+	update(t, l, func(tx *Tx) error {
+		for i := range n {
+			_, err := tx.Transfer(fmt.Sprint("t", i))
+			if loser := i%4 == 0; loser != errors.Is(err, ErrNotFound) || loser != (errs[i] != nil) {
+				t.Errorf("%d: in the ledger %v, Update said %v", i, err, errs[i])
+			}
+		}
+		return nil
+	})
+	updates, commits := l.Stats()
+	if updates != n*3/4+1 || commits >= updates {
+		t.Errorf("%d updates took %d commits", updates, commits)
+	}
+}
+
+func TestPanicAndCancelStayWithTheirCaller(t *testing.T) {
+	l := open1(t)
+	func() {
+		defer func() {
+			if recover() != "boom" {
+				t.Error("the panic did not come back")
+			}
+		}()
+		l.Update(bg, func(tx *Tx) error {
+			if err := tx.InsertTransfer(transfer("t1")); err != nil {
+				t.Error(err)
+			}
+			panic("boom")
+		})
+	}()
+	cancelled, cancel := context.WithCancel(bg)
+	cancel()
+	if err := l.Update(cancelled, func(*Tx) error { t.Error("ran"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	update(t, l, func(tx *Tx) error {
+		if _, err := tx.Transfer("t1"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("what panicked was committed: %v", err)
+		}
+		return nil
+	})
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	for _, callers := range []int{1, 64} {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			l := open1(b)
+			row := transfer("t1")
+			b.SetParallelism(callers)
+			if callers == 1 {
+				for i := 0; b.Loop(); i++ {
+					row.ID = fmt.Sprint(i)
+					update(b, l, func(tx *Tx) error { return tx.InsertTransfer(row) })
+				}
+				return
+			}
+			var mu sync.Mutex
+			i := 0
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					mu.Lock()
+					i++
+					row := transfer(fmt.Sprint(i))
+					mu.Unlock()
+					update(b, l, func(tx *Tx) error { return tx.InsertTransfer(row) })
+				}
+			})
+		})
+	}
+}
