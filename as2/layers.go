@@ -27,12 +27,8 @@ func (o *SealOptions) wrapped() bool {
 	return o.Sign != nil || o.Compress != NoCompression || len(o.Recipients) > 0
 }
 
-// layers wraps the payload from the inside out.
-func (o *SealOptions) layers(payload func(io.Writer) error, mic *hashes) (entity, error) {
-	e := entity{o.payloadHeader(), payload}
-	if o.base64() {
-		e.write = inBase64(payload)
-	}
+// layers wraps the content from the inside out.
+func (o *SealOptions) layers(e entity, mic *hashes) (entity, error) {
 	if o.Sign == nil {
 		e = o.hashed(e, mic)
 	}
@@ -52,22 +48,6 @@ func (o *SealOptions) layers(payload func(io.Writer) error, mic *hashes) (entity
 		e = o.encrypted(e)
 	}
 	return e, nil
-}
-
-// base64 reports whether the payload is encoded. Without a layer it would stand in the
-// HTTP body, which has no transfer encoding (RFC 4130, 5.2.1).
-func (o *SealOptions) base64() bool { return o.Quirks.PayloadBase64 && o.wrapped() }
-
-func (o *SealOptions) payloadHeader() []Field {
-	encoding := "binary"
-	if o.base64() {
-		encoding = "base64"
-	}
-	h := []Field{{"Content-Type", o.ContentType}, {"Content-Transfer-Encoding", encoding}}
-	if o.Filename != "" && !o.Quirks.NoFilename {
-		h = append(h, Field{"Content-Disposition", disposition(o.Filename, o.Quirks.UnquotedFilename)})
-	}
-	return h
 }
 
 func inBase64(payload func(io.Writer) error) func(io.Writer) error {
@@ -201,7 +181,8 @@ func signaturePart(der []byte, boundary string) []byte {
 	return append(append(b, text...), "\r\n--"+boundary+"--\r\n"...)
 }
 
-// newBoundary makes a boundary of letters, digits and hyphens that no payload has.
+// newBoundary makes a boundary of letters, digits and hyphens that no content has: see
+// related.
 func newBoundary(rand io.Reader) (string, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(rand, b[:]); err != nil {

@@ -34,8 +34,8 @@ type SealOptions struct {
 	Extra       []Field // further HTTP header fields
 	Quirks      Quirks
 	Date        time.Time
-	ContentType string // of the payload
-	Filename    string // of the payload; empty = not sent
+	ContentType string // of the payload that Seal takes
+	Filename    string // of the same; empty = not sent
 	Sign        *cms.Signer
 	Cipher      cms.Cipher
 	Recipients  []cms.Recipient // empty = not encrypted
@@ -49,9 +49,9 @@ type SealOptions struct {
 // Quirks are liberties that single partners need; the zero value is right for all others.
 type Quirks struct {
 	MICNames              string // spelling of digests: "" = sha-256 and sha1, "plain" = sha256, "rsa" = rsa-sha256
-	PayloadBase64         bool   // Content-Transfer-Encoding: base64 for the payload inside of a layer; a plain body stays as it is
+	PayloadBase64         bool   // Content-Transfer-Encoding: base64 for the files inside of a layer or a multipart; a plain body stays as it is
 	UnquotedFilename      bool   // filename=INV-1.zip; names with blanks or other specials stay in quotes
-	NoFilename            bool   // no Content-Disposition for the payload
+	NoFilename            bool   // no Content-Disposition for the files
 	HTTPTransferEncoding  bool   // Content-Transfer-Encoding among the HTTP header fields
 	CanonicalMIC          bool   // receipts whose MIC is over CRLF line ends are accepted
 	UnsignedReceipts      bool   // answer with unsigned receipts whatever is asked for
@@ -70,6 +70,7 @@ type Sealed struct {
 	Signed     bool           `json:"signed"`
 	Encrypted  bool           `json:"encrypted"`
 	Compressed bool           `json:"compressed,omitempty"`
+	Files      []SealedFile   `json:"files,omitempty"` // several = multipart/related, the document first; none = sealed by an earlier version
 	Receipt    ReceiptRequest `json:"receipt"`
 	Notes      []string       `json:"notes,omitempty"` // worth an event: legacy algorithms that were used
 }
@@ -81,19 +82,34 @@ type Sealed struct {
 //
 // Options that the AS2-Version forbids are an error, and nothing is written then.
 func Seal(w io.Writer, payload func(io.Writer) error, o SealOptions) (*Sealed, error) {
+	return SealFiles(w, []File{{o.ContentType, o.Filename, payload}}, o)
+}
+
+// SealFiles is Seal for several files, of which the first one is the document. They
+// become one multipart/related whose root it is (RFC 6362; RFC 2387), each part with
+// its content type, its name and a Content-ID; the MIC is over the whole of it. Its
+// header counts where that of a single file would: not in a plain message, whose MIC is
+// over the HTTP body (RFC 4130, 7.3.1). One file alone is sealed as it is.
+//
+// ContentType and Filename of the options count for nothing here.
+func SealFiles(w io.Writer, files []File, o SealOptions) (*Sealed, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	content, sealed, err := o.content(files)
+	if err != nil {
+		return nil, err
+	}
 	mic := newHashes(o.digests())
-	e, err := o.layers(payload, mic)
+	e, err := o.layers(content, mic)
 	if err != nil {
 		return nil, err
 	}
 	header := o.header(e)
-	if err := checkFields(slices.Concat(header, o.payloadHeader())); err != nil {
+	if err := checkFields(header); err != nil {
 		return nil, err
 	}
 	out := &countingWriter{w: w, digest: sha256.New()}
@@ -107,7 +123,7 @@ func Seal(w io.Writer, payload func(io.Writer) error, o SealOptions) (*Sealed, e
 	return &Sealed{
 		Header: header, Length: out.n, SHA256: hex.EncodeToString(out.digest.Sum(nil)),
 		MICs: mic.mics(), Signed: o.Sign != nil, Encrypted: len(o.Recipients) > 0, Compressed: o.Compress != NoCompression,
-		Receipt: o.Receipt, Notes: o.notes(),
+		Files: sealed, Receipt: o.Receipt, Notes: o.notes(),
 	}, nil
 }
 

@@ -48,6 +48,15 @@ func (f *finisher) partner(p *Partner) {
 	f.retention(p, path)
 	f.access(p, path)
 	f.order(p, path)
+	f.bundle(p, path)
+}
+
+// bundle refuses to hide the names by which document and attachments are known to belong
+// together.
+func (f *finisher) bundle(p *Partner, path string) {
+	if p.Outbox.Bundle == "multipart" && p.Quirks.NoFilename {
+		f.report(path+".quirks.no_filename", "remove it, or choose another form for outbox.bundle", "with bundle: multipart the partner would get attachments without names, and could not tell which is which")
+	}
 }
 
 // order refuses several transfers at once where one must be settled before the next.

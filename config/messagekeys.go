@@ -63,7 +63,7 @@ func sendKeys() []key[Send] {
 		{"accept_missing_mic", "true or false", "false", "Accept a receipt without MIC, if the message or the receipt is not signed.", setBool(func(s *Send) *bool { return &s.AcceptNoMIC })},
 		{"accept_duplicate", "true or false", "false", "Take the answer \"duplicate\", after an attempt whose outcome was unknown, for delivered. Otherwise such a transfer is held.", setBool(func(s *Send) *bool { return &s.AcceptDuplicate })},
 		{"subject", "text", "the name of the document", "The Subject header.", setString(func(s *Send) *string { return &s.Subject })},
-		{"content_type", "media type", "by the extension", "The content type of what is sent, such as application/edi-consent. The zip of a batch is application/zip unless this is set.", setString(func(s *Send) *string { return &s.ContentType })},
+		{"content_type", "media type", "by the extension", "The content type of what is sent, such as application/edi-consent. The zip of a batch is application/zip unless this is set; with bundle: multipart it is that of the document, and attachments go by their extension.", setString(func(s *Send) *string { return &s.ContentType })},
 		{"headers", "names with text", "none", "Further HTTP header fields. Those that AS2 and HTTP set themselves are refused, and so are those that carry secrets.", setHeaders},
 		{"parallel", "1 to 64", "2", "How many transfers to the partner may be under way at once.", setInt(1, 64, func(s *Send) *int { return &s.Parallel })},
 	}
@@ -180,7 +180,7 @@ func quirkKeys() []key[Quirks] {
 			setChoice(func(v *string) *string { return v }, "sha-256", "sha256", "rsa-sha256")(d, &name, n, path)
 			q.MICNames = map[string]string{"sha256": "plain", "rsa-sha256": "rsa"}[name]
 		}},
-		{"payload_base64", "true or false", "false", "Send the payload with Content-Transfer-Encoding: base64. For products, or gateways, that damage binary content.", setBool(func(q *Quirks) *bool { return &q.PayloadBase64 })},
+		{"payload_base64", "true or false", "false", "Send the payload, or each part of a multipart, with Content-Transfer-Encoding: base64. For products, or gateways, that damage binary content.", setBool(func(q *Quirks) *bool { return &q.PayloadBase64 })},
 		{"unquoted_filename", "true or false", "false", "Write filename=INV-1.zip without quotes, where the name allows it. For products that take the quotes for a part of the name.", setBool(func(q *Quirks) *bool { return &q.UnquotedFilename })},
 		{"no_filename", "true or false", "false", "Send no file name. For products that refuse messages with one, or name files by it that they should name themselves.", setBool(func(q *Quirks) *bool { return &q.NoFilename })},
 		{"http_transfer_encoding", "true or false", "false", "Send Content-Transfer-Encoding among the HTTP header fields too. For products that decode the body by it.", setBool(func(q *Quirks) *bool { return &q.HTTPTransferEncoding })},

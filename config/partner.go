@@ -135,7 +135,7 @@ type Quirks struct {
 
 // Outbox is how files are picked up.
 type Outbox struct {
-	Bundle       string // always, with-attachments, never
+	Bundle       string // always, with-attachments, never, multipart
 	Poll         time.Duration
 	Watch        string // auto, events, poll
 	Rescan       schedule.Schedule

@@ -64,8 +64,7 @@ func TestMICsOfThePartner(t *testing.T) {
 		"something else, where CRLF is agreed": {[]func(*Partner){canonical}, micFor(cms.SHA256, "something else"), ledger.VerdictRejected, "no known way", "alarm failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(accept)
-			w.write(path.Join(outboxDir, "INV-1.xml"), invoiceLF)
+			w := newWorldOf(map[string]string{"INV-1.xml": invoiceLF}, accept)
 			l := w.ledger()
 			t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
 			o := w.outbox(l)

@@ -24,15 +24,6 @@ import (
 	"github.com/as2drop/as2drop/naming"
 )
 
-// Bundle says when a batch travels as a zip.
-type Bundle string
-
-const (
-	BundleAlways          Bundle = "always"
-	BundleWithAttachments Bundle = "with-attachments"
-	BundleNever           Bundle = "never"
-)
-
 // Partner is the other side as the outbox sees it.
 type Partner struct {
 	Name         string

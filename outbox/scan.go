@@ -56,7 +56,7 @@ func (ob *Observer) next(now time.Time) (note func(fs.FileInfo) time.Duration, d
 const (
 	WaitReserved   naming.Reason = "reserved"   // the name is one of ours
 	WaitUnreadable naming.Reason = "unreadable" // we may not open it
-	WaitBundle     naming.Reason = "bundle"     // attachments, and the partner takes no zips
+	WaitBundle     naming.Reason = "bundle"     // attachments, and they have no form to travel in
 )
 
 // Report is what a scan saw.
@@ -137,7 +137,7 @@ func (o *Outbox) look(ctx context.Context, still func(fs.FileInfo) time.Duration
 		}
 	}
 	if o.p.Bundle == BundleNever {
-		batches = o.withoutZip(batches, &report)
+		batches = o.withoutAttachments(batches, &report)
 	}
 	return batches, report, nil
 }
@@ -233,8 +233,8 @@ func (o *Outbox) claims(tx *ledger.Tx, keys []string) (claims []naming.Claim, er
 	return claims, err
 }
 
-// withoutZip keeps batches that need no zip; the others wait.
-func (o *Outbox) withoutZip(batches []naming.Batch, report *Report) []naming.Batch {
+// withoutAttachments keeps batches of a document alone; the others wait.
+func (o *Outbox) withoutAttachments(batches []naming.Batch, report *Report) []naming.Batch {
 	var single []naming.Batch
 	for _, b := range batches {
 		if len(b.Attachments) == 0 {
@@ -242,8 +242,7 @@ func (o *Outbox) withoutZip(batches []naming.Batch, report *Report) []naming.Bat
 			continue
 		}
 		for _, name := range append([]string{b.Document}, b.Attachments...) {
-			report.Waiting = append(report.Waiting, naming.Waiting{Name: name, Key: b.Key, Reason: WaitBundle, Alarm: true,
-				Text: "it has attachments, and bundle: never leaves no way to send them"})
+			report.Waiting = append(report.Waiting, naming.Waiting{Name: name, Key: b.Key, Reason: WaitBundle, Alarm: true, Text: noForm})
 		}
 	}
 	return single

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
@@ -21,7 +19,8 @@ import (
 	"github.com/as2drop/as2drop/naming"
 )
 
-// seal makes the message in one pass: zip, sign, encrypt, into .work/<id>/message.
+// seal makes the message in one pass: the files in their form, sign, encrypt, into
+// .work/<id>/message.
 // After a crash it is made again from nothing; once it is committed it is fixed for
 // life.
 func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
@@ -48,7 +47,11 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	if blocked != "" {
 		return o.hold(ctx, t, unsealable(blocked))
 	}
-	sealed, err := o.makeMessage(t, dir, options)
+	files, blocked := o.travels(t, dir)
+	if blocked != "" {
+		return o.hold(ctx, t, unsealable(blocked))
+	}
+	sealed, err := o.makeMessage(dir, files, options)
 	var changed *bundle.ChangedError
 	var refused *refusedError
 	switch {
@@ -101,7 +104,7 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 }
 
 func unsealable(fact string) obstacle {
-	return obstacle{holdSeal, "no message can be made of it: " + fact, "correct certificates, sign, encrypt or version in the config and restart, or: as2drop release ID"}
+	return obstacle{holdSeal, "no message can be made of it: " + fact, "correct certificates, sign, encrypt, version or bundle in the config and restart, or: as2drop release ID"}
 }
 
 // forget removes what an earlier try left that did not come to its end.
@@ -124,8 +127,11 @@ type refusedError struct{ error }
 func (e *refusedError) Unwrap() error { return e.error }
 
 // makeMessage seals into .work/<id>/message.
-func (o *Outbox) makeMessage(t *ledger.Transfer, dir string, options as2.SealOptions) (*as2.Sealed, error) {
+func (o *Outbox) makeMessage(dir string, files []as2.File, options as2.SealOptions) (*as2.Sealed, error) {
 	passing := &passing{}
+	for i := range files {
+		files[i].Write = passing.payload(files[i].Write)
+	}
 	options.Rand = passing.reader(options.Rand)
 	options.Spool = func() (cms.Spool, error) {
 		s, err := fsx.NewSpool(o.p.Folder, path.Join(dir, spoolFile), filePerm)
@@ -136,66 +142,13 @@ func (o *Outbox) makeMessage(t *ledger.Transfer, dir string, options as2.SealOpt
 	}
 	var sealed *as2.Sealed
 	err := fsx.Publish(o.p.Folder, path.Join(dir, messageFile), filePerm, func(w io.Writer) (err error) {
-		sealed, err = as2.Seal(passing.writer(w), passing.payload(func(w io.Writer) error { return o.payload(t, dir, w) }), options)
+		sealed, err = as2.SealFiles(passing.writer(w), files, options)
 		if err != nil && passing.err == nil {
 			return &refusedError{err}
 		}
 		return err
 	})
 	return sealed, err
-}
-
-// payload writes what is sealed: the zip, or the document alone.
-func (o *Outbox) payload(t *ledger.Transfer, dir string, w io.Writer) error {
-	if !o.zipped(t) {
-		return o.single(t, dir, w)
-	}
-	var members []bundle.Member
-	var index []int
-	for i, m := range t.Members {
-		if m.Role == ledger.RoleMarker {
-			continue
-		}
-		members = append(members, bundle.Member{Name: m.Name, Size: m.Size, Modified: time.Unix(0, m.MTime),
-			Open: func() (io.ReadCloser, error) {
-				return o.p.Folder.OpenFile(path.Join(dir, m.Name), fsx.ReadOnly, 0)
-			}})
-		index = append(index, i)
-	}
-	written, err := bundle.Write(w, members)
-	for i, x := range written {
-		t.Members[index[i]].SHA256 = x.SHA256
-	}
-	return err
-}
-
-func (o *Outbox) single(t *ledger.Transfer, dir string, w io.Writer) error {
-	m := &t.Members[0]
-	f, err := o.p.Folder.OpenFile(path.Join(dir, m.Name), fsx.ReadOnly, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close() // opened for reading: nothing can be lost
-	got, err := bundle.Copy(w, f, m.Name, m.Size)
-	m.SHA256 = got.SHA256
-	return err
-}
-
-// zipped reports whether the batch travels as a zip.
-func (o *Outbox) zipped(t *ledger.Transfer) bool {
-	attachments := 0
-	for _, m := range t.Members {
-		if m.Role == ledger.RoleAttachment {
-			attachments++
-		}
-	}
-	switch o.p.Bundle {
-	case BundleNever:
-		return false
-	case BundleWithAttachments:
-		return attachments > 0
-	}
-	return true
 }
 
 // sealOptions are what the config says now. blocked says what is missing: a message is
@@ -208,13 +161,9 @@ func (o *Outbox) sealOptions(t *ledger.Transfer) (s as2.SealOptions, blocked str
 	now := o.Now()
 	s = as2.SealOptions{
 		From: o.p.StationAS2ID, To: o.p.AS2ID, MessageID: t.MessageID, Subject: ascii(subject), UserAgent: o.UserAgent, Date: now,
-		Version: o.p.Version, Extra: o.p.Extra, Quirks: o.p.Quirks, ContentType: contentType(t.Document), Filename: t.Document,
+		Version: o.p.Version, Extra: o.p.Extra, Quirks: o.p.Quirks,
 		Compress: o.p.Compress, Receipt: o.p.Receipt, ReceiptTo: o.p.StationAS2ID, Rand: o.Rand,
 	}
-	if o.zipped(t) {
-		s.ContentType, s.Filename = "application/zip", naming.BundleName(t.Key, t.ID)
-	}
-	s.ContentType = cmp.Or(o.p.ContentType, s.ContentType)
 	if o.p.Sign != nil {
 		signer := o.p.Sign(now)
 		if signer == nil || signer.Certificate == nil {
@@ -239,23 +188,6 @@ func (o *Outbox) sealOptions(t *ledger.Transfer) (s as2.SealOptions, blocked str
 		s.Recipients = append(s.Recipients, cms.Recipient{Certificate: o.p.Own, Transport: to.Transport})
 	}
 	return s, ""
-}
-
-// contentType goes by the extension.
-func contentType(name string) string {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".xml":
-		return "application/xml"
-	case ".edi", ".edifact":
-		return "application/edifact"
-	case ".x12":
-		return "application/edi-x12"
-	case ".pdf":
-		return "application/pdf"
-	case ".zip":
-		return "application/zip"
-	}
-	return "application/octet-stream"
 }
 
 // ascii keeps a header line plain.

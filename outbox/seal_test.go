@@ -55,6 +55,8 @@ func TestWhatCannotBeSealedIsHeld(t *testing.T) {
 		"a key that cannot be encrypted to": {func(p *Partner) {
 			p.EncryptTo = func(time.Time) *cms.Recipient { return &cms.Recipient{Certificate: &x509.Certificate{}} }
 		}, "RSA"},
+		// The config has changed since it was claimed.
+		"attachments without a form": {func(p *Partner) { p.Bundle = BundleNever }, "has attachments, and bundle: never"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, o, tr := sealWith(t, func(p *Partner) { right = *p; c.change(p) })
