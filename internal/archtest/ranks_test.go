@@ -27,6 +27,7 @@ func ranks() map[string]int {
 		"internal/schedule":   0,
 		"internal/failpoint":  0,
 		"internal/access":     0,
+		"internal/envelope":   0,
 		"testdata/ubl":        0,
 		"internal/keys":       1,
 		"internal/logfile":    1,
