@@ -28,6 +28,7 @@ func ranks() map[string]int {
 		"internal/failpoint":  0,
 		"internal/access":     0,
 		"internal/envelope":   0,
+		"internal/filetype":   0,
 		"testdata/ubl":        0,
 		"internal/keys":       1,
 		"internal/logfile":    1,
