@@ -98,7 +98,8 @@ func inboxPartner(cfg *config.Config, b *box) inbox.Partner {
 		Post: receiptClient(p), ReceiptRetry: inbox.ReceiptRetry{Attempts: retry.Attempts, First: retry.First, Max: retry.Max, GiveUp: retry.GiveUpAfter}, Credentials: credentials(p.Receive.Credentials),
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
 		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
-		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep", RejectConflict: p.Inbox.OnConflict == "reject",
+		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep",
+		Several: inbox.Rule(p.Inbox.Several), Strays: inbox.Rule(p.Inbox.Strays), NestedZips: inbox.Rule(p.Inbox.NestedZips), RejectConflict: p.Inbox.OnConflict == "reject",
 		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve), Access: accessOf(p),
 	}
 	return in

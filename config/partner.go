@@ -155,6 +155,9 @@ type Outbox struct {
 type Inbox struct {
 	Unpack     string // auto, never
 	BrokenZip  string // keep, reject
+	Several    string // split, keep, reject
+	Strays     string // split, keep, reject
+	NestedZips string // split, keep, reject
 	OnConflict string // rename, reject
 	Layout     string // files, batch
 }

@@ -85,6 +85,18 @@ func (w *world) read(name string) string {
 	return string(b)
 }
 
+// expected is what the inbox holds at the end.
+func (w *world) expected() map[string]string {
+	files := map[string]string{}
+	for name, content := range batch {
+		files[w.folder+name] = content
+	}
+	if w.files != nil {
+		files = w.files
+	}
+	return files
+}
+
 // record is what the ledger says of the message.
 type record struct {
 	received *ledger.Received
@@ -129,23 +141,25 @@ func recordOf(l *ledger.Ledger) (rec record) {
 func standing(cw crashtest.World) (problems []string) {
 	w := cw.(*world)
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	inInbox := map[string]string{}
-	for name, content := range w.content() {
-		inInbox[strings.TrimPrefix(name, w.folder)] = content
-	}
+	inInbox, expected := w.content(), w.expected()
 	for name, content := range inInbox {
-		if want, ok := batch[name]; !ok || content != want || w.refused {
+		if want, ok := expected[name]; !ok || content != want || w.refused {
 			say("I1: inbox/%s holds %q", name, content)
 		}
 	}
-	if _, document := inInbox["INV-1.xml"]; document && len(inInbox) != len(batch) {
-		say("I6: the document is there and of the attachments only %v", slices.Sorted(maps.Keys(inInbox)))
+	for document := range inInbox {
+		key, isDocument := strings.CutSuffix(document, ".xml")
+		for name := range expected {
+			if _, there := inInbox[name]; isDocument && !there && strings.HasPrefix(name, key) {
+				say("I6: %s is there, and of its attachments only %v", document, slices.Sorted(maps.Keys(inInbox)))
+			}
+		}
 	}
 	rec := w.record()
 	if len(inInbox) > 0 && rec.received == nil {
 		say("I1: files in the inbox that no row knows")
 	}
-	published := len(inInbox) == len(batch) && rec.received != nil && rec.received.State == ledger.ReceivedPublished
+	published := len(inInbox) == len(expected) && rec.received != nil && rec.received.State == ledger.ReceivedPublished
 	if w.receipt != nil && !w.refused && !published {
 		say("I2: a receipt has left, and the inbox holds %v", slices.Sorted(maps.Keys(inInbox)))
 	}
@@ -237,17 +251,20 @@ func TestCrashMatrix(t *testing.T) {
 		world  *world
 		every  int
 		faults bool
+		sample int
 	}{
-		"at once":                       {newWorld(seal(zipped(batch), nil)), 1700, false},
-		"at once, a folder per batch":   {newWorld(seal(zipped(batch), nil)).with(perBatch), 0, false},
-		"later":                         {posted(200), 0, true},
-		"later, refused":                {refused.from("answer"), 0, false},
-		"later, posted twice":           {posted(0, 200).from("receipt"), 0, false},
-		"later, nobody takes a receipt": {posted(404).with(func(w *world) { w.gaveUp, w.change = true, attempts(2) }).from("receipt"), 0, false},
+		"at once":                       {newWorld(seal(zipped(batch), nil)), 1700, false, 0},
+		"at once, a folder per batch":   {newWorld(seal(zipped(batch), nil)).with(perBatch), 0, false, 0},
+		"at once, several documents":    {severalDocuments(false), 0, false, 3},
+		"at once, a folder for each":    {severalDocuments(true), 0, true, 0},
+		"later":                         {posted(200), 0, true, 0},
+		"later, refused":                {refused.from("answer"), 0, false, 0},
+		"later, posted twice":           {posted(0, 200).from("receipt"), 0, false, 0},
+		"later, nobody takes a receipt": {posted(404).with(func(w *world) { w.gaveUp, w.change = true, attempts(2) }).from("receipt"), 0, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := crashtest.Matrix(c.world, crashtest.Scenario{Run: run, Standing: standing, Final: final, Every: c.every, Faults: c.faults})
+			r := crashtest.Matrix(c.world, crashtest.Scenario{Run: run, Standing: standing, Final: final, Every: c.every, Faults: c.faults, Sample: c.sample})
 			t.Logf("%d cases", r.Cases)
 			for _, p := range r.Problems {
 				t.Error(p)
@@ -259,6 +276,32 @@ func TestCrashMatrix(t *testing.T) {
 func perBatch(w *world) {
 	w.folder = "INV-1/"
 	w.change = func(p *Partner) { p.FolderPerBatch = true }
+}
+
+// severalDocuments come in one zip, one of them in a zip inside it.
+func severalDocuments(folders bool) *world {
+	inner := map[string]string{"INV-2.xml": "<Invoice>2</Invoice>", "INV-2_b.png": "PNG 2"}
+	outer := map[string]string{"INV-1.xml": batch["INV-1.xml"], "INV-1_a.pdf": batch["INV-1_a.pdf"]}
+	w := newWorld(seal(zipped(merged(outer, map[string]string{"more.zip": string(zipped(inner))})), nil))
+	w.change = func(p *Partner) { p.NestedZips, p.FolderPerBatch = Split, folders }
+	w.files = merged(outer, inner)
+	if folders {
+		w.files = map[string]string{}
+		for name, content := range merged(outer, inner) {
+			w.files[name[:len("INV-1")]+"/"+name] = content
+		}
+	}
+	return w
+}
+
+func merged(maps ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, m := range maps {
+		for k, v := range m {
+			all[k] = v
+		}
+	}
+	return all
 }
 
 // A process is killed after the last rename and before its sync; the next one finds

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -45,6 +46,9 @@ type Partner struct {
 	Limits           bundle.Limits
 	Unpack           bool
 	KeepBroken       bool // deliver a broken zip whole, with an alarm
+	Several          Rule // for a zip with several documents; keep: it is delivered whole; default split
+	Strays           Rule // for files in a zip that pair with no document; keep: it is delivered whole; default split
+	NestedZips       Rule // for zips in a zip; keep: they are files like others; default keep
 	RejectConflict   bool // refuse a name that exists, instead of giving a new key
 	FolderPerBatch   bool
 	EvidenceUpTo     int64      // bytes of a raw message that is kept
@@ -101,6 +105,7 @@ func New(d Deps, partners []Partner) *Inbox {
 	for i := range partners {
 		p := &partners[i]
 		p.ReceiptRetry = p.ReceiptRetry.withDefaults()
+		p.Several, p.Strays, p.NestedZips = cmp.Or(p.Several, Split), cmp.Or(p.Strays, Split), cmp.Or(p.NestedZips, Keep)
 		in.partners[pair{p.StationAS2ID, p.AS2ID}] = p
 		in.names[p.Name] = p
 		in.stations[p.StationAS2ID] = p.Sign

@@ -53,11 +53,11 @@ func (in *Inbox) save(ctx context.Context, p *Partner, row *ledger.Received) err
 	return in.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.SaveReceived(row, p.fold) })
 }
 
-// moveAll moves attachments first and the document last, or the whole folder.
+// moveAll moves attachments first and documents last, or whole folders.
 func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
 	base := incoming(row.ID)
-	if row.Folder != "" {
-		return in.moveFolder(p, row, base)
+	if folders := row.ByFolder(); len(folders) > 0 {
+		return moveFolders(p, row, folders)
 	}
 	for _, document := range in.order {
 		for i := range row.Files {
@@ -92,15 +92,40 @@ func share(p *Partner, name string) error {
 	return err
 }
 
-// moveFolder gives the staged files their names, then the folder its own.
-func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error {
-	staged, final := path.Join(base, batchDir), path.Join(inboxDir, row.Folder)
-	pending, err := fsx.Exists(p.Folder, staged)
-	for _, f := range row.Files {
-		if err == nil && !pending {
-			pending, err = fsx.Exists(p.Folder, path.Join(base, f.Staged))
+// moveFolders publishes one folder after the other.
+func moveFolders(p *Partner, row *ledger.Received, folders [][]*ledger.ReceivedFile) error {
+	for n, files := range folders {
+		if err := moveFolder(p, row, stagedFolder(row, n), files); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// stagedFolder is where the n-th folder of a message is made.
+func stagedFolder(row *ledger.Received, n int) string {
+	name := batchDir
+	if n > 0 {
+		name = fmt.Sprintf("%s-%d", batchDir, n)
+	}
+	return path.Join(incoming(row.ID), name)
+}
+
+// inStaging reports whether a folder, or a file that belongs into it, is not published.
+func inStaging(p *Partner, row *ledger.Received, staged string, files []*ledger.ReceivedFile) (bool, error) {
+	there, err := fsx.Exists(p.Folder, staged)
+	for _, f := range files {
+		if err == nil && !there {
+			there, err = fsx.Exists(p.Folder, path.Join(incoming(row.ID), f.Staged))
+		}
+	}
+	return there, err
+}
+
+// moveFolder gives the staged files their names, then the folder its own.
+func moveFolder(p *Partner, row *ledger.Received, staged string, files []*ledger.ReceivedFile) error {
+	final := path.Join(inboxDir, row.FolderOf(*files[0]))
+	pending, err := inStaging(p, row, staged, files)
 	if err != nil {
 		return err
 	}
@@ -109,8 +134,8 @@ func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error
 		return err
 	}
 	if !pending && !done { // it was published before a crash, and a reader took it
-		for i := range row.Files {
-			row.Files[i].Taken = true
+		for _, f := range files {
+			f.Taken = true
 		}
 		return nil
 	}
@@ -118,8 +143,13 @@ func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error
 		if err := fsx.MkdirAll(p.Folder, staged, dirPerm); err != nil {
 			return err
 		}
-		for _, f := range row.Files {
-			if err := fsx.Move(p.Folder, path.Join(base, f.Staged), path.Join(staged, f.Final)); err != nil {
+		for _, f := range files {
+			err := fsx.Move(p.Folder, path.Join(incoming(row.ID), f.Staged), path.Join(staged, f.Final))
+			if errors.Is(err, fsx.ErrGone) && row.Folder == "" {
+				f.Taken = true // by a reader, before this folder came back from the inbox
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			if err := share(p, path.Join(staged, f.Final)); err != nil {
@@ -134,32 +164,54 @@ func (in *Inbox) moveFolder(p *Partner, row *ledger.Received, base string) error
 	return fsx.Move(p.Folder, staged, final)
 }
 
-// moveBack takes published files of a batch back into staging. One that a reader took
+// moveBack takes what was published of a message back into staging. What a reader took
 // already cannot come back: then somebody has to look.
 func (in *Inbox) moveBack(ctx context.Context, p *Partner, row *ledger.Received) error {
-	if row.Folder != "" {
-		return nil // the folder moves as a whole or not at all
+	back := func(final, staged string, there bool) error {
+		if there {
+			return nil
+		}
+		err := fsx.Move(p.Folder, path.Join(inboxDir, final), staged)
+		if errors.Is(err, fsx.ErrGone) {
+			return in.holdPublishing(ctx, p, row, fmt.Sprintf("%q was taken by a reader before all that came with it was there, and another file has a name of the rest", final))
+		}
+		return err
 	}
-	base := incoming(row.ID)
-	for _, f := range row.Files {
-		there, err := fsx.Exists(p.Folder, path.Join(base, f.Staged))
+	folders := row.ByFolder()
+	if len(folders) == 1 {
+		return nil // it moves as a whole or not at all
+	}
+	for n, files := range folders {
+		staged := stagedFolder(row, n)
+		there, err := inStaging(p, row, staged, files)
+		if err == nil {
+			err = back(row.FolderOf(*files[0]), staged, there)
+		}
 		if err != nil {
 			return err
 		}
-		if there {
-			continue
-		}
-		err = fsx.Move(p.Folder, path.Join(inboxDir, f.Final), path.Join(base, f.Staged))
-		if errors.Is(err, fsx.ErrGone) {
-			row.Hold = fmt.Sprintf("%q was taken by a reader before its batch was complete, and another file has a name of the batch", f.Final)
-			return errors.Join(errors.New(row.Hold), in.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-				return errors.Join(tx.SaveReceived(row, p.fold), tx.AddEvent(ledger.Event{At: in.Now().UTC(), Level: ledger.Alarm, Partner: p.Name,
-					Subject: row.ID, Code: "publish-held", Text: "message " + row.MessageID + ": " + row.Hold, Hint: "deliver the rest by hand from " + base}))
-			}))
+	}
+	if len(folders) > 0 {
+		return nil
+	}
+	for _, f := range row.Files {
+		staged := path.Join(incoming(row.ID), f.Staged)
+		there, err := fsx.Exists(p.Folder, staged)
+		if err == nil {
+			err = back(f.Final, staged, there)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// holdPublishing records that a message can be published by hand alone.
+func (in *Inbox) holdPublishing(ctx context.Context, p *Partner, row *ledger.Received, why string) error {
+	row.Hold = why
+	return errors.Join(errors.New(why), in.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		return errors.Join(tx.SaveReceived(row, p.fold), tx.AddEvent(ledger.Event{At: in.Now().UTC(), Level: ledger.Alarm, Partner: p.Name,
+			Subject: row.ID, Code: "publish-held", Text: "message " + row.MessageID + ": " + why, Hint: "deliver the rest by hand from " + incoming(row.ID)}))
+	}))
 }

@@ -59,8 +59,15 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 
 // rekey gives a batch its n-th key.
 func rekey(p *Partner, row *ledger.Received, original []ledger.ReceivedFile, folder string, n int) {
-	if folder != "" {
-		row.Folder = fmt.Sprintf("%s~%d", folder, n)
+	if slices.ContainsFunc(original, func(f ledger.ReceivedFile) bool { return folder != "" || f.Folder != "" }) {
+		if folder != "" {
+			row.Folder = fmt.Sprintf("%s~%d", folder, n)
+		}
+		for i, f := range original {
+			if f.Folder != "" {
+				row.Files[i].Folder = fmt.Sprintf("%s~%d", f.Folder, n)
+			}
+		}
 		return
 	}
 	names := make([]string, len(original))
@@ -74,13 +81,7 @@ func rekey(p *Partner, row *ledger.Received, original []ledger.ReceivedFile, fol
 
 // taken is the first final name of the batch that is in use, empty if none is.
 func (in *Inbox) taken(ctx context.Context, p *Partner, row *ledger.Received) (name string, err error) {
-	names := []string{row.Folder}
-	if row.Folder == "" {
-		names = names[:0]
-		for _, f := range row.Files {
-			names = append(names, f.Final)
-		}
-	}
+	names := row.Places()
 	for _, n := range names {
 		there, err := fsx.Exists(p.Folder, path.Join(inboxDir, n))
 		if err != nil {

@@ -164,5 +164,5 @@ func removeOpened(fsys fsx.FS, base string) error {
 // openedName reports whether a file of a staging folder holds something that was in a
 // message, and not the message itself.
 func openedName(name string) bool {
-	return name == filesDir || name == batchDir || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
+	return name == filesDir || name == batchDir || strings.HasPrefix(name, batchDir+"-") || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
 }

@@ -13,36 +13,74 @@ import (
 	"github.com/as2drop/as2drop/internal/bundle"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
-	"github.com/as2drop/as2drop/naming"
+)
+
+// Rule says what becomes of something in a zip that is not one document with its
+// attachments. Nothing is lost by any of them.
+type Rule string
+
+const (
+	Split  Rule = "split"  // it is taken apart: each document with its attachments is a batch
+	Keep   Rule = "keep"   // it stays as it came
+	Reject Rule = "reject" // the message is refused
 )
 
 // unpack turns the payload into staged files and plans their names.
 func (r *request) unpack() (*ledger.Received, error) {
 	row := r.newRow()
-	var err error
+	var l *layout
 	if r.p.Unpack && len(r.opened.Parts) == 1 {
-		err = r.unzip(row)
-		var broken *bundle.BrokenError
-		if errors.As(err, &broken) {
-			if !r.p.KeepBroken {
-				modifier := as2.UnexpectedProcessing
-				if broken.BadName {
-					modifier = as2.IllegalFilename
-				}
-				return nil, as2.NewFault(modifier, "The zip could not be unpacked: "+broken.Error(), broken.Error())
-			}
-			row.Notes = append(row.Notes, "delivered whole, because it could not be unpacked: "+broken.Error())
-			row.Files, err = nil, fsx.RemoveAll(r.p.Folder, path.Join(incoming(r.id), filesDir))
+		var err error
+		if l, err = r.takeApart(row); err != nil {
+			return nil, err
 		}
 	}
-	if err == nil && row.Files == nil {
-		err = r.whole(row)
+	if l == nil {
+		if err := r.whole(row); err != nil {
+			return nil, err
+		}
+		l = r.sort(row, nil)
 	}
-	if err != nil {
-		return nil, err
-	}
-	r.plan(row)
+	r.plan(row, l)
 	return row, nil
+}
+
+// takeApart unpacks the payload if it is a zip. The layout is nil where the payload is
+// to be delivered whole.
+func (r *request) takeApart(row *ledger.Received) (*layout, error) {
+	from, err := r.unzip(row)
+	var l *layout
+	if err == nil && row.Files != nil {
+		l = r.sort(row, from)
+		err = r.judge(row, l)
+	}
+	rule, modifier, text := Keep, as2.UnexpectedProcessing, ""
+	var broken *bundle.BrokenError
+	var odd *oddError
+	switch {
+	case errors.As(err, &broken):
+		text = "The zip could not be unpacked: " + broken.Error()
+		if !r.p.KeepBroken {
+			rule = Reject
+		}
+		if broken.BadName {
+			modifier = as2.IllegalFilename
+		}
+	case errors.As(err, &odd):
+		rule, text = odd.rule, "The zip is not of the kind that was agreed: "+odd.Error()
+	default:
+		return l, err
+	}
+	if rule == Reject {
+		return nil, as2.NewFault(modifier, text, err.Error())
+	}
+	because := "delivered whole, because "
+	if broken != nil {
+		because += "it could not be unpacked: "
+	}
+	row.Notes = append(row.Notes, because+err.Error())
+	row.Files = nil
+	return nil, fsx.RemoveAll(r.p.Folder, path.Join(incoming(r.id), filesDir))
 }
 
 // newRow is a row with everything that is known before the files are.
@@ -115,34 +153,31 @@ func extension(contentType string) string {
 	return ".bin"
 }
 
-// unzip unpacks the payload if it is a zip, each entry under a number.
-func (r *request) unzip(row *ledger.Received) error {
+// unzip unpacks the payload if it is a zip, each entry under a number. from says of each
+// file out of which zip it came: 0 is the payload, the others are zips in it.
+func (r *request) unzip(row *ledger.Received) (from []int, err error) {
 	part := r.opened.Parts[0]
 	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), fmt.Sprint(payloadName, part.Index)), fsx.ReadOnly, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close() // opened for reading: nothing can be lost
 	if !isZip(f, part) {
-		return nil
+		return nil, nil
 	}
 	dir := path.Join(incoming(r.id), filesDir)
 	if err := fsx.MkdirAll(r.p.Folder, dir, dirPerm); err != nil {
-		return err
+		return nil, err
 	}
-	entries, err := bundle.Unpack(f, part.Size, r.p.Limits, func(i int, _ string) (io.WriteCloser, error) {
-		return r.create(path.Join(filesDir, fmt.Sprint(i)))
-	})
-	if err != nil {
-		return err
+	u := &unzipping{request: r, limits: r.p.Limits.WithDefaults()}
+	if err := u.unzip(f, part.Size, filesDir+"/", ""); err != nil {
+		return nil, err
 	}
-	if err := r.p.Folder.SyncDir(dir); err != nil {
-		return err
+	if err := u.nested(); err != nil {
+		return nil, err
 	}
-	for i, e := range entries {
-		row.Files = append(row.Files, ledger.ReceivedFile{Entry: e.Path, Staged: path.Join(filesDir, fmt.Sprint(i)), Final: e.Name, Size: e.Size, SHA256: e.SHA256})
-	}
-	return nil
+	row.Files, row.Notes = u.files, append(row.Notes, u.notes...)
+	return u.from, r.p.Folder.SyncDir(dir)
 }
 
 // isZip goes by the first bytes; what is only called a zip is unpacked too, to be
@@ -154,43 +189,4 @@ func isZip(f io.ReaderAt, part as2.Part) bool {
 		return true
 	}
 	return part.ContentType == "application/zip" || strings.EqualFold(path.Ext(part.Filename), ".zip")
-}
-
-// plan gives safe names and finds the document: the one that the message names as its
-// root, else the one that the names tell.
-func (r *request) plan(row *ledger.Received) {
-	names := make([]string, len(row.Files))
-	used := map[string]bool{}
-	root := ""
-	for i := range row.Files {
-		f := &row.Files[i]
-		name := f.Final
-		if name == "" {
-			name = f.Entry
-		}
-		name = naming.Safe(name)
-		for n := 2; used[r.p.fold(name)]; n++ { // two names became one
-			name = r.p.Rules.Rekey([]string{naming.Safe(f.Entry)}, n)[0]
-		}
-		used[r.p.fold(name)] = true
-		f.Final, names[i] = name, name
-		if f.Document {
-			root = name
-		}
-	}
-	document, key, ok := r.p.Rules.Pair(names)
-	switch {
-	case root != "" && root != document:
-		document, key, _ = r.p.Rules.Pair([]string{root}) // a single file has always a key
-	case !ok:
-		document, key = names[len(names)-1], strings.TrimSuffix(names[0], path.Ext(names[0]))
-		row.Notes = append(row.Notes, "no entry is the document for certain; all were delivered in the order of the message")
-	}
-	row.Key = key
-	for i := range row.Files {
-		row.Files[i].Document = row.Files[i].Final == document
-	}
-	if r.p.FolderPerBatch {
-		row.Folder = naming.Safe(row.Key)
-	}
 }

@@ -74,16 +74,17 @@ type world struct {
 	now      time.Time
 	seed     uint64
 	message  message
-	taken    bool      // the sender got a 2xx
-	receipt  []byte    // what the sender got; nil = nothing yet
-	reply    as2.Reply // the same, as it was posted
-	last     as2.Reply // the answer that send got
-	differs  bool      // he got two different ones
-	posts    int       // of receipts, to the sender's own server
-	answers  []int     // what that answers, post by post; the last one goes on; 0 = the connection breaks
-	refused  bool      // the message must be
-	gaveUp   bool      // the receipt must be given up
-	folder   string    // of the batch in the inbox, with a slash
+	taken    bool              // the sender got a 2xx
+	receipt  []byte            // what the sender got; nil = nothing yet
+	reply    as2.Reply         // the same, as it was posted
+	last     as2.Reply         // the answer that send got
+	differs  bool              // he got two different ones
+	posts    int               // of receipts, to the sender's own server
+	answers  []int             // what that answers, post by post; the last one goes on; 0 = the connection breaks
+	refused  bool              // the message must be
+	gaveUp   bool              // the receipt must be given up
+	folder   string            // of the batch in the inbox, with a slash
+	files    map[string]string // what the inbox holds at the end, where it is not the batch
 	change   func(*Partner)
 	fs       func(fsx.FS) fsx.FS
 	mutate   func(*Inbox)

@@ -52,14 +52,7 @@ func (tx *Tx) reserveNames(r *Received, fold func(string) string) error {
 	if r.State == ReceivedPublished {
 		return nil
 	}
-	names := []string{r.Folder}
-	if r.Folder == "" {
-		names = names[:0]
-		for _, f := range r.Files {
-			names = append(names, f.Final)
-		}
-	}
-	for _, n := range names {
+	for _, n := range r.Places() {
 		if err := tx.insert(fmt.Sprintf("file name %q", n), `INSERT INTO names (partner, name, received) VALUES (?,?,?)`, r.Partner, fold(n), r.ID); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -157,9 +158,10 @@ const (
 
 // ReceivedFile is one file of a received batch.
 type ReceivedFile struct {
-	Entry    string `json:"entry"`  // as the partner called it
-	Staged   string `json:"staged"` // in .incoming/<id>
-	Final    string `json:"final"`  // in the inbox
+	Entry    string `json:"entry"`            // as the partner called it
+	Staged   string `json:"staged"`           // in .incoming/<id>
+	Final    string `json:"final"`            // in the inbox
+	Folder   string `json:"folder,omitempty"` // in the inbox, where the files of one message have several
 	Size     int64  `json:"size"`
 	SHA256   string `json:"sha256"`
 	Document bool   `json:"document,omitempty"`
@@ -192,6 +194,45 @@ type Received struct {
 	Config    string            `json:"config"`
 	Repeats   int               `json:"repeats,omitempty"`
 	Removed   []Removal         `json:"removed,omitempty"` // by retention
+}
+
+// FolderOf is the folder in the inbox that a file is in, empty if it is in none.
+func (r *Received) FolderOf(f ReceivedFile) string { return cmp.Or(f.Folder, r.Folder) }
+
+// ByFolder are the files of each folder in the inbox; none where files are not in folders.
+func (r *Received) ByFolder() (folders [][]*ReceivedFile) {
+	place := map[string]int{}
+	for i := range r.Files {
+		f := &r.Files[i]
+		name := r.FolderOf(*f)
+		if name == "" {
+			return nil
+		}
+		n, ok := place[name]
+		if !ok {
+			n = len(folders)
+			place[name], folders = n, append(folders, nil)
+		}
+		folders[n] = append(folders[n], f)
+	}
+	return folders
+}
+
+// Places are the names that the message takes in the inbox, each once: of files that are
+// not in a folder, and of folders.
+func (r *Received) Places() []string {
+	places := make([]string, 0, len(r.Files))
+	seen := map[string]bool{}
+	for _, f := range r.Files {
+		folder := r.FolderOf(f)
+		if folder == "" {
+			places = append(places, f.Final)
+		} else if !seen[folder] {
+			places = append(places, folder)
+			seen[folder] = true
+		}
+	}
+	return places
 }
 
 // Refusal is a message that was not accepted. It never stands in the way of a repeat.

@@ -7,46 +7,75 @@ import (
 	"strings"
 )
 
-// Pair finds the document among the files of one received batch. ok is false where
-// none or several could be it; a single file is always the document.
-func (r *Rules) Pair(names []string) (document, key string, ok bool) {
+// Sort finds the batches among the files of one received message, sorted by the name of
+// the document. rest are the files that pair with no document, or of whose document it is
+// not certain which it is, in the order of names. A single file is always a document.
+func (r *Rules) Sort(names []string) (batches []Batch, rest []string) {
 	if len(names) == 1 {
-		if ms := readings(r.documents, names[0]); len(ms) > 0 {
-			return names[0], ms[0].key, true
-		}
-		return names[0], strings.TrimSuffix(names[0], path.Ext(names[0])), true
+		return []Batch{r.Alone(names[0])}, nil
 	}
 	files := make([]*candidate, 0, len(names))
 	for _, n := range names {
 		files = append(files, &candidate{File: File{Name: n}, folded: r.fold(n), docs: readings(r.documents, n), atts: readings(r.attachments, n)})
 	}
 	g := &grouping{rules: r, groups: map[string]*group{}, claims: map[string]Claim{}}
-	g.findDocuments(files)
-	if len(g.groups) != 1 {
-		return "", "", false
+	paired := map[string]bool{}
+	g.attach(g.findDocuments(files))
+	for _, key := range sortedKeys(g.groups) {
+		gr := g.groups[key]
+		if len(gr.documents) > 1 {
+			continue
+		}
+		b := Batch{Key: gr.key, Document: gr.documents[0].Name}
+		for _, c := range gr.members {
+			b.Attachments = append(b.Attachments, c.Name)
+		}
+		slices.Sort(b.Attachments)
+		for _, name := range b.Names() {
+			paired[name] = true
+		}
+		batches = append(batches, b)
 	}
-	for _, gr := range g.groups {
-		if len(gr.documents) == 1 {
-			return gr.documents[0].Name, gr.key, true
+	for _, n := range names {
+		if !paired[n] {
+			rest = append(rest, n)
 		}
 	}
-	return "", "", false
+	slices.SortFunc(batches, func(a, b Batch) int { return strings.Compare(a.Document, b.Document) })
+	return batches, rest
 }
 
-// Rekey gives the files of one batch a new key, n being 2, 3, ...: INV-1.xml and
-// INV-1_a.pdf become INV-1~2.xml and INV-1~2_a.pdf, so that they still pair. A name
-// that does not carry the key gets the number before its extension. The results
-// differ from each other where the names do.
+// Alone is the batch of a file that travels without others: it is its document, whatever
+// the patterns say of its name.
+func (r *Rules) Alone(name string) Batch {
+	if ms := readings(r.documents, name); len(ms) > 0 {
+		return Batch{Key: ms[0].key, Document: name}
+	}
+	return Batch{Key: strings.TrimSuffix(name, path.Ext(name)), Document: name}
+}
+
+// Names are the files of a batch that travel, the document last.
+func (b Batch) Names() []string { return append(slices.Clone(b.Attachments), b.Document) }
+
+// Rekey gives the files of one message a new key, n being 2, 3, ...: INV-1.xml and
+// INV-1_a.pdf become INV-1~2.xml and INV-1~2_a.pdf, so that they still pair, and so with
+// each of several batches. A name that does not carry the key gets the number before its
+// extension. The results differ from each other where the names do.
 func (r *Rules) Rekey(names []string, n int) []string {
-	_, key, ok := r.Pair(names)
-	folded := r.fold(key)
 	suffix := fmt.Sprintf("~%d", n)
+	keys := map[string]string{} // of each name that is in a batch
+	batches, _ := r.Sort(names)
+	for _, b := range batches {
+		for _, name := range b.Names() {
+			keys[name] = r.fold(b.Key)
+		}
+	}
 	renamed := make([]string, len(names))
 	for i, name := range names {
 		at := len(name) - len(path.Ext(name))
-		if ok {
+		if key, ok := keys[name]; ok {
 			all := slices.Concat(readings(r.documents, name), readings(r.attachments, name))
-			j := slices.IndexFunc(all, func(m match) bool { return r.fold(m.key) == folded })
+			j := slices.IndexFunc(all, func(m match) bool { return r.fold(m.key) == key })
 			if j >= 0 {
 				at = all[j].start + len(all[j].key)
 			}

@@ -74,29 +74,42 @@ func FuzzSafe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) { checkSafe(t, s) })
 }
 
-func TestPair(t *testing.T) {
+func TestSort(t *testing.T) {
 	r := rules(t, nil)
-	for _, c := range []struct {
-		names    []string
-		document string
-		ok       bool
-	}{
-		{[]string{"INV-1_a.pdf", "INV-1.xml"}, "INV-1.xml", true},
-		{[]string{"scan.pdf"}, "scan.pdf", true},
-		{[]string{"A.xml", "B.xml"}, "", false},
-		{[]string{"a.pdf", "b.pdf"}, "", false},
-		{[]string{"INV-1.xml", "terms.pdf"}, "INV-1.xml", true},
+	for _, c := range []struct{ names, batches, rest string }{
+		{"INV-1_a.pdf INV-1.xml", "INV-1.xml:INV-1_a.pdf", ""},
+		{"scan.pdf", "scan.pdf", ""},
+		{"B.xml A_x.pdf A.xml", "A.xml:A_x.pdf B.xml", ""},
+		{"a.pdf b.pdf", "", "a.pdf b.pdf"},
+		{"INV-1.xml terms.pdf", "INV-1.xml", "terms.pdf"},
+		{"INV-1.xml INV-1_a.xml INV-1.pdf", "INV-1.xml:INV-1.pdf,INV-1_a.xml", ""},
+		{"INV-1.xml INV-1.edi INV-1_a.pdf INV-2.edi", "INV-2.edi", "INV-1.xml INV-1.edi INV-1_a.pdf"},
+		{"INV-1.xml INV-10.xml INV-10_a.pdf", "INV-1.xml INV-10.xml:INV-10_a.pdf", ""},
 	} {
-		if d, _, ok := r.Pair(c.names); d != c.document || ok != c.ok {
-			t.Errorf("Pair(%q) = %q, %v", c.names, d, ok)
+		batches, rest := r.Sort(strings.Fields(c.names))
+		if got := sorted(batches); got != c.batches || strings.Join(rest, " ") != c.rest {
+			t.Errorf("%s: %s; rest %q", c.names, got, rest)
 		}
 	}
 }
 
+// sorted writes batches as DOCUMENT:ATTACHMENT,ATTACHMENT.
+func sorted(batches []Batch) string {
+	var all []string
+	for _, b := range batches {
+		s := b.Document
+		if len(b.Attachments) > 0 {
+			s += ":" + strings.Join(b.Attachments, ",")
+		}
+		all = append(all, s)
+	}
+	return strings.Join(all, " ")
+}
+
 func TestRekeyKeepsPairing(t *testing.T) {
 	r := rules(t, nil)
-	got := r.Rekey([]string{"INV-1001.xml", "INV-1001_a.pdf", "terms.pdf"}, 2)
-	if want := []string{"INV-1001~2.xml", "INV-1001~2_a.pdf", "terms~2.pdf"}; !slices.Equal(got, want) {
+	got := r.Rekey([]string{"INV-1001.xml", "INV-1001_a.pdf", "terms.pdf", "INV-2.edi", "INV-2_b.pdf"}, 2)
+	if want := []string{"INV-1001~2.xml", "INV-1001~2_a.pdf", "terms~2.pdf", "INV-2~2.edi", "INV-2~2_b.pdf"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -106,16 +119,24 @@ func TestRekeyKeepsPairing(t *testing.T) {
 		}
 		n := rapid.IntRange(2, 12).Draw(t, "n")
 		renamed := r.Rekey(names, n)
-		d1, _, ok1 := r.Pair(names)
-		d2, _, ok2 := r.Pair(renamed)
-		if len(names) == 0 || !ok1 {
-			return
-		}
-		if !ok2 || renamed[slices.Index(names, d1)] != d2 {
-			t.Errorf("%q: document %q; %q: document %q, %v", names, d1, renamed, d2, ok2)
-		}
 		if s := slices.Sorted(slices.Values(renamed)); len(slices.Compact(s)) != len(names) {
 			t.Errorf("%q became %q", names, renamed)
+		}
+		before, rest := r.Sort(names)
+		if len(names) == 0 || len(rest) > 0 {
+			return // what pairs with nothing may pair by its new name
+		}
+		for i, b := range before {
+			now := func(name string) string { return renamed[slices.Index(names, name)] }
+			before[i].Document = now(b.Document)
+			for j, a := range b.Attachments {
+				before[i].Attachments[j] = now(a)
+			}
+			slices.Sort(before[i].Attachments)
+		}
+		slices.SortFunc(before, func(a, b Batch) int { return strings.Compare(a.Document, b.Document) })
+		if after, _ := r.Sort(renamed); sorted(after) != sorted(before) {
+			t.Errorf("%q: want %s; %q: %s", names, sorted(before), renamed, sorted(after))
 		}
 	})
 }

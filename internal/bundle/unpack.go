@@ -22,7 +22,8 @@ type Limits struct {
 	Ratio   int64 // unpacked bytes per byte of the zip, beyond the first MiB; default 1,000
 }
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults are the limits that hold.
+func (l Limits) WithDefaults() Limits {
 	if l.Entries == 0 {
 		l.Entries = 10_000
 	}
@@ -66,7 +67,7 @@ func (e *BrokenError) Error() string {
 // Everything that can be refused from the directory is refused before the first
 // create. The files that were created before an error are the caller's to remove.
 func Unpack(r io.ReaderAt, size int64, lim Limits, create func(i int, name string) (io.WriteCloser, error)) ([]Entry, error) {
-	lim = lim.withDefaults()
+	lim = lim.WithDefaults()
 	disk := &diskReaderAt{r: r, budget: int64(lim.Entries)*256 + 1<<20}
 	files, err := directory(disk, size, lim)
 	if err != nil {
