@@ -69,7 +69,7 @@ func (u *unzipping) openNested(file ledger.ReceivedFile) (taken bool, err error)
 		return false, nil
 	}
 	if u.p.NestedZips == Reject {
-		return false, &oddError{Reject, fmt.Sprintf("it holds the zip %q", file.Entry)}
+		return false, &oddError{Reject, fmt.Sprintf("it holds the zip %q", file.Entry), "Send the files themselves."}
 	}
 	staged := path.Join(incoming(u.id), file.Staged)
 	had := len(u.files)

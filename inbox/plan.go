@@ -28,6 +28,7 @@ type planned struct {
 type oddError struct {
 	rule Rule
 	fact string
+	ask  string // of the sender
 }
 
 func (e *oddError) Error() string { return e.fact }
@@ -104,14 +105,14 @@ func (r *request) judge(row *ledger.Received, l *layout) error {
 	if len(l.batches) > 1 {
 		fact := fmt.Sprintf("it holds %d documents: %s", len(l.batches), r.named(row, l.documents()))
 		if r.p.Several != Split {
-			return &oddError{r.p.Several, fact}
+			return &oddError{r.p.Several, fact, "Send each document with its attachments in a message of its own."}
 		}
 		row.Notes = append(row.Notes, fact+"; each was delivered with its attachments")
 	}
 	if len(l.strays) > 0 {
 		fact := fmt.Sprintf("by their names %d files pair with no document: %s", len(l.strays), r.named(row, l.strays))
 		if r.p.Strays != Split {
-			return &oddError{r.p.Strays, fact}
+			return &oddError{r.p.Strays, fact, "Give attachments names that begin with that of the document."}
 		}
 		row.Notes = append(row.Notes, fact+"; they were delivered too")
 	}

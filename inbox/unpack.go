@@ -67,7 +67,7 @@ func (r *request) takeApart(row *ledger.Received) (*layout, error) {
 			modifier = as2.IllegalFilename
 		}
 	case errors.As(err, &odd):
-		rule, text = odd.rule, "The zip is not of the kind that was agreed: "+odd.Error()
+		rule, text = odd.rule, "The zip is not of the kind that was agreed: "+odd.fact+". "+odd.ask
 	default:
 		return l, err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -130,6 +132,18 @@ func params(keys, dir string, env ...string) testscript.Params {
 						ts.Fatalf("%s: %q in it: %v\n%s", f, args[0], !neg, b)
 					}
 				}
+			},
+			// zip FILE MEMBER... makes a zip, as another program would.
+			"zip": func(ts *testscript.TestScript, _ bool, args []string) {
+				var buf bytes.Buffer
+				z := zip.NewWriter(&buf)
+				for _, name := range args[1:] {
+					w, err := z.Create(filepath.Base(name))
+					ts.Check(err)
+					_, err = io.WriteString(w, ts.ReadFile(name))
+					ts.Check(err)
+				}
+				ts.Check(errors.Join(z.Close(), os.WriteFile(ts.MkAbs(args[0]), buf.Bytes(), 0o600)))
 			},
 		},
 	}
