@@ -6,6 +6,7 @@
 #   java.util.zip             our zips, as a stream
 #   pyas2-lib                 one batch each way with its MDN
 #   the OASIS UBL schemas     the sample documents
+#   xmllint                   what is well-formed XML
 #
 # A missing tool is a failure, never a skip. What is fetched (pinned Python packages, jars, schemas) lies in .cache, which git
 # ignores. A judge test is in a file with the build tag judges and is called TestJudge...; this script finds the packages.
@@ -13,11 +14,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=
-for tool in go java javac openssl python3 mvn; do
+for tool in go java javac openssl python3 mvn xmllint; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 if [ -n "$missing" ]; then
-    echo "judges.sh: not installed:$missing: apt-get install default-jdk-headless openssl python3-venv maven" >&2
+    echo "judges.sh: not installed:$missing: apt-get install default-jdk-headless openssl python3-venv maven libxml2-utils" >&2
     exit 1
 fi
 

@@ -26,6 +26,7 @@ func ranks() map[string]int {
 		"internal/bundle":     0,
 		"internal/schedule":   0,
 		"internal/failpoint":  0,
+		"internal/xmlstream":  0,
 		"internal/access":     0,
 		"internal/envelope":   0,
 		"internal/filetype":   0,
