@@ -125,7 +125,9 @@ func space(s string) string {
 }
 
 // plain takes white space in values out of a comparison.
-func plain(s string) string { return strings.NewReplacer(`\n`, " ", `\t`, " ", "\n", " ", "\t", " ").Replace(s) }
+func plain(s string) string {
+	return strings.NewReplacer(`\n`, " ", `\t`, " ", "\n", " ", "\t", " ").Replace(s)
+}
 
 // agrees holds one document against the standard library, which lets a good deal through
 // that is not well-formed, but reads what is.
