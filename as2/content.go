@@ -80,14 +80,19 @@ func (p *peeler) unsignedDigest() cms.Digest {
 const maxNesting = 4
 
 // files writes what an entity holds. Parts of a batch are delivered as they are: a
-// signature or encryption inside of one belongs to the file.
+// signature or encryption inside of one belongs to the file. What its sender compressed
+// by itself is inflated: compression is a matter of transport.
 func (p *peeler) files(r io.Reader, h textproto.MIMEHeader, depth int) error {
 	typ, params := mediaType(h.Get("Content-Type"))
-	if !strings.HasPrefix(typ, "multipart/") || typ == "multipart/signed" {
+	squeezed := depth > 0 && strings.HasSuffix(typ, "/pkcs7-mime") && strings.EqualFold(params["smime-type"], "compressed-data")
+	if !squeezed && (!strings.HasPrefix(typ, "multipart/") || typ == "multipart/signed") {
 		return p.file(r, h, depth > 0)
 	}
 	if depth == maxNesting {
 		return fmt.Errorf("%w: multiparts nested deeper than %d", errStructure, maxNesting)
+	}
+	if squeezed {
+		return p.squeezed(r, h, depth)
 	}
 	if typ != "multipart/related" { // RFC 6362 knows no other
 		p.note("the files came in %s and were taken for one batch", typ)
@@ -98,10 +103,7 @@ func (p *peeler) files(r io.Reader, h textproto.MIMEHeader, depth int) error {
 	}
 	for ; err == nil; err = ps.next() {
 		br := bufio.NewReaderSize(ps, streamBuffer)
-		_, part, herr := readMIMEHeader(br)
-		if errors.Is(herr, errNoHeader) {
-			part, herr = textproto.MIMEHeader{}, nil
-		}
+		part, herr := partHeader(br)
 		if herr == nil {
 			herr = p.files(br, part, depth+1)
 		}
@@ -113,6 +115,45 @@ func (p *peeler) files(r io.Reader, h textproto.MIMEHeader, depth int) error {
 		return err
 	}
 	return nil
+}
+
+// partHeader takes the header off a part, which may have none.
+func partHeader(br *bufio.Reader) (textproto.MIMEHeader, error) {
+	_, h, err := readMIMEHeader(br)
+	if errors.Is(err, errNoHeader) {
+		return textproto.MIMEHeader{}, nil
+	}
+	return h, err
+}
+
+// squeezed writes a part that is a CompressedData with an entity of its own inside. The
+// part's identifier, and a name that is no layer's, are those of the file.
+func (p *peeler) squeezed(r io.Reader, h textproto.MIMEHeader, depth int) error {
+	decoded, _ := decodeCMS(bufio.NewReaderSize(r, streamBuffer), h)
+	z, err := cms.Decompress(decoded, p.o.Limits)
+	if errors.Is(err, cms.ErrSyntax) {
+		err = errors.Join(cms.ErrDecompress, err)
+	}
+	if err != nil {
+		return err
+	}
+	br := bufio.NewReaderSize(&inflated{r: z, wire: p.src, limit: p.o.MaxPayload}, streamBuffer)
+	inner, err := partHeader(br)
+	if err != nil {
+		return err
+	}
+	if inner.Get("Content-Id") == "" {
+		inner.Set("Content-Id", h.Get("Content-Id"))
+	}
+	if name := fileName(h); fileName(inner) == "" && !isWrapperName(name) {
+		inner.Set("Content-Disposition", h.Get("Content-Disposition"))
+	}
+	p.note("file %d was compressed by itself", len(p.opened.Parts)+1)
+	if err := p.files(br, inner, depth+1); err != nil {
+		return err
+	}
+	_, err = drain(br) // its end and its checksum count
+	return err
 }
 
 // file writes one file to the sink.

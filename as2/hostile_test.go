@@ -2,6 +2,7 @@ package as2
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -230,6 +231,7 @@ func TestPartsLikeTheStandardLibrary(t *testing.T) {
 // 32 MiB pass in both directions with the memory of a few buffers, whatever the layers.
 func TestConstantMemory(t *testing.T) {
 	const size = 32 << 20
+	half := func(w io.Writer) error { _, err := io.Copy(w, io.LimitReader(endlessly{'a'}, size/2)); return err }
 	for name, change := range map[string]func(*SealOptions){
 		"plain": func(*SealOptions) {},
 		"signed and encrypted": func(o *SealOptions) {
@@ -241,11 +243,25 @@ func TestConstantMemory(t *testing.T) {
 		"compressed, signed, base64": func(o *SealOptions) {
 			o.Sign, o.Compress, o.Quirks.PayloadBase64 = signer(ours(), cms.SHA256), CompressAfterSign, true
 		},
+		"plain, two files": func(*SealOptions) {},
+		"compressed, signed, encrypted, base64, two files": func(o *SealOptions) {
+			o.Sign, o.Cipher, o.Recipients = signer(ours(), cms.SHA256), cms.AES256CBC, to(partners())
+			o.Compress, o.Quirks.PayloadBase64 = CompressBeforeSign, true
+		},
 	} {
 		o := options()
 		o.Rand = zeroRand{} // the same boundary each time
 		change(&o)
-		short, _ := sealBytes(t, nil, o)
+		files := func(half func(io.Writer) error) []File {
+			if strings.HasSuffix(name, "two files") {
+				return []File{{"application/xml", "INV-1.xml", half}, {"application/pdf", "INV-1_scan.pdf", half}}
+			}
+			return []File{{o.ContentType, o.Filename, func(w io.Writer) error { return errors.Join(half(w), half(w)) }}}
+		}
+		short, err := SealFiles(io.Discard, files(func(io.Writer) error { return nil }), o)
+		if err != nil {
+			t.Fatal(err)
+		}
 		e, err := ParseEnvelope(httpHeader(short.Header))
 		if err != nil {
 			t.Fatal(err)
@@ -255,7 +271,7 @@ func TestConstantMemory(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		r, w := io.Pipe()
 		go func() {
-			_, err := Seal(w, func(w io.Writer) error { _, err := io.Copy(w, io.LimitReader(endlessly{'a'}, size)); return err }, o)
+			_, err := SealFiles(w, files(half), o)
 			w.CloseWithError(err)
 		}()
 		_, err = Open(e, r, written.sink, theirs())

@@ -100,6 +100,79 @@ func TestRelatedIsABatch(t *testing.T) {
 	}
 }
 
+// squeezedPart is a part that was compressed by itself.
+func squeezedPart(t *testing.T, header, entity string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z, err := cms.Compress(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(z, entity); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return "Content-Type: application/pkcs7-mime; smime-type=compressed-data; name=smime.p7z\r\n" + header + "\r\n" + b.String()
+}
+
+// A part that its sender compressed by itself is inflated, whatever is inside of it; it
+// keeps its place as the root.
+func TestPartsThatAreCompressed(t *testing.T) {
+	const (
+		doc   = "Content-Type: application/xml\r\nContent-Disposition: attachment; filename=INV-1.xml\r\n\r\n<a/>"
+		scan  = "Content-Type: application/pdf\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Disposition: attachment; filename=s.pdf\r\n\r\n%PDF=00=\r\n-1"
+		outer = "Content-ID: <doc@x>\r\nContent-Disposition: attachment; filename=smime.p7z\r\n"
+	)
+	for name, c := range map[string]struct {
+		entity string
+		files  []string
+		names  []string
+		root   int
+	}{
+		"the document":          {batch(`multipart/related; start="<doc@x>"`, scan, squeezedPart(t, outer, doc)), []string{"%PDF\x00-1", "<a/>"}, []string{"s.pdf", "INV-1.xml"}, 1},
+		"an attachment":         {batch(`multipart/related`, doc, squeezedPart(t, "", scan)), []string{"<a/>", "%PDF\x00-1"}, []string{"INV-1.xml", "s.pdf"}, 0},
+		"without a header":      {batch(`multipart/related`, doc, squeezedPart(t, "Content-Disposition: attachment; filename=raw.bin\r\n", "\x01\x02")), []string{"<a/>", "\x01\x02"}, []string{"INV-1.xml", "raw.bin"}, 0},
+		"an empty name for it":  {batch(`multipart/related`, doc, squeezedPart(t, outer, "\x01\x02")), []string{"<a/>", "\x01\x02"}, []string{"INV-1.xml", ""}, 0},
+		"several files inside":  {batch(`multipart/related`, doc, squeezedPart(t, "", strings.ReplaceAll(batch("multipart/related", scan, doc), "b 'x'", "inner"))), []string{"<a/>", "%PDF\x00-1", "<a/>"}, []string{"INV-1.xml", "s.pdf", "INV-1.xml"}, 0},
+		"compressed once again": {batch(`multipart/related`, doc, squeezedPart(t, "", squeezedPart(t, "", scan))), []string{"<a/>", "%PDF\x00-1"}, []string{"INV-1.xml", "s.pdf"}, 0},
+	} {
+		opened, files, err := openBatch(t, c.entity, nil)
+		if err != nil || fmt.Sprintf("%q", files) != fmt.Sprintf("%q", c.files) {
+			t.Errorf("%s: %q, %v", name, files, err)
+			continue
+		}
+		for i, p := range opened.Parts {
+			if p.Filename != c.names[i] || p.Document != (i == c.root) {
+				t.Errorf("%s: %+v", name, p)
+			}
+		}
+		// The MIC is over the parts as they were sent.
+		d := cms.SHA1.New()
+		io.WriteString(d, c.entity)
+		if !bytes.Equal(opened.MICs[0].Sum, d.Sum(nil)) || opened.Compressed || !strings.Contains(strings.Join(opened.Notes, "\n"), "was compressed by itself") {
+			t.Errorf("%s: %+v", name, opened)
+		}
+	}
+	good := squeezedPart(t, "", doc)
+	several := squeezedPart(t, "", strings.ReplaceAll(batch("multipart/related", doc), "b 'x'", "inner"))
+	for name, c := range map[string]struct{ part, modifier, says string }{
+		"a wrong sum behind several files": {strings.Replace(several, several[len(several)-12:len(several)-10], "\xff\xff", 1), DecompressionFailed, ""},
+		"cut short":                        {good[:len(good)-12], DecompressionFailed, ""},
+		"no compression":                   {"Content-Type: application/pkcs7-mime; smime-type=compressed-data\r\n\r\n<a/>", DecompressionFailed, ""},
+		"a wrong sum":                      {strings.Replace(good, good[len(good)-12:len(good)-10], "\xff\xff", 1), DecompressionFailed, ""},
+		"nested too deep":                  {squeezedPart(t, "", squeezedPart(t, "", squeezedPart(t, "", squeezedPart(t, "", squeezedPart(t, "", doc))))), UnexpectedProcessing, "nested deeper"},
+		"a bomb":                           {squeezedPart(t, "", "Content-Type: multipart/mixed; boundary=b\r\n\r\n"+strings.Repeat("x", 64<<20)), UnexpectedProcessing, "it inflates to more than"},
+	} {
+		entity := batch("multipart/related", c.part)
+		head, body, _ := strings.Cut(entity, "\r\n\r\n")
+		if _, _, err := openBytes(plainly(strings.TrimPrefix(head, "Content-Type: ")), strings.NewReader(body), theirs()); modifierOf(err) != c.modifier || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %q %v", name, modifierOf(err), err)
+		}
+	}
+}
+
 // What makes no sense as a batch is refused, at any layer.
 func TestBrokenBatches(t *testing.T) {
 	const doc = "Content-Type: a/b\r\n\r\nx"
