@@ -66,6 +66,11 @@ func (f *finisher) stationOverTime(s *Station) {
 	}
 }
 
+// forms are the values of outbox.bundle in a few words.
+var forms = map[string]string{
+	"always": "in a zip", "with-attachments": "with attachments in a zip", "never": "without attachments", "multipart": "attachments as parts of a multipart",
+}
+
 // Summary says in one line how messages to and from the partner are protected.
 func (p *Partner) Summary() string {
 	s := p.Send
@@ -77,6 +82,7 @@ func (p *Partner) Summary() string {
 	}
 	add(p.URL == "", "nothing is sent")
 	if p.URL != "" {
+		add(true, "%s", forms[p.Outbox.Bundle])
 		add(s.Sign == cms.NoDigest, "unsigned")
 		add(s.Sign != cms.NoDigest, "signed with %v", s.Sign)
 		add(s.Cipher == cms.NoCipher, "not encrypted")

@@ -5,9 +5,12 @@ import "testing"
 func TestSummary(t *testing.T) {
 	workplace(t)
 	for text, want := range map[string]string{
-		"": "AS2 1.2, signed with sha-256, encrypted with aes-256-cbc, signed receipt at once; takes what is signed and encrypted",
-		"    as2_version: 1.1\n    send: {sign: none, encrypt: none, compress: before-sign, receipt: none}\n    receive: {require: []}\n": "AS2 1.1, unsigned, not encrypted, compressed before-sign, no receipt; takes anything",
-		"    send: {receipt: unsigned, receipt_delivery: async, receipt_url: \"https://us.example/\"}\n    receive: {require: signed}\n":  "AS2 1.2, signed with sha-256, encrypted with aes-256-cbc, unsigned receipt later at https://us.example/; takes what is signed",
+		"": "AS2 1.2, in a zip, signed with sha-256, encrypted with aes-256-cbc, signed receipt at once; takes what is signed and encrypted",
+		"    as2_version: 1.1\n    send: {sign: none, encrypt: none, compress: before-sign, receipt: none}\n    receive: {require: []}\n": "AS2 1.1, in a zip, unsigned, not encrypted, compressed before-sign, no receipt; takes anything",
+		"    outbox: {bundle: multipart}\n    send: {receipt: none}\n":                                                                    "AS2 1.2, attachments as parts of a multipart, signed with sha-256, encrypted with aes-256-cbc, no receipt; takes what is signed and encrypted",
+		"    outbox: {bundle: never}\n    send: {receipt: none}\n":                                                                        "AS2 1.2, without attachments, signed with sha-256, encrypted with aes-256-cbc, no receipt; takes what is signed and encrypted",
+		"    outbox: {bundle: with-attachments}\n    send: {receipt: none}\n":                                                             "AS2 1.2, with attachments in a zip, signed with sha-256, encrypted with aes-256-cbc, no receipt; takes what is signed and encrypted",
+		"    send: {receipt: unsigned, receipt_delivery: async, receipt_url: \"https://us.example/\"}\n    receive: {require: signed}\n":  "AS2 1.2, in a zip, signed with sha-256, encrypted with aes-256-cbc, unsigned receipt later at https://us.example/; takes what is signed",
 	} {
 		c, err := load(t, "listen: [{address: \"127.0.0.1:1\", behind_proxy: true}]\n"+ofPreset+text)
 		if err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -271,8 +273,29 @@ func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
 		line("retried as", "%s", t.RetriedAs)
 	}
 	printRemoved(t.Removed, line)
+	if form := travelled(t); form != "" {
+		line("travels as", "%s", form)
+	}
 	for _, m := range t.Members {
 		line(string(m.Role), "%s (%d bytes, sha-256 %s)", m.Name, m.Size, m.SHA256)
 	}
 	s.printAttempts(line)
+}
+
+// travelled says in which form the files of a transfer were sealed; empty = not yet, or by
+// a version that did not record it.
+func travelled(t *ledger.Transfer) string {
+	var s as2.Sealed
+	if json.Unmarshal(t.Sealed, &s) != nil || len(s.Files) == 0 {
+		return ""
+	}
+	name := "without a name"
+	if s.Files[0].Filename != "" {
+		name = fmt.Sprintf("%q", s.Files[0].Filename)
+	}
+	root := fmt.Sprintf("%s (%s, %d bytes)", name, s.Files[0].ContentType, s.Files[0].Size)
+	if len(s.Files) == 1 {
+		return root
+	}
+	return fmt.Sprintf("multipart/related of %d parts, the document first: %s", len(s.Files), root)
 }

@@ -60,12 +60,20 @@ func (m *Message) print(w io.Writer, all bool) {
 		fmt.Fprintf(w, "     certificate of the outermost signature: sha-256 %s\n", m.SignedBy)
 	}
 
-	fmt.Fprintln(w, "\nFiles")
+	title := "Files"
+	if len(m.Files) > 1 {
+		title = "Files, the parts of a multipart"
+	}
+	fmt.Fprintln(w, "\n"+title)
 	if len(m.Files) == 0 {
 		fmt.Fprintln(w, "  none could be reached")
 	}
 	for _, f := range m.Files {
-		fmt.Fprintf(w, "  %q  %s, %d bytes\n    sha-256 %s\n", f.Name, orNone(f.Type), f.Size, f.SHA256)
+		root := ""
+		if f.Document && len(m.Files) > 1 {
+			root = ", the document"
+		}
+		fmt.Fprintf(w, "  %q  %s, %d bytes%s\n    sha-256 %s\n", f.Name, orNone(f.Type), f.Size, root, f.SHA256)
 	}
 	m.printMICs(w, all)
 
