@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,11 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 	if err != nil {
 		return err
 	}
+	overtaken, err := o.overtaken(ctx, t)
+	if err != nil {
+		return err
+	}
+	t.Attempts += len(overtaken) // before transfer.json says how many
 	if there {
 		if err := o.complete(t, dir); err != nil {
 			return err
@@ -68,7 +74,7 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 	if err := fsx.Move(o.p.Folder, dir, t.FilePath); err != nil {
 		return err
 	}
-	more := []func(*ledger.Tx) error{o.closeAttempts(t)}
+	more := []func(*ledger.Tx) error{o.closeAttempts(overtaken)}
 	if t.RefileFrom != "" {
 		taken, err := o.takenAway(t)
 		if err != nil {
@@ -100,16 +106,21 @@ func (o *Outbox) takenAway(t *ledger.Transfer) (names []string, err error) {
 	return names, nil
 }
 
-// closeAttempts closes what a receipt overtook: the verdict is there, and nobody posts
-// any more.
-func (o *Outbox) closeAttempts(t *ledger.Transfer) func(*ledger.Tx) error {
-	return func(tx *ledger.Tx) error {
-		attempts, err := tx.Attempts(t.ID)
-		for _, a := range attempts {
-			if a.Outcome == ledger.OutcomeOpen || a.Outcome == ledger.OutcomeWaiting {
-				a.Outcome, a.Closed, a.Text = ledger.OutcomeUnknown, o.Now().UTC(), "the receipt came before its answer was recorded"
-				err = errors.Join(err, tx.CloseAttempt(a))
-			}
+// overtaken are the attempts that a receipt overtook: the verdict is there, nobody posts
+// any more, and what came of the POST is not on record.
+func (o *Outbox) overtaken(ctx context.Context, t *ledger.Transfer) (attempts []ledger.Attempt, err error) {
+	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { attempts, err = tx.Attempts(t.ID); return err })
+	return slices.DeleteFunc(attempts, func(a ledger.Attempt) bool {
+		return a.Outcome != ledger.OutcomeOpen && a.Outcome != ledger.OutcomeWaiting
+	}), err
+}
+
+// closeAttempts closes those that a receipt overtook.
+func (o *Outbox) closeAttempts(overtaken []ledger.Attempt) func(*ledger.Tx) error {
+	return func(tx *ledger.Tx) (err error) {
+		for _, a := range overtaken {
+			a.Outcome, a.Counted, a.Closed, a.Text = ledger.OutcomeUnknown, true, o.Now().UTC(), "the receipt came before its answer was recorded"
+			err = errors.Join(err, tx.CloseAttempt(a))
 		}
 		return err
 	}
@@ -202,10 +213,12 @@ func why(t *ledger.Transfer) string {
 		b.WriteString("         The partner did not receive it.\n")
 	}
 	b.WriteString("\nWhat to do:\n")
+	again := "send it again:         "
 	if t.Next != "" {
 		fmt.Fprintf(&b, "  - %s\n", t.Next)
+		again = "then send it again:    "
 	}
-	fmt.Fprintf(&b, "  - then send it again:     as2drop retry %s\n", t.ID)
+	fmt.Fprintf(&b, "  - %s as2drop retry %s\n", again, t.ID)
 	fmt.Fprintf(&b, "  - see everything of it:   as2drop show %s\n", t.ID)
 	b.WriteString("\nFiles:\n")
 	for _, m := range t.Members {

@@ -39,7 +39,7 @@ func judge(s as2.Sealed, messageID string, before bool, f answerFacts, p Policy)
 	switch {
 	case ok && !s.Receipt.Wanted && f.answer.Early:
 		return event{kind: failed, unknown: true, reason: fmt.Sprintf("HTTP %d, before the message was out; no receipt was asked for", f.answer.Status),
-			hint: "something before the partner's server answers for it: ask him, and agree on receipts; the same message is posted again"}
+			hint: "something before the partner's server answers for it: ask him, and agree on receipts"}
 	case ok && !s.Receipt.Wanted:
 		return event{kind: settled, verdict: ledger.VerdictNoReceipt, reason: fmt.Sprintf("HTTP %d; no receipt was asked for", f.answer.Status)}
 	case async && len(bytes.TrimSpace(f.answer.Body)) == 0:
@@ -77,9 +77,9 @@ func bare(text string) string {
 
 func noReceiptHint(a *as2.Answer) string {
 	if strings.HasPrefix(words(a), "an HTML page") {
-		return "url leads to a web page (a login, a gateway, a portal) and not to the AS2 server: compare it with what the partner gave you, or ask him; the same message is posted again"
+		return "url leads to a web page (a login, a gateway, a portal) and not to the AS2 server: compare it with what the partner gave you, or ask him"
 	}
-	return "ask the partner whether he has the message, and why no receipt came; the same message is posted again"
+	return "ask the partner whether he has the message, and why no receipt came"
 }
 
 // waiting is what any 2xx means where the receipt is to come later (RFC 4130, 7.1).
@@ -130,13 +130,13 @@ func authentic(s as2.Sealed, messageID string, m *as2.MDN) event {
 	switch {
 	case m.Claim != "":
 		again.reason = "the receipt's signature does not count: " + bare(m.Claim)
-		again.hint = "compare the partner's certificate with the one in the config; the same message is posted again"
+		again.hint = "compare the partner's certificate with the one in the config"
 	case s.Receipt.Signed && !m.Signed:
 		again.reason = "the receipt is not signed, although a signed one was asked for"
-		again.hint = "agree on signed receipts with the partner, or set receipt: unsigned; the same message is posted again"
+		again.hint = "agree on signed receipts with the partner, or set receipt: unsigned"
 	case as2.StripID(m.OriginalMessageID) != as2.StripID(messageID):
 		again.reason = fmt.Sprintf("the receipt is for another message: %q", m.OriginalMessageID)
-		again.hint = "tell the partner; the same message is posted again"
+		again.hint = "tell the partner"
 		again.forged = false
 	default:
 		return event{kind: settled}

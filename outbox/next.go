@@ -12,14 +12,14 @@ type event struct {
 	kind       eventKind
 	verdict    ledger.Verdict // of settled
 	reason     string         // fact
-	hint       string
-	unknown    bool          // the partner may have the message
-	retryAfter time.Duration // the partner asked for this wait; at most the longest one
-	rest       bool          // of retryAfter: he asked for it on behalf of all that goes to him
-	asked      as2.MIC       // of asks: the partner's
-	compare    bool          // of asks: what it is over, instead of ours in the same digest
-	forged     bool          // of failed: whoever wrote the receipt did not prove to be the partner
-	notes      []note        // worth telling beside it
+	hint       string         // what the operator can do, not what the agent will
+	unknown    bool           // the partner may have the message
+	retryAfter time.Duration  // the partner asked for this wait; at most the longest one
+	rest       bool           // of retryAfter: he asked for it on behalf of all that goes to him
+	asked      as2.MIC        // of asks: the partner's
+	compare    bool           // of asks: what it is over, instead of ours in the same digest
+	forged     bool           // of failed: whoever wrote the receipt did not prove to be the partner
+	notes      []note         // worth telling beside it
 
 	receipt     []byte // of settled, with its header; nil = it rests on none
 	disposition string // of the receipt, as written
@@ -71,7 +71,7 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 		return decision{hold: e.reason, reason: e.reason, next: e.hint, counted: true, due: now}
 	}
 	attempts++
-	d := decision{reason: e.reason, next: e.hint, counted: true}
+	d := decision{reason: e.reason, counted: true}
 	d.due = p.again(attempts, now, min(e.retryAfter, p.longest()), jitter)
 	switch {
 	case attempts >= p.Attempts:
@@ -79,5 +79,19 @@ func next(attempts int, deadline time.Time, e event, now time.Time, p Policy, ji
 	case d.due.After(deadline):
 		d.verdict = ledger.VerdictGaveUp
 	}
+	d.next = nextOf(e.hint, d.verdict)
 	return d
+}
+
+// nextOf says after a failed attempt what the operator can do, and what the agent does by
+// itself: of a transfer that is given up nothing.
+func nextOf(hint string, verdict ledger.Verdict) string {
+	const goesOn = "the same message is posted again"
+	switch {
+	case verdict != ledger.VerdictNone:
+		return hint
+	case hint == "":
+		return goesOn
+	}
+	return hint + "; " + goesOn
 }

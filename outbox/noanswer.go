@@ -8,16 +8,15 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// faultHints say what an operator can do where no answer came, by what broke. as2drop
-// goes on by itself in every case.
+// faultHints say what an operator can do where no answer came, by what broke.
 var faultHints = map[as2.PostFault]string{
-	as2.NoName:            "look whether the host in url is spelt right, and whether this machine's DNS works; the same message is posted again",
-	as2.NoConnection:      "the partner's server, or the network between, is down, or a firewall lets nothing through: if it lasts, try the address from this machine, then ask the partner; the same message is posted again",
-	as2.NoTLS:             "the partner's server is overloaded, or what listens there does not speak TLS: if it lasts, ask him; the same message is posted again",
-	as2.Broken:            "the partner's server, or a gateway on the way, cut the connection: if it lasts, ask him what his log says; the same message is posted again",
-	as2.Stalled:           "the partner's server, or the line, takes nothing in: if it lasts, ask him; the same message is posted again",
-	as2.NoAnswer:          "the partner's server is slow or hangs: if it lasts, ask him, or give him more time with timeouts.answer; the same message is posted again",
-	as2.NotHTTP:           "what listens there is no web server, or it is broken: compare the port in url with what the partner gave you; the same message is posted again",
+	as2.NoName:            "look whether the host in url is spelt right, and whether this machine's DNS works",
+	as2.NoConnection:      "the partner's server, or the network between, is down, or a firewall lets nothing through: if it lasts, try the address from this machine, then ask the partner",
+	as2.NoTLS:             "the partner's server is overloaded, or what listens there does not speak TLS: if it lasts, ask him",
+	as2.Broken:            "the partner's server, or a gateway on the way, cut the connection: if it lasts, ask him what his log says",
+	as2.Stalled:           "the partner's server, or the line, takes nothing in: if it lasts, ask him",
+	as2.NoAnswer:          "the partner's server is slow or hangs: if it lasts, ask him, or give him more time with timeouts.answer",
+	as2.NotHTTP:           "what listens there is no web server, or it is broken: compare the port in url with what the partner gave you",
 	as2.PlainHTTP:         "the port in url is the wrong one, or the partner's server has lost its TLS: ask him, correct url, then: as2drop release PARTNER",
 	as2.OldTLS:            "TLS 1.1 and older is not spoken here, for it is broken: the partner must allow TLS 1.2 or 1.3 on his server; then: as2drop release PARTNER",
 	as2.OtherCertificate:  "ask the partner whether he has changed his server's certificate, and let him read the fingerprint to you; if it is his, put the certificate into server_certificates, then: as2drop release PARTNER",
@@ -31,7 +30,7 @@ var faultHints = map[as2.PostFault]string{
 
 // noAnswer turns an error of the POST into an event.
 func (o *Outbox) noAnswer(a *ledger.Attempt, err error) event {
-	e := event{kind: failed, reason: err.Error(), hint: "the same message is posted again"}
+	e := event{kind: failed, reason: err.Error()}
 	a.Outcome = ledger.OutcomeNotSent
 	var pe *as2.PostError
 	if errors.As(err, &pe) {

@@ -189,7 +189,8 @@ func (o *Outbox) settleBy(ctx context.Context, t *ledger.Transfer, e event, more
 func (o *Outbox) holdBy(ctx context.Context, t *ledger.Transfer, e event, more []func(*ledger.Tx) error) error {
 	switch {
 	case t.State == ledger.StateWaiting:
-		more = append(more, o.endWaiting(t, ledger.OutcomeAnswered, false, e.reason))
+		t.Attempts++
+		more = append(more, o.endWaiting(t, ledger.OutcomeAnswered, true, e.reason))
 		t.State = ledger.StateSealed
 	case t.Verdict == ledger.VerdictGaveUp:
 		t.State, t.Blocks = ledger.StateReopening, false
@@ -247,5 +248,5 @@ func (o *Outbox) overdue(ctx context.Context, t *ledger.Transfer) error {
 	a.Outcome = ledger.OutcomeUnknown
 	return o.record(ctx, t, a, event{kind: failed, unknown: true,
 		reason: fmt.Sprintf("the partner took the message (HTTP %d), and no receipt came until %s", a.Status, t.Due.UTC().Format(time.DateTime+" UTC")),
-		hint:   "ask the partner whether he has the message and where his receipt went; the same message is posted again"})
+		hint:   "ask the partner whether he has the message and where his receipt went"})
 }

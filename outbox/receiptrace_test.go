@@ -52,6 +52,10 @@ func TestEarlyReceipt(t *testing.T) {
 			if len(as) != 1 || as[0].Outcome != c.outcome || as[0].Closed.IsZero() || !strings.Contains(as[0].Text, "had come before") {
 				t.Errorf("%+v", as)
 			}
+			counted := name != "stopped"
+			if as[0].Counted != counted || counted != (tr.Attempts == 1) {
+				t.Errorf("counted: %v, and %d of the transfer", as[0].Counted, tr.Attempts)
+			}
 			if got := codes(t, o, id); got != c.events || tr.Posts != 1 {
 				t.Errorf("%d posts, events: %s", tr.Posts, got)
 			}
@@ -78,9 +82,11 @@ func TestEarlyReceiptAndRestart(t *testing.T) {
 	next := w.outbox(l)
 	must(next.Recover(context.Background()))
 	carry(t, next, id)
-	filed(t, next, id, ledger.VerdictAccepted)
-	if as := attemptsOf(t, next, id); len(as) != 1 || as[0].Outcome != ledger.OutcomeUnknown || as[0].Closed.IsZero() {
-		t.Errorf("%+v", as)
+	tr := filed(t, next, id, ledger.VerdictAccepted)
+	written, err := next.readTransfer(tr.FilePath)
+	must(err)
+	if as := attemptsOf(t, next, id); len(as) != 1 || as[0].Outcome != ledger.OutcomeUnknown || as[0].Closed.IsZero() || !as[0].Counted || tr.Attempts != 1 || written.Attempts != 1 {
+		t.Errorf("%+v, counted %d, in transfer.json %d", as, tr.Attempts, written.Attempts)
 	}
 }
 
@@ -102,7 +108,7 @@ func TestEarlyDuplicate(t *testing.T) {
 		return &as2.Answer{Status: 200, Header: http.Header{}}, nil
 	})
 	tr := carry(t, o, id)
-	if as := attemptsOf(t, o, id); tr.State != ledger.StateSealed || !strings.Contains(tr.Hold, "receipt lost") || len(as) != 1 || as[0].Outcome != ledger.OutcomeAnswered {
+	if as := attemptsOf(t, o, id); tr.State != ledger.StateSealed || !strings.Contains(tr.Hold, "receipt lost") || len(as) != 1 || as[0].Outcome != ledger.OutcomeAnswered || !as[0].Counted || tr.Attempts != 1 {
 		t.Errorf("%s, held %q, %+v", tr.State, tr.Hold, as)
 	}
 	clean(t, o)

@@ -92,8 +92,7 @@ func (o *Outbox) closeLeftAttempt(ctx context.Context, t *ledger.Transfer) error
 		if a.Outcome == ledger.OutcomeOpen {
 			a.Outcome = ledger.OutcomeUnknown
 			return o.record(ctx, t, a, event{kind: failed, unknown: true,
-				reason: "the agent ended while the message was being posted; the partner may have it",
-				hint:   "the same message is posted again"})
+				reason: "the agent ended while the message was being posted; the partner may have it"})
 		}
 	}
 	return errors.New("it is being sent, but no attempt is open")

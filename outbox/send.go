@@ -182,11 +182,15 @@ func (o *Outbox) reread(ctx context.Context, t *ledger.Transfer) error {
 	return o.Ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) { *t, err = tx.Transfer(t.ID); return err })
 }
 
-// closeOvertaken closes an attempt whose transfer was settled, or held, by a receipt
-// that came before the answer. Nothing else of the transfer changes.
+// closeOvertaken closes an attempt whose transfer was settled by a receipt that came
+// before the answer; it counts as it would have without. Nothing else of the transfer
+// changes.
 func (o *Outbox) closeOvertaken(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
 	e.hint = commands(t, e.hint)
 	a.Closed, a.Text = o.Now().UTC(), e.reason+"; the receipt had come before"
+	if a.Counted = e.kind != stopped && e.kind != paused; a.Counted {
+		t.Attempts++
+	}
 	more := o.effects(t, a, e)
 	if e.receipt != nil {
 		more = append(more, o.further(t, e))
@@ -224,6 +228,9 @@ func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attemp
 		o.leaveAlone(o.Now().Add(e.retryAfter))
 	}
 	t.Unknown = t.Unknown || e.unknown
+	if d.wait && t.Hold != "" {
+		d.wait, d.counted = false, true // nobody waits for the receipt of what is held
+	}
 	if d.counted {
 		t.Attempts++
 	}
@@ -233,7 +240,7 @@ func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attemp
 	}
 	a.Counted, a.Text = d.counted, e.reason
 	t.State, t.Due, t.Reason, t.Next = ledger.StateSealed, d.due.UTC(), d.reason, d.next
-	if d.wait && t.Hold == "" {
+	if d.wait {
 		t.State, a.Outcome = ledger.StateWaiting, ledger.OutcomeWaiting
 	}
 	more = append(more, func(tx *ledger.Tx) error { return tx.CloseAttempt(a) })

@@ -32,11 +32,11 @@ func judgeStatus(a *as2.Answer, before bool, p Policy) event {
 		// Load balancers say 503 also when the server behind them has the message and was too
 		// slow, and agents (ours too) when they have it and cannot publish it yet.
 		e.unknown = a.Status == http.StatusServiceUnavailable
-		e.hint = "the partner's server is busy, nothing is wrong here; the same message is posted again"
+		e.hint = "the partner's server is busy, nothing is wrong here"
 		e.retryAfter = min(a.RetryAfter, p.longest())
 		e.reason += asked(a, e.retryAfter)
 	case a.Status >= 500:
-		e.unknown, e.hint = true, "the partner's server, or a gateway before it, has a fault; the same message is posted again. If it lasts, tell the partner"
+		e.unknown, e.hint = true, "the partner's server, or a gateway before it, has a fault: if it lasts, tell the partner"
 		e.retryAfter = min(a.RetryAfter, p.longest())
 		e.reason += asked(a, e.retryAfter)
 	case a.Status >= 400:
@@ -46,7 +46,7 @@ func judgeStatus(a *as2.Answer, before bool, p Policy) event {
 			e.reason += "; an earlier attempt may have reached the partner"
 		}
 	default:
-		e.unknown, e.hint = true, "this is no answer to a message; ask the partner what stands before his AS2 server; the same message is posted again"
+		e.unknown, e.hint = true, "this is no answer to a message; ask the partner what stands before his AS2 server"
 	}
 	if says := words(a); says != "" {
 		e.reason += "; the answer is " + says

@@ -127,7 +127,7 @@ func (s *shop) tell(r row) told {
 	if tale.class != r.class || len(f.attempts) != 1 {
 		t.Fatalf("class %q, want %q: %v", tale.class, r.class, f)
 	}
-	counts := map[class]bool{transient: true, unknown: true, final: true, fine: !r.early}[r.class]
+	counts := map[class]bool{transient: true, unknown: true, final: true, fine: true}[r.class]
 	if wait := cmp.Or(r.wait, map[class]time.Duration{transient: time.Minute, unknown: time.Minute, pausing: time.Minute}[r.class]); tale.wait != wait || last.Counted != counts {
 		t.Errorf("due in %v, want %v; counted: %v", tale.wait, wait, last.Counted)
 	}
@@ -171,7 +171,7 @@ func (s *shop) ended(r row, tale told) {
 		posts = 1
 	}
 	counted := posts
-	if r.class == pausing || r.early {
+	if r.class == pausing {
 		counted--
 	}
 	if r.ends == held {
@@ -223,6 +223,9 @@ func (s *shop) checkWhy(f found, tale told) {
 		if !bytes.Contains(why, []byte(words)) {
 			t.Errorf("WHY.txt does not say %q:\n%s", words, why)
 		}
+	}
+	if bytes.Contains(why, []byte("posted again")) {
+		t.Errorf("WHY.txt says that it is posted again, and nobody does:\n%s", why)
 	}
 	if careful := f.Verdict == ledger.VerdictGaveUp && f.Unknown; careful != bytes.Contains(why, []byte("may have received it")) {
 		t.Errorf("WHY.txt must say that the partner may have it: %v\n%s", careful, why)
