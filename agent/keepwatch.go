@@ -1,27 +1,32 @@
 package agent
 
-import "path/filepath"
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+)
 
 // keepWatch has file events of the outbox nudge the worker where there are any, and says
-// once where there are not. It returns the folder that is watched. A folder on a network
-// is polled alone: its events do not tell what other machines do, and would be a promise
-// that nobody keeps.
-func (w *worker) keepWatch(watched string) string {
+// once where there are not. A folder on a network is polled alone: its events do not tell
+// what other machines do, and would be a promise that nobody keeps.
+func (w *worker) keepWatch() {
 	b := w.box()
 	if b.fault != nil {
-		return watched
+		return
 	}
 	folder := filepath.Join(b.partner.Folder, "outbox")
 	why := b.polled(w.a.options.NoWatch)
-	if watched != "" && (why != "" || watched != folder) {
-		w.a.watch.remove(watched)
-		watched = ""
+	if w.watched != "" && (why != "" || w.watched != folder) {
+		w.a.watch.remove(w.watched)
+		w.watched = ""
 	}
+	w.unwatched = false
 	if why == "" {
 		if err := w.a.watch.add(folder, w.event); err != nil {
 			why = "it cannot be watched: " + err.Error()
+			w.unwatched = errors.Is(err, fs.ErrNotExist)
 		}
-		watched = folder
+		w.watched = folder
 	}
 	w.mu.Lock()
 	told := w.polled
@@ -34,7 +39,6 @@ func (w *worker) keepWatch(watched string) string {
 	default:
 		w.log.Info("the folder is polled", "folder", folder, "every", pollOf(b.partner), "on", b.network, "reason", why)
 	}
-	return watched
 }
 
 // polled says why file events of a partner's outbox are not used; empty = they are.

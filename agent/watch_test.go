@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -77,6 +78,40 @@ func TestWithoutEvents(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A folder goes and takes its events along, and is not quite back when they are asked for:
+// they are asked for again soon, and not when the outbox is polled next.
+func TestEventsComeBack(t *testing.T) {
+	cfg, dir := setUp(t, nil)
+	cfg.Partners[0].Outbox.Poll = time.Hour
+	h := &host{}
+	var early atomic.Bool
+	a, _ := h.onWith(t, cfg, func(a *running) {
+		watch := a.watch.watch
+		a.watch.watch = func(folder string) error {
+			if filepath.Base(folder) == "outbox" && early.CompareAndSwap(true, false) {
+				return &os.PathError{Op: "watch", Path: folder, Err: syscall.ENOENT}
+			}
+			return watch(folder)
+		}
+	})
+	drop(t, dir, "loopback", "A-1.xml")
+	eventually(t, "A-1.xml is sent and nothing is left", func() bool { return sentBy(dir, "loopback", "A-1.*") == 1 && a.idle() })
+	if err := a.watch.fs.Remove(filepath.Join(partnerDir(dir, "loopback"), "outbox")); err != nil {
+		t.Fatal(err)
+	}
+	early.Store(true)
+	giveBack := takeAway(t, partnerDir(dir, "loopback"))
+	a.tenant("loopback").worker.look()
+	eventually(t, "it is missed", func() bool { return strings.Contains(h.log(), "is the volume mounted?") })
+	giveBack()
+	eventually(t, "its events were asked for too early, and it was looked at", func() bool {
+		return !early.Load() && strings.Contains(h.log(), "it cannot be watched")
+	})
+	eventually(t, "its events have come back", func() bool { return strings.Contains(h.log(), "file events of the outbox have come back") })
+	drop(t, dir, "loopback", "A-2.xml")
+	eventually(t, "A-2.xml is sent", func() bool { return sentBy(dir, "loopback", "A-2.*") == 1 })
 }
 
 // burst is how many names come and go while nobody listens: more than any queue holds.

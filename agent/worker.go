@@ -41,6 +41,8 @@ type worker struct {
 	awaited map[string]bool // keys that files in the outbox wait for
 	ended   int             // transfers that are over
 
+	watched   string    // the folder whose file events nudge; of run alone, as is the next
+	unwatched bool      // it was not there when its events were asked for
 	polled    string    // why the outbox is polled; empty = file events are to be had
 	restarts  int       // of the worker or a receiver
 	restarted time.Time // the last one
@@ -89,12 +91,8 @@ func (w *worker) event(departed bool) {
 func (w *worker) run(ctx context.Context) {
 	var transfers sync.WaitGroup
 	defer transfers.Wait()
-	watched := ""
-	defer func() { w.a.watch.remove(watched) }()
+	defer func() { w.a.watch.remove(w.watched) }()
 	for ctx.Err() == nil {
-		if w.timeToLook() {
-			watched = w.keepWatch(watched)
-		}
 		started, nudges := time.Now(), w.nudges.Load()
 		w.roundBegan.Store(&started)
 		wait, idle := w.round(ctx, &transfers)
@@ -177,6 +175,7 @@ func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 	if !w.timeToLook() {
 		return nil
 	}
+	w.keepWatch() // before the look: whatever comes after it is told of
 	done, err := w.a.shared.take(ctx, w.partner)
 	if err != nil {
 		return nil // the agent ends
@@ -194,7 +193,11 @@ func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 		l.saw(faultWait)
 		return err
 	}
-	l.saw(report.Ready)
+	ready := report.Ready
+	if w.unwatched && (ready == 0 || ready > healEvery) {
+		ready = healEvery
+	}
+	l.saw(ready)
 	l.pickup = report.Pickup
 	keys, stuck := awaited(report.Waiting)
 	w.await(keys, ended)

@@ -92,12 +92,18 @@ func standing(cw crashtest.World) (problems []string) {
 	}
 	posted := 0
 	for id, as := range s.attempts {
-		open := 0
+		open, counted := 0, 0
 		for _, a := range as {
 			posted++
 			if a.Outcome == ledger.OutcomeOpen {
 				open++
 			}
+			if a.Counted {
+				counted++
+			}
+		}
+		if counted != s.transfers[id].Attempts {
+			say("O4: %s: %d attempts count, and it says %d", id, counted, s.transfers[id].Attempts)
 		}
 		if open > 1 {
 			say("O4: %s has %d open attempts", id, open)
