@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -100,6 +101,9 @@ func (h *health) look(ctx context.Context) {
 	h.askLedger(ctx)
 	for _, b := range setup.boxes {
 		h.askFolder(ctx, b)
+	}
+	if len(h.probes) > len(setup.boxes) {
+		maps.DeleteFunc(h.probes, func(partner string, _ *probe) bool { return setup.find(partner) == nil })
 	}
 	s := h.status(ctx, setup)
 	s.conclude(setup.cfg)

@@ -187,7 +187,11 @@ func (s *Status) partner(p *PartnerStatus, limit time.Duration, reserve uint64, 
 	}
 	if w := p.Pause; w != nil {
 		worse(statePaused, w.Since)
-		add(ledger.Alarm, p.Name, codePaused, w.Since, cmp.Or(w.Hint, "as2drop release "+p.Name), "nothing is sent: %s", w.Reason)
+		level, fact := ledger.Alarm, "nothing is sent"
+		if w.By == "agent" && p.Open == p.Held && p.Ready == 0 {
+			level, fact = ledger.Warning, "nobody got through, and nothing waits to be sent; the next document tries again"
+		}
+		add(level, p.Name, codePaused, w.Since, cmp.Or(w.Hint, "as2drop release "+p.Name), "%s: %s", fact, w.Reason)
 	} else if t := p.Trouble; t != nil && t.Count >= failingFrom {
 		worse(stateFailing, t.Since)
 		add(ledger.Alarm, p.Name, codeFailing, t.Since, t.Hint, "%d attempts in a row failed, last: %s", t.Count, t.Reason)

@@ -36,7 +36,9 @@ func TestConclude(t *testing.T) {
 		"well":                           {PartnerStatus{Open: 5, Files: 9}, Status{}, "ok", ""},
 		"a folder that is gone":          {PartnerStatus{Fault: "is the volume mounted?"}, Status{}, "out of order", "alarm: acme: is the volume mounted? (it is looked for again by itself)"},
 		"a share that hangs":             {PartnerStatus{Hangs: ago(time.Minute)}, Status{}, "does not answer", "alarm: acme: its folder does not answer, since 2026-11-25 11:59:00 UTC (is its share reachable? nothing of the partner goes on until it answers)"},
-		"paused":                         {PartnerStatus{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password"}}, Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
+		"paused":                         {PartnerStatus{Open: 1, Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password", By: "agent"}}, Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
+		"paused, and a batch is ready":   {PartnerStatus{Ready: 1, OldestReady: ago(time.Second), Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", By: "agent"}}, Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (as2drop release acme)"},
+		"paused, and nothing waits":      {PartnerStatus{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password", By: "agent"}}, Status{}, "paused", "warning: acme: nobody got through, and nothing waits to be sent; the next document tries again: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
 		"paused by somebody":             {PartnerStatus{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "stocktaking"}}, Status{}, "paused", "alarm: acme: nothing is sent: stocktaking, since 2026-11-25 11:00:00 UTC (as2drop release acme)"},
 		"two attempts that failed":       {PartnerStatus{Trouble: trouble(2)}, Status{}, "ok", ""},
 		"three":                          {PartnerStatus{Trouble: trouble(3)}, Status{}, "failing", "alarm: acme: 3 attempts in a row failed, last: no route, since 2026-11-25 11:00:00 UTC (ask them)"},
@@ -208,6 +210,25 @@ func TestAlarmsBeginAndEnd(t *testing.T) {
 	})
 	if err != nil || fmt.Sprint(codes) != "[space-over space]" {
 		t.Error(codes, err)
+	}
+}
+
+// Who left the config leaves nothing behind that looks at his folder.
+func TestProbesGoWithTheirPartner(t *testing.T) {
+	a := notStarted(t, map[string]string{"acme": "https://acme.invalid/"})
+	a.health.look(t.Context())
+	if n := len(a.health.probes); n != 2 {
+		t.Fatalf("%d probes", n)
+	}
+	now := a.setup()
+	cfg := *now.cfg
+	cfg.Partners = slices.DeleteFunc(slices.Clone(cfg.Partners), func(p *config.Partner) bool { return p.Name == "acme" })
+	if !a.replace(now, a.newSetup(t.Context(), &cfg, now, a.partnerFolder)) {
+		t.Fatal("the config was not taken")
+	}
+	a.health.look(t.Context())
+	if a.health.probes["acme"] != nil || a.health.probes["loopback"] == nil {
+		t.Errorf("%v", a.health.probes)
 	}
 }
 

@@ -199,6 +199,42 @@ func TestWindowThatIsSetWider(t *testing.T) {
 	}
 }
 
+// What paused a partner may be gone with another config, or with a new start: he is tried
+// again then, and not when the time set for it has come. An operator's pause stays.
+func TestPauseAndAnotherConfig(t *testing.T) {
+	for name, anew := range map[string]func(*Outbox) error{
+		"reload":  func(o *Outbox) error { return o.EndHolds(context.Background()) },
+		"restart": func(o *Outbox) error { return o.Recover(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, o := begin(t, accept)
+			o.p.Policy.First = 6 * time.Hour
+			o.p.Policy.Max = 6 * time.Hour
+			o.Post = postFunc(func() (*as2.Answer, error) { return &as2.Answer{Status: 401}, nil })
+			tr := carry(t, o, scan(t, o).Claimed[0])
+			w.now = w.now.Add(time.Hour)
+			if tr = carry(t, o, tr.ID); tr.Posts != 1 {
+				t.Errorf("%d posts: it was not paused", tr.Posts)
+			}
+			o.Post = w
+			must(anew(o))
+			w.now = tr.Due
+			if tr = carry(t, o, tr.ID); tr.Verdict != ledger.VerdictAccepted {
+				t.Errorf("%s, due %v: %s", tr.State, tr.Due, tr.Reason)
+			}
+			must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error {
+				return tx.SavePause(ledger.Pause{Partner: "acme", Since: w.now, Until: w.now.Add(time.Hour), By: "me", Reason: "r"})
+			}))
+			must(anew(o))
+			var p ledger.Pause
+			must(o.Ledger.View(context.Background(), func(tx *ledger.Tx) (err error) { p, err = tx.Pause("acme"); return err }))
+			if !p.Until.Equal(w.now.Add(time.Hour)) {
+				t.Errorf("an operator's pause: %+v", p)
+			}
+		})
+	}
+}
+
 // Time paused is pushed over a window that is closed.
 func TestPauseBeforeTheWindowCloses(t *testing.T) {
 	w, o := begin(t, accept)

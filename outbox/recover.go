@@ -11,12 +11,17 @@ import (
 // Recover is called once before the first Step of a process. Attempts that an earlier
 // process left open become unknown: the partner may have the message. Holds whose cause
 // is gone with the new config end, and the line of those that go in order is formed anew.
-// Everything else is recovered by the steps themselves, which may be repeated.
+// A partner that the agent paused is tried
+// again, as the reason may be gone. Everything else is recovered by the steps
+// themselves, which may be repeated.
 func (o *Outbox) Recover(ctx context.Context) error {
 	if err := o.orderAnew(ctx); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
 	var ids []string
+	if err := o.probeNow(ctx); err != nil {
+		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
+	}
 	err := o.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		resting, err1 := tx.Resting(o.p.Name)
 		left, err2 := tx.LeftOver(o.p.Name, o.Now())
@@ -35,10 +40,14 @@ func (o *Outbox) Recover(ctx context.Context) error {
 }
 
 // EndHolds is called when the config was read anew while the process runs: holds whose
-// cause is gone end, the line of those that go in order is formed anew, and what waits for
-// a send window that opens sooner goes sooner.
+// cause is gone end, the line of those that go in order is formed anew, what waits for a
+// send window that opens sooner goes sooner, and a partner that the agent paused is tried
+// again: a password or an address may be another one.
 func (o *Outbox) EndHolds(ctx context.Context) error {
 	if err := o.orderAnew(ctx); err != nil {
+		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
+	}
+	if err := o.probeNow(ctx); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
 	var resting, later []string
@@ -60,6 +69,33 @@ func (o *Outbox) EndHolds(ctx context.Context) error {
 		}
 	}
 	return errors.Join(o.each(ctx, resting, unlessLost(o.endHolds)), o.each(ctx, later, unlessLost(o.windowAnew)))
+}
+
+// probeNow has the next transfer of a partner that the agent paused try again, within
+// pauseCheck, and does not wait for the time that is set. The pause stays until somebody
+// answers.
+func (o *Outbox) probeNow(ctx context.Context) error {
+	now := o.Now().UTC()
+	waits := func(tx *ledger.Tx) (p ledger.Pause, waits bool, err error) {
+		p, err = tx.Pause(o.p.Name)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return p, false, nil
+		}
+		return p, p.By == "agent" && p.Until.After(now), err
+	}
+	needed := false
+	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { _, needed, err = waits(tx); return err })
+	if err != nil || !needed {
+		return err
+	}
+	return o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		p, still, err := waits(tx)
+		if err != nil || !still {
+			return err
+		}
+		p.Until = now
+		return tx.SavePause(p)
+	})
 }
 
 // each reads transfers one after the other: there may be many.

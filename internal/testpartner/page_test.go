@@ -52,7 +52,8 @@ misbehaves: ` + "`go test ./internal/testpartner -run TestFaults -update`" + `.
 - **waiting**: the partner took it, and his receipt is to come on a connection of its own. When the wait is over it is *unknown*.
 - **pausing**: nobody gets through to the partner, and every message would fare like this one. The partner is paused with an alarm, his
   queue stays where it is, nothing counts and nobody's time runs. One message tries again after the wait shown, then less and less often;
-  when it gets through all go on by themselves. ` + "`as2drop release PARTNER`" + ` does not wait for that.
+  when it gets through all go on by themselves. ` + "`as2drop release PARTNER`" + ` does not wait for that; neither does a config
+  that was taken anew, or a restart.
 - **final**: posting again would change nothing. The files are in ` + "`failed/`" + ` with ` + "`WHY.txt`" + `.
 - **no fault**: the receipt counts, the files are in ` + "`sent/`" + `.
 
