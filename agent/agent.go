@@ -121,6 +121,7 @@ type running struct {
 	ended     map[string]*tenant // of partners that left the config
 	listeners []*listener
 	health    *health
+	volumes   volumes       // what is wrong with them
 	told      *healthServer // where the health is told; nil = nowhere
 }
 

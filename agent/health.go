@@ -108,7 +108,7 @@ func (h *health) look(ctx context.Context) {
 	s := h.status(ctx, setup)
 	s.conclude(setup.cfg)
 	h.latest.Store(s)
-	if err := errors.Join(h.write(s), h.tell(ctx, s)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(h.write(s), h.tell(ctx, s), h.a.tellVolumes(ctx)); err != nil && ctx.Err() == nil {
 		h.a.log.Error("the status could not be kept", "error", err)
 	}
 }
@@ -190,7 +190,7 @@ func (h *health) status(ctx context.Context, setup *setup) *Status {
 func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
 	name := b.partner.Name
 	folder, hangs := h.probes[name].status()
-	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs}
+	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs, volume: folder.volume}
 	if t := h.a.tenant(name); t != nil {
 		t.worker.mu.Lock()
 		s.Restarts, s.Restarted, s.Polled = t.worker.restarts, t.worker.restarted, t.worker.polled

@@ -23,6 +23,7 @@ type probe struct {
 type folderStatus struct {
 	fault  string
 	free   uint64
+	volume string
 	files  int
 	ready  int
 	oldest time.Time // since when the oldest complete batch is seen
@@ -69,6 +70,7 @@ func (p *probe) look(ctx context.Context, b *box, now time.Time, s *folderStatus
 		s.fault = err.Error()
 		return
 	}
+	s.volume = volumeOf(b.folder)
 	if s.free, err = b.folder.Free(); err == nil {
 		s.files, err = count(filepath.Join(b.partner.Folder, "outbox"))
 	}

@@ -48,6 +48,8 @@ type PartnerStatus struct {
 	Hangs        time.Time       `json:"hangs,omitzero"` // since when its folder does not answer
 	Trouble      *ledger.Trouble `json:"trouble,omitempty"`
 	Pause        *ledger.Pause   `json:"pause,omitempty"`
+
+	volume string // that its folder is on; empty = not known
 }
 
 // Problem is something that somebody has to know of.
@@ -151,8 +153,9 @@ func (s *Status) conclude(cfg *config.Config) {
 	}
 	s.space("", cfg.DataDir, s.Free, uint64(cfg.Reserve), add)
 	for i, p := range cfg.Partners {
-		s.partner(&s.Partners[i], p.Outbox.ReadyAlarm, uint64(cfg.Reserve), add)
+		s.partner(&s.Partners[i], p.Outbox.ReadyAlarm, add)
 	}
+	s.volumes(uint64(cfg.Reserve), add)
 	for _, e := range cfg.Expiring(s.At, expiryFirst) {
 		level, days := ledger.Warning, e.Days(s.At)
 		if days < expiryAlarm {
@@ -170,7 +173,7 @@ func (s *Status) conclude(cfg *config.Config) {
 type addProblem = func(level ledger.Level, partner, code string, since time.Time, hint, format string, args ...any)
 
 // partner concludes the state of one partner: the worst that is known of it.
-func (s *Status) partner(p *PartnerStatus, limit time.Duration, reserve uint64, add addProblem) {
+func (s *Status) partner(p *PartnerStatus, limit time.Duration, add addProblem) {
 	p.State, p.Since = stateOK, time.Time{}
 	worse := func(state string, since time.Time) {
 		if p.State == stateOK {
@@ -208,8 +211,29 @@ func (s *Status) partner(p *PartnerStatus, limit time.Duration, reserve uint64, 
 	if p.Restarts > 0 && s.At.Sub(p.Restarted) < restartsTold {
 		add(ledger.Alarm, p.Name, codeRestart, p.Restarted, "report it with the log", "its worker ended unexpectedly and was started again, %d times since the agent started", p.Restarts)
 	}
-	if p.Fault == "" && p.Free != s.Free { // on a volume of its own
-		s.space(p.Name, p.Name+"'s folder", p.Free, reserve, add)
+}
+
+// volumes adds the volumes of partners that have little room left, each once.
+func (s *Status) volumes(reserve uint64, add addProblem) {
+	of := map[string][]string{}
+	key := func(p *PartnerStatus) string { return cmp.Or(p.volume, "of "+p.Name) }
+	apart := func(p *PartnerStatus) bool { return p.Fault == "" && p.Free != s.Free } // from the volume of the ledger
+	for i := range s.Partners {
+		if p := &s.Partners[i]; apart(p) {
+			of[key(p)] = append(of[key(p)], p.Name)
+		}
+	}
+	for i := range s.Partners {
+		p := &s.Partners[i]
+		names := of[key(p)]
+		if !apart(p) || names[0] != p.Name {
+			continue
+		}
+		what := p.Name + "'s folder"
+		if len(names) > 1 {
+			what = "the volume of " + namesOf(names)
+		}
+		s.space(p.Name, what, p.Free, reserve, add)
 	}
 }
 

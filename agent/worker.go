@@ -371,6 +371,12 @@ func (w *worker) complain(ctx context.Context, what string, err error) {
 	}
 	w.mu.Unlock()
 	w.log.Error("will be tried again", "step", what, "error", err, "hint", hint)
+	if what == causeSpace || what == causeReadOnly {
+		if volume := volumeOf(w.box().folder); volume != "" {
+			w.a.volumes.met(volumeFault{volume, what}, w.partner, err.Error(), hint)
+			return
+		}
+	}
 	if quiet {
 		return
 	}

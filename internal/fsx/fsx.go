@@ -30,6 +30,12 @@ import (
 // index on Windows.
 type ID string
 
+// Volume is the part that all files of one volume share.
+func (id ID) Volume() string {
+	volume, _, _ := strings.Cut(string(id), "-")
+	return volume
+}
+
 // File is an open file of an FS.
 type File interface {
 	io.Reader
