@@ -19,7 +19,7 @@ func (o *Outbox) Recover(ctx context.Context) error {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
 	var ids []string
-	if err := o.probeNow(ctx); err != nil {
+	if err := errors.Join(o.probeNow(ctx), o.recallRest(ctx)); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
 	err := o.Ledger.View(ctx, func(tx *ledger.Tx) error {

@@ -86,28 +86,6 @@ func (o *Outbox) mayPost(ctx context.Context, t *ledger.Transfer) (wait bool, er
 	return true, o.save(ctx, t)
 }
 
-// restingUntil is the end of the wait that the partner asked for (429 or 503 with
-// Retry-After), zero if there is none. Were the others posted meanwhile, each would come
-// to nothing and count. A restart forgets it: then one of them asks again. A clock that
-// went back does not make it longer than the longest wait.
-func (o *Outbox) restingUntil(now time.Time) time.Time {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.rest.After(now) && !o.rest.After(now.Add(o.p.Policy.longest())) {
-		return o.rest
-	}
-	return time.Time{}
-}
-
-// leaveAlone keeps to the wait that the partner asked for.
-func (o *Outbox) leaveAlone(until time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if until.After(o.rest) {
-		o.rest = until
-	}
-}
-
 // pauseCheck is how long a transfer of a paused partner sleeps before it looks again.
 const pauseCheck = time.Minute
 
@@ -224,9 +202,6 @@ func (o *Outbox) effects(t *ledger.Transfer, a ledger.Attempt, e event) []func(*
 func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
 	e.hint = commands(t, e.hint)
 	d := next(t.Attempts, t.Deadline, e, o.Now(), o.p.Policy, o.chance())
-	if e.rest && e.retryAfter > 0 {
-		o.leaveAlone(o.Now().Add(e.retryAfter))
-	}
 	t.Unknown = t.Unknown || e.unknown
 	if d.wait && t.Hold != "" {
 		d.wait, d.counted = false, true // nobody waits for the receipt of what is held
@@ -235,6 +210,11 @@ func (o *Outbox) record(ctx context.Context, t *ledger.Transfer, a ledger.Attemp
 		t.Attempts++
 	}
 	more := o.effects(t, a, e)
+	if e.rest && e.retryAfter > 0 {
+		until := o.Now().Add(e.retryAfter)
+		o.leaveAlone(until)
+		more = append(more, o.keepRest(until))
+	}
 	if a.Closed.IsZero() {
 		a.Closed = o.Now().UTC()
 	}

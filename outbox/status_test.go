@@ -1,12 +1,14 @@
 package outbox
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/ledger"
 )
 
 // What strangers answer is told on one line, short, and without what does not print.
@@ -60,5 +62,26 @@ func TestPartnerIsLeftAlone(t *testing.T) {
 		if got := !o.restingUntil(moment.Add(at)).IsZero(); got != want {
 			t.Errorf("after %v he is left alone: %v", at, got)
 		}
+	}
+}
+
+// A restart does not forget the wait that the partner asked for: neither for the document
+// that was answered nor for one that nobody has posted yet.
+func TestPartnerIsLeftAloneAfterARestart(t *testing.T) {
+	w, o := begin(t, accept)
+	answers := []*as2.Answer{{Status: 503, Header: http.Header{}, RetryAfter: 30 * time.Minute}}
+	o.Post = postFunc(func() (*as2.Answer, error) { return answers[0], nil })
+	carry(t, o, scan(t, o).Claimed[0])
+	w.write("outbox/INV-2.xml", "<Invoice>2</Invoice>")
+	next := w.outbox(o.Ledger)
+	must(next.Recover(context.Background()))
+	w.now = moment.Add(time.Minute)
+	id := scan(t, next).Claimed[0]
+	if tr := carry(t, next, id); tr.Posts != 0 || !tr.Due.Equal(moment.Add(30*time.Minute)) {
+		t.Errorf("%d posts, due %v", tr.Posts, tr.Due)
+	}
+	w.now = moment.Add(30 * time.Minute)
+	if tr := carry(t, next, id); tr.Verdict != ledger.VerdictAccepted {
+		t.Errorf("%s: %s", tr.State, tr.Reason)
 	}
 }
