@@ -66,6 +66,17 @@ type Member struct {
 	SHA256   string `json:"sha256,omitempty"`
 }
 
+// Changed is a file that a hook made, to be sent in place of the member of its name, or
+// beside the members. It lies in the folder changed-by-hook beside them.
+type Changed struct {
+	Name   string `json:"name"`
+	Role   Role   `json:"role"`
+	Size   int64  `json:"size"`  // bytes
+	MTime  int64  `json:"mtime"` // nanoseconds since 1970
+	SHA256 string `json:"sha256,omitempty"`
+	Hook   string `json:"hook"` // its name in the config
+}
+
 // Transfer is the journey of one batch under one Message-ID.
 type Transfer struct {
 	ID       string    `json:"id"`
@@ -81,6 +92,7 @@ type Transfer struct {
 	HoldBy   string    `json:"hold_by,omitempty"`
 	HoldCode string    `json:"hold_code,omitempty"` // cause, for holds by the agent
 	Members  []Member  `json:"members"`
+	Changed  []Changed `json:"changed,omitempty"` // by hooks, before it was sealed
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due,omitzero"`
 	DueSet   time.Time `json:"due_set,omitzero"` // when Due was stored, by the clock of then

@@ -106,6 +106,7 @@ func (tx *Tx) Strays(known []string) (strays []string, err error) {
 		{`SELECT partner FROM received WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM received WHERE partner=? AND open=1 LIMIT 1`},
 		{`SELECT partner FROM stored WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM stored WHERE partner=? AND open=1 LIMIT 1`},
 		{`SELECT partner FROM owed_mdns WHERE partner>? ORDER BY partner LIMIT 1`, `SELECT partner FROM owed_mdns WHERE partner=? AND open=1 LIMIT 1`},
+		{`SELECT partner FROM hooks WHERE partner>? AND open=1 ORDER BY partner LIMIT 1`, `SELECT partner FROM hooks WHERE partner=? AND open=1 LIMIT 1`},
 	} {
 		partner := ""
 		for more := true; more; {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/bundle"
-	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -31,53 +30,46 @@ const noForm = "it has attachments, and bundle: never leaves no way to send them
 // multipart/related. Writing notes the SHA-256 of each member that it reads. blocked
 // says why the batch has no form: nothing of it is left out silently.
 func (o *Outbox) travels(t *ledger.Transfer, dir string) (files []as2.File, blocked string) {
-	var sent []*ledger.Member // the document first
-	for i := range t.Members {
-		if t.Members[i].Role != ledger.RoleMarker {
-			sent = append(sent, &t.Members[i])
-		}
-	}
+	sent := o.outgoing(t, dir)
 	alone := len(sent) == 1
 	switch {
 	case o.p.Bundle == BundleMultipart, alone && o.p.Bundle != BundleAlways:
-		for _, m := range sent {
-			files = append(files, o.asItIs(m, dir))
+		for _, f := range sent {
+			files = append(files, o.asItIs(f))
 		}
 	case o.p.Bundle == BundleNever:
 		return nil, noForm
 	default:
-		files = []as2.File{o.zip(t, sent, dir)}
+		files = []as2.File{o.zip(t, sent)}
 	}
 	files[0].ContentType = cmp.Or(o.p.ContentType, files[0].ContentType)
 	return files, ""
 }
 
-// asItIs is one member, byte for byte under its own name.
-func (o *Outbox) asItIs(m *ledger.Member, dir string) as2.File {
-	return as2.File{ContentType: contentType(m.Name, m.Role), Filename: m.Name, Write: func(w io.Writer) error {
-		f, err := o.p.Folder.OpenFile(path.Join(dir, m.Name), fsx.ReadOnly, 0)
+// asItIs is one file, byte for byte under its own name.
+func (o *Outbox) asItIs(f outgoing) as2.File {
+	return as2.File{ContentType: contentType(f.name, f.role), Filename: f.name, Write: func(w io.Writer) error {
+		r, err := o.open(f)
 		if err != nil {
 			return err
 		}
-		defer f.Close() // opened for reading: nothing can be lost
-		got, err := bundle.Copy(w, f, m.Name, m.Size)
-		m.SHA256 = got.SHA256
+		defer r.Close() // opened for reading: nothing can be lost
+		got, err := bundle.Copy(w, r, f.name, f.size)
+		*f.sum = got.SHA256
 		return err
 	}}
 }
 
-// zip is all members in one file.
-func (o *Outbox) zip(t *ledger.Transfer, sent []*ledger.Member, dir string) as2.File {
+// zip is all of them in one file.
+func (o *Outbox) zip(t *ledger.Transfer, sent []outgoing) as2.File {
 	return as2.File{ContentType: "application/zip", Filename: naming.BundleName(t.Key, t.ID), Write: func(w io.Writer) error {
 		members := make([]bundle.Member, len(sent))
-		for i, m := range sent {
-			members[i] = bundle.Member{Name: m.Name, Size: m.Size, Modified: time.Unix(0, m.MTime), Open: func() (io.ReadCloser, error) {
-				return o.p.Folder.OpenFile(path.Join(dir, m.Name), fsx.ReadOnly, 0)
-			}}
+		for i, f := range sent {
+			members[i] = bundle.Member{Name: f.name, Size: f.size, Modified: time.Unix(0, f.mtime), Open: func() (io.ReadCloser, error) { return o.open(f) }}
 		}
 		written, err := bundle.Write(w, members)
 		for i, x := range written {
-			sent[i].SHA256 = x.SHA256
+			*sent[i].sum = x.SHA256
 		}
 		return err
 	}}
