@@ -32,6 +32,7 @@ func ranks() map[string]int {
 		"internal/filetype":   0,
 		"testdata/ubl":        0,
 		"internal/keys":       1,
+		"internal/embedded":   1,
 		"internal/logfile":    1,
 		"internal/service":    1,
 		"as2":                 1,
