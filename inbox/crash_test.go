@@ -265,7 +265,7 @@ func TestCrashMatrix(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := crashtest.Matrix(c.world, crashtest.Scenario{Run: run, Standing: standing, Final: final, Every: c.every, Faults: c.faults, Sample: c.sample})
-			t.Logf("%d cases", r.Cases)
+			t.Logf("%d cases of %d", r.Cases, r.Left)
 			for _, p := range r.Problems {
 				t.Error(p)
 			}

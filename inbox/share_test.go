@@ -40,7 +40,7 @@ func TestPublishedWithRights(t *testing.T) {
 			return problems
 		}, After: "share "}
 		r := crashtest.Matrix(w, s)
-		t.Logf("%d cases", r.Cases)
+		t.Logf("%d cases of %d", r.Cases, r.Left)
 		for _, p := range r.Problems {
 			t.Error(p)
 		}

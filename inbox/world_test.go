@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -105,6 +106,10 @@ func newWorld(m message) *world {
 }
 
 func (w *world) Disk() *simdisk.Disk { return w.disk }
+
+func (w *world) Memory() string {
+	return fmt.Sprint(w.now, w.seed, w.taken, w.receipt, w.reply, w.last, w.differs, w.posts)
+}
 
 func (w *world) On(d *simdisk.Disk) crashtest.World {
 	c := *w

@@ -243,7 +243,7 @@ func TestCrashMatrix(t *testing.T) {
 				s.After = "mark post" // up to there they are the same
 			}
 			r := crashtest.Matrix(w, s)
-			t.Logf("%d cases", r.Cases)
+			t.Logf("%d cases of %d", r.Cases, r.Left)
 			for _, p := range r.Problems {
 				t.Error(p)
 			}
@@ -266,7 +266,7 @@ func TestCrashMatrixOfABacklog(t *testing.T) {
 			w := newWorldOf(map[string]string{"INV-1.xml": "<Invoice>1</Invoice>", "INV-2.xml": "<Invoice>2</Invoice>"}, accept)
 			w.set = func(p *Partner) { p.Ahead = c.ahead }
 			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 2), After: c.after, Until: c.until, Sample: 3})
-			t.Logf("%d cases", r.Cases)
+			t.Logf("%d cases of %d", r.Cases, r.Left)
 			for _, p := range r.Problems {
 				t.Error(p)
 			}

@@ -342,7 +342,7 @@ func TestStrictOrderInTheCrashMatrix(t *testing.T) {
 	t.Parallel()
 	// From the moment on when the first one is settled and the second one woken.
 	r := crashtest.Matrix(strictWorld(accept), crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, After: "mark answer", Sample: 3})
-	t.Logf("%d cases", r.Cases)
+	t.Logf("%d cases of %d", r.Cases, r.Left)
 	for _, p := range r.Problems {
 		t.Error(p)
 	}

@@ -140,7 +140,7 @@ func TestRetentionInTheCrashMatrix(t *testing.T) {
 	s := retentionScenario()
 	s.Sample = 3
 	r := crashtest.Matrix(agedWorld(), s)
-	t.Logf("%d cases", r.Cases)
+	t.Logf("%d cases of %d", r.Cases, r.Left)
 	for _, p := range r.Problems {
 		t.Error(p)
 	}

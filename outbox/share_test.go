@@ -63,7 +63,7 @@ func TestRightsInTheCrashMatrix(t *testing.T) {
 	final := func(cw crashtest.World) []string { return unshared(cw.(*world).disk, "acme/sent/") }
 	s := crashtest.Scenario{Run: run, Standing: standing, Final: final, After: "mark answer", Sample: 3}
 	r := crashtest.Matrix(sharing(), s)
-	t.Logf("%d cases", r.Cases)
+	t.Logf("%d cases of %d", r.Cases, r.Left)
 	for _, p := range r.Problems {
 		t.Error(p)
 	}

@@ -126,6 +126,8 @@ var dropped = map[string]string{"INV-1.xml": "<Invoice/>", "INV-1_scan.pdf": "%P
 
 func (w *world) Disk() *simdisk.Disk { return w.disk }
 
+func (w *world) Memory() string { return fmt.Sprint(w.now, w.seed, w.partner) }
+
 func (w *world) On(d *simdisk.Disk) crashtest.World {
 	c := *w
 	c.disk = d

@@ -22,6 +22,9 @@ type World interface {
 	Disk() *simdisk.Disk
 	// On is the same world on another disk, with its own memory of the outside.
 	On(*simdisk.Disk) World
+	// Memory says all that is remembered outside of the disk: two worlds with equal disks
+	// that say the same go on in the same way.
+	Memory() string
 }
 
 // Scenario is a program and its rules.
@@ -53,7 +56,8 @@ type Scenario struct {
 
 // Report is what a matrix found.
 type Report struct {
-	Cases    int
+	Cases    int // that went on differently: how often the program was started and ran to its end
+	Left     int // what the crashes left, Cases and those that are like one of them
 	Problems []string
 	enough   int
 }
@@ -78,12 +82,7 @@ func Matrix(w World, s Scenario) Report {
 	if len(points) == 0 {
 		r.add("uninterrupted", []string{"there is no moment " + s.After})
 	}
-	for _, n := range points {
-		if r.full() {
-			break
-		}
-		r.stopAt(w, s, n, labels[n-1])
-	}
+	r.stops(w, s, points, labels)
 	if s.Faults {
 		for _, n := range points {
 			for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
@@ -138,47 +137,58 @@ func failure(err error) []string {
 
 // variant is one way in which a stopped world can go on.
 type variant struct {
-	name         string
-	disk         *simdisk.Disk
-	sameAsKilled bool // it reads like the disk of a killed process, so it recovers like it
+	name string
+	disk *simdisk.Disk
 }
 
 func variants(d *simdisk.Disk) []variant {
 	vs := []variant{
-		{"killed", d.Kill(), false},
-		{"power cut, nothing unsynced kept", d.PowerCut(simdisk.None), false},
-		{"power cut, all kept", d.PowerCut(simdisk.All), true},
+		{"killed", d.Kill()},
+		{"power cut, nothing unsynced kept", d.PowerCut(simdisk.None)},
+		{"power cut, all kept", d.PowerCut(simdisk.All)},
 	}
 	unsynced := d.Unsynced()
 	if len(unsynced) < 2 {
 		return vs // losing the only one is losing all
 	}
 	for _, c := range unsynced {
-		vs = append(vs, variant{"power cut, lost only: " + c.Label, d.PowerCut(simdisk.AllBut(c)), false})
+		vs = append(vs, variant{"power cut, lost only: " + c.Label, d.PowerCut(simdisk.AllBut(c))})
 	}
 	return vs
 }
 
-func (r *Report) stopAt(w World, s Scenario, n int, label string) {
-	stopped := w.On(w.Disk().Clone())
-	stopped.Disk().StopAt(n)
-	_ = s.Run(stopped) // it runs into the stop
-	for _, v := range variants(stopped.Disk()) {
+// stops runs the program once and looks at each point at what its end there would leave.
+func (r *Report) stops(w World, s Scenario, points []int, labels []string) {
+	walked := w.On(w.Disk().Clone())
+	seen := Seen{}
+	for _, n := range points {
+		walked.Disk().At(n, func() { r.stopAt(walked, s, seen, n, labels[n-1]) })
+	}
+	_ = s.Run(walked) // it has run to its end before
+}
+
+func (r *Report) stopAt(walked World, s Scenario, seen Seen, n int, label string) {
+	for _, v := range variants(walked.Disk()) {
+		if r.full() {
+			return
+		}
 		where := fmt.Sprintf("stopped at %d (%s), %s", n, label, v.name)
-		after := stopped.On(v.disk)
-		r.add(where+", before recovery", s.Standing(after.On(v.disk.Clone())))
-		if v.sameAsKilled {
+		after := walked.On(v.disk)
+		state := []World{after}
+		if s.Every > 0 { // what a power cut during recovery can still undo makes a difference
+			state = append(state, after.On(v.disk.PowerCut(simdisk.None)))
+		}
+		r.Left++
+		if seen.Before(state...) {
 			continue
 		}
+		r.add(where+", before recovery", s.Standing(after.On(v.disk.Clone())))
 		recovered := after.On(v.disk.Clone())
 		err := s.Run(recovered)
 		r.Cases++
 		r.add(where+", after recovery", append(failure(err), s.Final(recovered)...))
 		if s.Every > 0 && !r.full() {
 			r.again(after, s, recovered.Disk().Points(), where, n)
-		}
-		if r.full() {
-			return
 		}
 	}
 }
