@@ -282,7 +282,7 @@ func retired(cw crashtest.World) []string {
 
 func TestRetentionInTheCrashMatrix(t *testing.T) {
 	t.Parallel()
-	r := crashtest.Matrix(aged(), crashtest.Scenario{Run: retire, Standing: decent, Final: retired, After: "mark retention", Sample: 3})
+	r := crashtest.Matrix(aged(), crashtest.Scenario{Run: retire, Standing: decent, Final: retired, After: "mark retention"})
 	t.Logf("%d cases of %d", r.Cases, r.Left)
 	for _, p := range r.Problems {
 		t.Error(p)

@@ -341,7 +341,7 @@ func strictWorld(answers ...answer) *world {
 func TestStrictOrderInTheCrashMatrix(t *testing.T) {
 	t.Parallel()
 	// From the moment on when the first one is settled and the second one woken.
-	r := crashtest.Matrix(strictWorld(accept), crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, After: "mark answer", Sample: 3})
+	r := crashtest.Matrix(strictWorld(accept), crashtest.Scenario{Run: run, Standing: orderly, Final: orderlyToTheEnd, After: "mark answer"})
 	t.Logf("%d cases of %d", r.Cases, r.Left)
 	for _, p := range r.Problems {
 		t.Error(p)

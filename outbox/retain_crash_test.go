@@ -137,9 +137,7 @@ func retentionScenario() crashtest.Scenario {
 
 func TestRetentionInTheCrashMatrix(t *testing.T) {
 	t.Parallel()
-	s := retentionScenario()
-	s.Sample = 3
-	r := crashtest.Matrix(agedWorld(), s)
+	r := crashtest.Matrix(agedWorld(), retentionScenario())
 	t.Logf("%d cases of %d", r.Cases, r.Left)
 	for _, p := range r.Problems {
 		t.Error(p)

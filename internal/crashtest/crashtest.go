@@ -2,6 +2,8 @@
 // stops it at every point, and looks at what a killed process or a power cut leaves,
 // first before anything recovers and again when the program has run to its end.
 //
+// Of what crashes leave only what differs is looked at, see Seen.
+//
 // Recovery can heal a fault and so hide it; that is why the standing rules are checked
 // before. A check that nobody has seen fail is no check; a matrix is therefore also run
 // with a mutated program, and must report then.
@@ -37,11 +39,8 @@ type Scenario struct {
 	// Final are the rules that hold when the program has run to its end.
 	Final func(World) []string
 	// Every is how many points of a recovery are passed over between two second
-	// crashes; 0 = none are made.
+	// crashes, of each recovery that differs; 0 = none are made.
 	Every int
-	// Sample takes one of so many points; 0 = all. For scenarios that differ from one
-	// of which all are taken in a few steps only.
-	Sample int
 	// Faults says whether EIO and ENOSPC are tried at every point too.
 	Faults bool
 	// After is part of the label of a moment; the program is stopped from that moment on
@@ -56,8 +55,8 @@ type Scenario struct {
 
 // Report is what a matrix found.
 type Report struct {
-	Cases    int // that went on differently: how often the program was started and ran to its end
-	Left     int // what the crashes left, Cases and those that are like one of them
+	Cases    int // that were run to their end
+	Left     int // worlds that crashes left, those that were left alike before among them
 	Problems []string
 	enough   int
 }
@@ -75,10 +74,10 @@ func Matrix(w World, s Scenario) Report {
 	r := Report{enough: cmp.Or(s.Enough, 10)}
 	straight := w.On(w.Disk().Clone())
 	err := s.Run(straight)
+	labels, all := straight.Disk().Ticks(), straight.Disk().Points() // without those of Final
 	r.Cases++
 	r.add("uninterrupted", append(failure(err), s.Final(straight)...))
-	labels := straight.Disk().Ticks()
-	points := every(until(after(straight.Disk().Points(), labels, s.After), labels, s.Until), stride*max(s.Sample, 1))
+	points := every(until(after(all, labels, s.After), labels, s.Until), stride)
 	if len(points) == 0 {
 		r.add("uninterrupted", []string{"there is no moment " + s.After})
 	}
@@ -160,7 +159,7 @@ func variants(d *simdisk.Disk) []variant {
 // stops runs the program once and looks at each point at what its end there would leave.
 func (r *Report) stops(w World, s Scenario, points []int, labels []string) {
 	walked := w.On(w.Disk().Clone())
-	seen := Seen{}
+	seen := NewSeen()
 	for _, n := range points {
 		walked.Disk().At(n, func() { r.stopAt(walked, s, seen, n, labels[n-1]) })
 	}
@@ -185,10 +184,11 @@ func (r *Report) stopAt(walked World, s Scenario, seen Seen, n int, label string
 		r.add(where+", before recovery", s.Standing(after.On(v.disk.Clone())))
 		recovered := after.On(v.disk.Clone())
 		err := s.Run(recovered)
+		points := recovered.Disk().Points()
 		r.Cases++
 		r.add(where+", after recovery", append(failure(err), s.Final(recovered)...))
 		if s.Every > 0 && !r.full() {
-			r.again(after, s, recovered.Disk().Points(), where, n)
+			r.again(after, s, points, where, n)
 		}
 	}
 }
