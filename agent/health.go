@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -46,19 +45,11 @@ const (
 	healthMost  = time.Minute
 )
 
-// startedBy is the look by which an agent has long been started. To read the config of a
-// thousand partners and to open their folders takes several times the memory that they need
-// afterwards, and the runtime would keep it; stacks shrink by half each time.
-const startedBy = 3
-
 func (h *health) run(ctx context.Context) {
 	tick := time.NewTicker(healthAsked)
 	defer tick.Stop()
-	for looks := 1; ; looks++ {
+	for {
 		h.look(ctx)
-		if looks <= startedBy {
-			debug.FreeOSMemory()
-		}
 		next := time.Now().Add(min(max(healthEvery, time.Duration(len(h.a.setup().boxes))*healthPer), healthMost))
 		for time.Now().Before(next) && !h.isAsked() {
 			select {
@@ -153,8 +144,7 @@ func (h *health) askFolder(ctx context.Context, b *box) {
 		p = &probe{}
 		h.probes[b.partner.Name] = p
 	}
-	t := h.a.tenant(b.partner.Name)
-	h.within(func() { p.ask(ctx, b, t != nil && t.worker.reading.Load(), h.a.now()) })
+	h.within(func() { p.ask(ctx, b, h.a.now()) })
 }
 
 // within does something and waits for it, but not for ever.
@@ -172,7 +162,7 @@ func (h *health) within(f func()) {
 // status puts together what is known.
 func (h *health) status(ctx context.Context, setup *setup) *Status {
 	a := h.a
-	s := &Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC(), Work: a.work()}
+	s := &Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC()}
 	if refused := a.refusal.Load(); refused != nil {
 		s.Refused = *refused
 	}
@@ -199,7 +189,7 @@ func (h *health) status(ctx context.Context, setup *setup) *Status {
 
 func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
 	name := b.partner.Name
-	folder, hangs := h.probes[name].status(h.a.now())
+	folder, hangs := h.probes[name].status()
 	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs, volume: folder.volume}
 	if t := h.a.tenant(name); t != nil {
 		t.worker.mu.Lock()

@@ -23,7 +23,6 @@ type Status struct {
 	Refused   string          `json:"refused,omitempty"` // why a newer one was not
 	Ledger    string          `json:"ledger,omitempty"`  // why it does not take anything
 	Free      uint64          `json:"free"`              // bytes on the volume of the ledger
-	Work      Work            `json:"work"`              // since it started
 	Partners  []PartnerStatus `json:"partners"`
 	Problems  []Problem       `json:"problems"`
 }
@@ -218,7 +217,7 @@ func (s *Status) partner(p *PartnerStatus, limit time.Duration, add addProblem) 
 func (s *Status) volumes(reserve uint64, add addProblem) {
 	of := map[string][]string{}
 	key := func(p *PartnerStatus) string { return cmp.Or(p.volume, "of "+p.Name) }
-	apart := func(p *PartnerStatus) bool { return p.Fault == "" && p.Hangs.IsZero() && p.Free != s.Free } // from the volume of the ledger
+	apart := func(p *PartnerStatus) bool { return p.Fault == "" && p.Free != s.Free } // from the volume of the ledger
 	for i := range s.Partners {
 		if p := &s.Partners[i]; apart(p) {
 			of[key(p)] = append(of[key(p)], p.Name)

@@ -104,8 +104,8 @@ func namingKeys() []key[Partner] {
 		{"document_regexp", "RE2 with a group key", "none", "In place of documents.", setString(func(p *Partner) *string { return &p.Naming.DocumentExpr })},
 		{"attachment_regexp", "RE2 with a group key", "none", "In place of attachments.", setString(func(p *Partner) *string { return &p.Naming.AttachmentExpr })},
 		{"ignore", "list of shell patterns", "none", "Names that are never ready, besides .*, ~$*, *.tmp, *.part, *.filepart, *.crdownload, desktop.ini, Thumbs.db.", setStrings(func(p *Partner) *[]string { return &p.Naming.Ignore })},
-		{"complete", "quiet, marker or count", "quiet", "When a batch is complete.", func(d *decoder, p *Partner, n *yaml.Node, path string) {
-			setChoice(func(p *Partner) *string { return (*string)(&p.Naming.Complete) }, "quiet", "marker", "count")(d, p, n, path)
+		{"complete", "quiet, marker, count or references", "quiet", "When a batch is complete: when no file of it has changed for a while; when its marker file is there; when all parts that the names announce are there; or when all attachments are there that the document names (UBL 2.1 and UN/CEFACT CII), under whatever name.", func(d *decoder, p *Partner, n *yaml.Node, path string) {
+			setChoice(func(p *Partner) *string { return (*string)(&p.Naming.Complete) }, "quiet", "marker", "count", "references")(d, p, n, path)
 		}},
 		{"quiet", "duration", "5s", "For how long no member may have changed. 0s takes files at first sight: for programs that rename finished files into the outbox.", setDuration(0, func(p *Partner) *time.Duration { return &p.Naming.Quiet })},
 		{"marker", "pattern", "{key}.ready", "The marker file of complete: marker.", setString(func(p *Partner) *string { return &p.Naming.Marker })},

@@ -1,11 +1,12 @@
-// Package naming decides from file names alone which files travel together, and
-// makes foreign names safe.
+// Package naming decides from file names which files travel together, and makes foreign
+// names safe.
 //
 // A document such as INV-1001.xml and attachments such as INV-1001_scan.pdf make one
 // batch; the part before the underscore is the key. Group takes a listing of an
 // outbox and returns the complete batches, and for every other file what it waits
 // for. The package touches neither disk nor clock: how long a file has stood still,
-// what is open for writing and which keys were sent lately are part of the listing.
+// what is open for writing, what a document says of its attachments and which keys were
+// sent lately are told to it.
 // The same listing gives the same batches in the same order, and package outbox
 // relies on that when it repeats the question after a crash.
 //
@@ -34,5 +35,8 @@
 //
 // Quiet: when no member has changed for a while. Marker: when a marker file with the
 // key is there; whoever writes the marker promises that the members are finished.
-// Count: when all parts that the names announce are there and quiet.
+// Count: when all parts that the names announce are there and quiet. References: when all
+// attachments that the document names are there and quiet. A file that a document names
+// belongs to it whatever it is called itself; what pairs with the document by its name and
+// is there by then travels too.
 package naming

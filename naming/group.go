@@ -47,6 +47,8 @@ const (
 	WaitBusy      Reason = "busy"      // another program writes to it
 	WaitMarker    Reason = "marker"    // the marker file is missing
 	WaitParts     Reason = "parts"     // announced parts are missing
+	WaitNamed     Reason = "named"     // attachments that the document names are missing
+	WaitBroken    Reason = "broken"    // the document cannot be read for the attachments that it names
 	WaitDocument  Reason = "document"  // it pairs with nothing
 	WaitAmbiguous Reason = "ambiguous" // several readings, none is taken
 	WaitLate      Reason = "late"      // its document was sent already
@@ -73,6 +75,7 @@ type candidate struct {
 	docs   []match // readings as a document
 	atts   []match // readings as an attachment, longest key first
 	read   match   // the one that put it into its group
+	named  *Named  // what was read of it; nil = nothing
 }
 
 // group is what has gathered around one key.
@@ -87,7 +90,9 @@ type grouping struct {
 	rules   *Rules
 	groups  map[string]*group // by folded key; present documents only
 	claims  map[string]Claim
+	named   map[*candidate][]*candidate // the files that a document names
 	waiting []Waiting
+	texts   map[string]string // of files that wait by themselves, by folded name; made when it is needed
 }
 
 // Group finds the complete batches of a listing. Every file is in exactly one batch
@@ -100,7 +105,7 @@ func (r *Rules) Group(l Listing) (batches []Batch, waiting []Waiting) {
 // Group finds the complete batches, as Rules.Group does. It is called once.
 func (rd *Reading) Group(claims []Claim) (batches []Batch, waiting []Waiting) {
 	r := rd.rules
-	g := &grouping{rules: r, groups: make(map[string]*group, len(rd.files)), claims: make(map[string]Claim, len(claims)), waiting: rd.waiting}
+	g := &grouping{rules: r, groups: make(map[string]*group, len(rd.files)), claims: make(map[string]Claim, len(claims)), named: map[*candidate][]*candidate{}, waiting: rd.waiting}
 	for _, c := range claims {
 		k := r.fold(c.Key)
 		// Of several claims of one key the one in flight matters, then the latest.
@@ -108,8 +113,7 @@ func (rd *Reading) Group(claims []Claim) (batches []Batch, waiting []Waiting) {
 			g.claims[k] = c
 		}
 	}
-	rest := g.findDocuments(rd.files)
-	g.attach(rest)
+	g.attach(g.join(g.findDocuments(g.refer(rd.files))))
 	g.pairMarkers(rd.markers)
 
 	for _, key := range sortedKeys(g.groups) {
@@ -316,6 +320,11 @@ func (g *grouping) verdict(gr *group) Waiting {
 			return hold(WaitMarker, false, "the marker file for %s is missing", gr.key)
 		}
 		return Waiting{} // whoever wrote the marker promised that all is finished
+	}
+	if g.rules.complete == References {
+		if w := g.referencesVerdict(gr, hold); w.Reason != "" {
+			return w
+		}
 	}
 	if g.rules.complete == Count {
 		if w := countVerdict(gr, hold); w.Reason != "" {

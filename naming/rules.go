@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -16,9 +15,10 @@ import (
 type Rule string
 
 const (
-	Quiet  Rule = "quiet"
-	Marker Rule = "marker"
-	Count  Rule = "count"
+	Quiet      Rule = "quiet"
+	Marker     Rule = "marker"
+	Count      Rule = "count"
+	References Rule = "references"
 )
 
 // Resend says what happens to a second document of a key that is still in flight.
@@ -99,9 +99,9 @@ func Compile(c Config) (*Rules, error) {
 	switch r.complete {
 	case "":
 		r.complete = Quiet
-	case Quiet, Marker, Count:
+	case Quiet, Marker, Count, References:
 	default:
-		report("Complete", 0, fmt.Errorf("%q is none of quiet, marker, count", c.Complete))
+		report("Complete", 0, fmt.Errorf("%q is none of quiet, marker, count, references", c.Complete))
 	}
 	switch r.resend {
 	case "":
@@ -180,18 +180,15 @@ func (r *Rules) fold(s string) string { return Fold(s, r.foldCase) }
 // foldCase is set, without regard to case.
 func Fold(name string, foldCase bool) string {
 	name = norm.NFC.String(name)
-	switch {
-	case foldCase && ascii(name):
-		name = strings.ToLower(name) // what folding does to it, in a tenth of the time
-	case foldCase:
+	if foldCase && !lowerASCII(name) {
 		name = cases.Fold().String(name)
 	}
 	return name
 }
 
-func ascii(s string) bool {
+func lowerASCII(s string) bool {
 	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
+		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
 			return false
 		}
 	}

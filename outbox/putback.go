@@ -21,7 +21,7 @@ func (c *checker) droppedBefore() error {
 		return err
 	}
 	long := func(fs.FileInfo) time.Duration { return time.Duration(1<<63 - 1) } // they have stood still
-	batches, _, err := c.look(c.ctx, long)
+	batches, _, err := c.look(c.ctx, long, c.readAnew(c.ctx))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 // its own count: a file's time against the clock says nothing about its writer.
 type Observer struct {
 	seen map[string]observation // every name of the last scan
+	read map[string]reading     // documents that were read for what they name
 	rest []naming.Batch         // ready then, and still to be claimed, oldest first
 	by   *Outbox                // who found them ready: another config may think differently
 
@@ -38,9 +39,9 @@ func NewObserver() *Observer { return &Observer{} }
 func (ob *Observer) Left() int { return len(ob.rest) }
 
 // next begins another look at the folder; note tells for how long a file has stood
-// still, and done makes what was noted count.
-func (ob *Observer) next(now time.Time) (note func(fs.FileInfo) time.Duration, done func()) {
-	seen := make(map[string]observation, len(ob.seen))
+// still, and done makes what was noted in seen count.
+func (ob *Observer) next(now time.Time) (seen map[string]observation, note func(fs.FileInfo) time.Duration, done func()) {
+	seen = make(map[string]observation, len(ob.seen))
 	note = func(f fs.FileInfo) time.Duration {
 		at := observation{f.Size(), f.ModTime().UnixNano(), now}
 		if old, ok := ob.seen[f.Name()]; ok && old.size == at.size && old.mtime == at.mtime {
@@ -49,7 +50,7 @@ func (ob *Observer) next(now time.Time) (note func(fs.FileInfo) time.Duration, d
 		seen[f.Name()] = at
 		return now.Sub(at.since)
 	}
-	return note, func() { ob.seen = seen }
+	return seen, note, func() { ob.seen = seen }
 }
 
 // Further reasons to wait, beside those of package naming.
@@ -63,7 +64,6 @@ const (
 type Report struct {
 	Claimed []string         // identifiers of new transfers
 	Waiting []naming.Waiting // files that stay, and why
-	Listed  int              // entries of the folder
 	Ready   time.Duration    // until a file may be ready by waiting alone; 0 = none
 	Pickup  time.Time        // when files are picked up next; zero = now, or never
 }
@@ -86,8 +86,8 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 			return Report{Pickup: pickup}, nil
 		}
 	}
-	note, done := ob.next(o.Now())
-	batches, report, err := o.look(ctx, note)
+	seen, note, done := ob.next(o.Now())
+	batches, report, err := o.look(ctx, note, func(names []string) map[string]naming.Named { return o.named(ctx, names, seen, ob) })
 	if err != nil {
 		return Report{}, err
 	}
@@ -103,7 +103,8 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 // earlier observations it takes the files' own times for how long they stood still.
 func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []naming.Waiting, err error) {
 	now := o.Now()
-	batches, report, err := o.look(ctx, func(f fs.FileInfo) time.Duration { return max(now.Sub(f.ModTime()), 0) })
+	batches, report, err := o.look(ctx, func(f fs.FileInfo) time.Duration { return max(now.Sub(f.ModTime()), 0) },
+		o.readAnew(ctx))
 	if err != nil || o.p.Pickup == nil {
 		return batches, report.Waiting, err
 	}
@@ -113,7 +114,9 @@ func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []nami
 	return batches, report.Waiting, nil
 }
 
-func (o *Outbox) look(ctx context.Context, still func(fs.FileInfo) time.Duration) (batches []naming.Batch, report Report, err error) {
+// look reads the folder. still says for how long a file has stood still, and read what
+// documents name.
+func (o *Outbox) look(ctx context.Context, still func(fs.FileInfo) time.Duration, read func(names []string) map[string]naming.Named) (batches []naming.Batch, report Report, err error) {
 	// The ledger first: a file that is moved while the folder is being read must not
 	// look as if it had come late.
 	claims, moving, err := o.moving(ctx)
@@ -125,6 +128,9 @@ func (o *Outbox) look(ctx context.Context, still func(fs.FileInfo) time.Duration
 		return nil, report, err
 	}
 	reading := o.p.Rules.Read(files)
+	if names := reading.Unread(); len(names) > 0 {
+		reading.Refer(read(names))
+	}
 	var lately []naming.Claim
 	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { lately, err = o.claims(tx, reading.Keys()); return err })
 	if err != nil {
@@ -149,7 +155,6 @@ func (o *Outbox) list(moving map[string]bool, still func(fs.FileInfo) time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	report.Listed = len(entries)
 	files := make([]naming.File, 0, len(entries))
 	for _, e := range entries {
 		if moving[e.Name()] {

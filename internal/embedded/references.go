@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -33,6 +34,9 @@ func names(all []string, file string) bool {
 	}
 	return false
 }
+
+// Names are those that its file may have, first the one as written.
+func (r Reference) Names() []string { return slices.Clone(r.names) }
 
 // References reads a document to its end and lists the files that it names, in its
 // order: places that are a file name, with or without folders, or a file: URI, and the
