@@ -186,16 +186,7 @@ func (f *finisher) pairsClash() {
 
 // foldersClash finds folders that are, or lie in, the folder of another partner.
 func (f *finisher) foldersClash() {
-	clean := func(p *Partner) string {
-		folder := p.Folder
-		if abs, err := filepath.Abs(folder); err == nil { // else the working folder is gone and Load fails elsewhere
-			folder = abs
-		}
-		if runtime.GOOS == "windows" {
-			folder = strings.ToLower(folder)
-		}
-		return filepath.Clean(folder)
-	}
+	clean := func(p *Partner) string { return folderKey(p.Folder, runtime.GOOS == "windows") }
 	folders := map[string]*Partner{}
 	for _, p := range f.config.Partners {
 		folder := clean(p)
@@ -214,6 +205,17 @@ func (f *finisher) foldersClash() {
 			}
 		}
 	}
+}
+
+// folderKey is the same for two names of one folder.
+func folderKey(folder string, anyCase bool) string {
+	if abs, err := filepath.Abs(folder); err == nil { // else the working folder is gone and Load fails elsewhere
+		folder = abs
+	}
+	if anyCase {
+		folder = strings.ToLower(folder)
+	}
+	return filepath.Clean(folder)
 }
 
 func (f *finisher) stationsClash() {

@@ -77,3 +77,28 @@ func TestPathMistakesHaveTheirLine(t *testing.T) {
 		t.Errorf("a relative path with a drive: %v", err)
 	}
 }
+
+// Windows takes names that differ in case for one folder: two partners must not share it.
+func TestFoldersThatDifferInCase(t *testing.T) {
+	if folderKey("data/partners/ACME", true) != folderKey("data/partners/./acme", true) || folderKey("ACME", false) == folderKey("acme", false) {
+		t.Error("what is one folder is not known")
+	}
+	workplace(t)
+	of := func(name, folder string) error {
+		_, err := load(t, `stations:
+  us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key}]}
+partners:
+  acme: {as2_id: A, station: us, certificates: keys/other.pem, folder: shared}
+  `+name+`: {as2_id: B, station: us, certificates: keys/other.pem, folder: `+folder+`}
+`)
+		return err
+	}
+	windows, err := runtime.GOOS == "windows", of("beta", "SHARED")
+	if clash := err != nil && strings.Contains(err.Error(), "SHARED is the folder of partners.acme on line 4 already"); clash != windows || err != nil != windows {
+		t.Errorf("on Windows: %v, got %v", windows, err)
+	}
+	// The default folder is named after the partner.
+	if err := of("ACME", "other"); err == nil || !strings.Contains(err.Error(), "upper and lower case do not tell names apart") {
+		t.Errorf("partners acme and ACME: %v", err)
+	}
+}
