@@ -183,6 +183,7 @@ func (a *running) end(grace time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ended:
+		a.lastGeneration(timer.C)
 	case <-timer.C:
 		a.log.Error("not everybody has finished; what is left is resumed at the next start, under the same Message-ID", "partners", a.unfinished())
 	}

@@ -287,3 +287,33 @@ func TestOlderLedgerIsRefused(t *testing.T) {
 		t.Errorf("the partner was not left alone: %v", err)
 	}
 }
+
+// So is one that was copied as a file while the agent ran, however young it is.
+func TestYoungCopyOfARunningLedgerIsRefused(t *testing.T) {
+	cfg, dir := setUp(t, nil)
+	h := &host{}
+	a, end := h.on(t, cfg)
+	files := map[string][]byte{LedgerPath(cfg.DataDir): nil, LedgerPath(cfg.DataDir) + "-wal": nil}
+	drop(t, dir, "loopback", "INV-1.xml")
+	eventually(t, "INV-1.xml is sent", func() bool { return sentBy(dir, "loopback", "INV-1.*") == 1 && a.idle() })
+	for name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = content
+	}
+	drop(t, dir, "loopback", "INV-2.xml")
+	eventually(t, "INV-2.xml is sent", func() bool { return sentBy(dir, "loopback", "INV-2.*") == 1 && a.idle() })
+	end()
+	os.Remove(LedgerPath(cfg.DataDir) + "-shm") // it may be gone
+	for name, content := range files {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, _ = h.on(t, cfg)
+	if err := a.ready("loopback"); err == nil || !strings.Contains(err.Error(), "an older copy of it was put back") {
+		t.Errorf("the partner was not left alone: %v", err)
+	}
+}

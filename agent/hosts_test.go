@@ -278,7 +278,7 @@ func TestFolderThatHangs(t *testing.T) {
 	if read := a.reload(t.Context(), true); read == nil || a.setup().find("third") == nil {
 		t.Error("the config is not taken")
 	}
-	if err := a.nextGeneration(); err != nil {
+	if err := a.nextGeneration(t.Context()); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "the status tells of it", func() bool {
