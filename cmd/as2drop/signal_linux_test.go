@@ -44,7 +44,9 @@ partners:
 	if err != nil {
 		t.Fatal(err)
 	}
-	as2drop := func(args ...string) *exec.Cmd { return &exec.Cmd{Path: program, Args: append([]string{"as2drop"}, args...)} }
+	as2drop := func(args ...string) *exec.Cmd {
+		return &exec.Cmd{Path: program, Args: append([]string{"as2drop"}, args...)}
+	}
 	cmd := as2drop("run", "-c", file)
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
