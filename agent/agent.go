@@ -63,6 +63,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	for _, warning := range cfg.Warnings {
 		o.Log.Warn(warning.Error())
 	}
+	if few := fewFiles(openFiles(), len(cfg.Partners)); few != "" {
+		o.Log.Warn(few, "hint", moreFiles)
+	}
 	if err := w.recover(ctx); err != nil {
 		return err
 	}

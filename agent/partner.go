@@ -45,7 +45,11 @@ func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config
 	}
 	dir, err := w.hands.open(p.Folder)
 	if err != nil {
-		return nil, folderError(cfg, p, err.Error(), "is the volume mounted?")
+		hint := "is the volume mounted?"
+		if outOfFiles(err) {
+			hint = moreFiles
+		}
+		return nil, folderError(cfg, p, err.Error(), hint)
 	}
 	if first {
 		err = w.newFolder(ctx, cfg, p, dir)
@@ -54,7 +58,11 @@ func (w *world) partnerFolder(ctx context.Context, cfg *config.Config, p *config
 	}
 	if err == nil {
 		if ferr := prepareFolders(dir); ferr != nil {
-			err = folderError(cfg, p, ferr.Error(), "all folders of a partner must be on one volume; give the partner a folder of its own there with: folder")
+			hint := "all folders of a partner must be on one volume; give the partner a folder of its own there with: folder"
+			if outOfFiles(ferr) {
+				hint = moreFiles
+			}
+			err = folderError(cfg, p, ferr.Error(), hint)
 		}
 	}
 	if err == nil {

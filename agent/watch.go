@@ -49,7 +49,10 @@ func newWatcher(log *slog.Logger) *watcher {
 	return w
 }
 
-var errNoEvents = errors.New("the system gives no file events")
+var (
+	errNoEvents  = errors.New("the system gives no file events")
+	errNoWatches = errors.New("the system has no watches left (fs.inotify.max_user_watches)") // it says "no space left on device"
+)
 
 // moreWatches is what an operator can do where Linux is out of watches.
 const moreWatches = "Linux: raise fs.inotify.max_user_watches and fs.inotify.max_user_instances with sysctl, they are counted per user over all programs, and restart"
@@ -70,6 +73,7 @@ func (w *watcher) add(folder string, tell func(departed bool)) error {
 		w.once.Do(func() {
 			w.log.Warn("the system gives no more file events; further folders are polled", "folder", folder, "error", err, "hint", moreWatches)
 		})
+		return errNoWatches
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func TestWithoutEvents(t *testing.T) {
 	}{
 		"share":           {kind: "NFS file system", watch: "auto", want: "it is on a NFS file system"},
 		"configured":      {watch: "poll", want: "outbox.watch: poll"},
-		"limit":           {watch: "auto", err: syscall.ENOSPC, want: "it cannot be watched"},
+		"limit":           {watch: "auto", err: syscall.ENOSPC, want: "it cannot be watched: the system has no watches left"},
 		"share, but used": {kind: "NFS file system", watch: "events"},
 	} {
 		t.Run(name, func(t *testing.T) {
