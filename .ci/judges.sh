@@ -5,8 +5,8 @@
 #   Bouncy Castle             the same, and the algorithms that openssl lacks
 #   java.util.zip             our zips, as a stream
 #   pyas2-lib                 one batch each way with its MDN
-#   the OASIS UBL schemas     the sample documents
-#   xmllint                   what is well-formed XML
+#   the schemas of OASIS UBL  the sample documents
+#   xmllint                   what is well-formed XML, and documents with attachments by those schemas and that of CII
 #
 # A missing tool is a failure, never a skip. What is fetched (pinned Python packages, jars, schemas) lies in .cache, which git
 # ignores. A judge test is in a file with the build tag judges and is called TestJudge...; this script finds the packages.
@@ -32,8 +32,9 @@ AS2DROP_JUDGE_PYTHON=$(python_with testdata/judges/requirements.txt)
 export AS2DROP_JUDGE_PYTHON
 
 schemas=$(from_maven testdata/judges/ubl-pom.xml unpack-dependencies -Dmdep.unpack.includes='**/*.xsd' \
-    -DincludeGroupIds=com.helger.ubl,com.helger.xsd)
+    -DincludeGroupIds=com.helger.ubl,com.helger.xsd,com.helger.cii)
 java testdata/judges/UblSchema.java "$schemas" testdata/ubl/*.xml
+export AS2DROP_JUDGE_SCHEMAS="$schemas"
 
 # The class path of Bouncy Castle.
 castle=$(jars_of testdata/judges/bc-pom.xml)

@@ -65,9 +65,11 @@ type walker struct {
 
 	onObject func(*slot, *binary) error                   // its start tag was read
 	onData   func(*slot, *binary, *xmlstream.Token) error // a piece of its content was
-	onEnd    func(*slot, *binary) error                   // its end tag was
+	onEnd    func(*xmlstream.Token) error                 // its end tag was
 	onSlot   func(*slot) error                            // so was that of the slot
 	onID     func(string) error                           // an identifier in a reference
+
+	before string // the line end and white space before the last start tag
 
 	text  []byte // of the element that is read
 	white []byte // text since the last tag, while it is white space
@@ -110,8 +112,9 @@ func (w *walker) start(t *xmlstream.Token) error {
 		return &Error{t.Line, t.Column, "an element stands inside of an embedded object, where only base64 belongs", "correct the document and drop it again"}
 	}
 	f := frame{role: w.roleOf(parent.role, t.Name), slot: parent.slot}
+	w.before = w.indent()
 	if parent.role == holder && !parent.slot.entered {
-		parent.slot.entered, parent.slot.indent = true, w.indent()
+		parent.slot.entered, parent.slot.indent = true, w.before
 	}
 	switch f.role {
 	case holder:
@@ -236,7 +239,7 @@ func (w *walker) end(t *xmlstream.Token) error {
 		b := f.slot.current()
 		b.closes, b.to = t.Offset, t.End
 		if w.onEnd != nil {
-			err = w.onEnd(f.slot, b)
+			err = w.onEnd(t)
 		}
 	case identifier:
 		id := w.taken()

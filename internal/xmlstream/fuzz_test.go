@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,8 @@ var seeds = map[string]string{
 	"comments":    "<!-- x --><?p q?><a><!----><?r?></a><!-- y -->",
 	"doctype":     "<!DOCTYPE a PUBLIC '-//X' \"y\"><a/>",
 	"bomb":        "<!DOCTYPE a [<!ENTITY b '&c;'>]><a>&b;</a>",
+	"long name":   "<?" + strings.Repeat("E", 3000) + "\x80",
+	"long value":  "<a b='" + strings.Repeat("c", 3000) + "\x80",
 	"ends":        "<a b='1\r\n2\r3'>\r\n\r4\n</a>\r\n",
 }
 
@@ -30,7 +33,7 @@ var seeds = map[string]string{
 func TestSeeds(t *testing.T) {
 	dir := filepath.Join("testdata", "fuzz", "FuzzReader")
 	for name, doc := range seeds {
-		file, want := filepath.Join(dir, name), fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", doc)
+		file, want := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")), fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", doc)
 		if *update {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)

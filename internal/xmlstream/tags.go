@@ -123,8 +123,8 @@ func (r *Reader) value(quote byte) error {
 			r.pass(size)
 			r.scratch = utf8.AppendRune(r.scratch, c)
 		default:
-			i := r.pos + 1
-			for i < r.end && classes[r.buf[i]]&ordinary != 0 && r.buf[i] != quote && r.buf[i] != '\t' {
+			i, end := r.pos+1, min(r.end, r.pos+r.limits.HeldBytes+1-r.held-len(r.scratch))
+			for i < end && classes[r.buf[i]]&ordinary != 0 && r.buf[i] != quote && r.buf[i] != '\t' {
 				i++
 			}
 			r.scratch = append(r.scratch, r.buf[r.pos:i]...)
@@ -175,8 +175,8 @@ func (r *Reader) name(none string, plain bool) (n rawName, err error) {
 		case classes[c]&nameByte == 0 || first && classes[c]&nameStart == 0:
 			return r.named(n, none, first)
 		default:
-			i := r.pos + 1
-			for i < r.end && classes[r.buf[i]]&nameByte != 0 {
+			i, end := r.pos+1, min(r.end, r.pos+r.limits.NameBytes+1-(len(r.scratch)-n.from)) // so that the limit is in one place
+			for i < end && classes[r.buf[i]]&nameByte != 0 {
 				i++
 			}
 			r.scratch = append(r.scratch, r.buf[r.pos:i]...)
