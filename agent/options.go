@@ -24,7 +24,7 @@ func outboxPartner(cfg *config.Config, p *config.Partner, dir fsx.FS) outbox.Par
 		Rules: p.Rules, LateWindow: p.LateWindow, Bundle: outbox.Bundle(p.Outbox.Bundle), Certificates: p.AllCertificates(), Trust: p.Signers(),
 		Cipher: p.Send.Cipher, Own: p.Station.Recipient(), Identities: identities(p.Station), Version: p.Version, ContentType: p.Send.ContentType, Extra: p.Send.Headers, Quirks: p.Quirks.Quirks,
 		Subject: p.Send.Subject, EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve),
-		Strict: p.Outbox.Order == "strict", SameContent: outbox.SameContent(p.Outbox.SameContent), SameContentFor: time.Duration(p.Outbox.SameDays) * 24 * time.Hour, Access: accessOf(p),
+		Checks: p.Outbox.Checks.Rules, Strict: p.Outbox.Order == "strict", SameContent: outbox.SameContent(p.Outbox.SameContent), SameContentFor: time.Duration(p.Outbox.SameDays) * 24 * time.Hour, Access: accessOf(p),
 		Policy: outbox.Policy{
 			Attempts: p.Retry.Attempts, Delays: p.Retry.Delays, First: p.Retry.First, Max: p.Retry.Max, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter,
 			GiveUpAfter: p.Retry.GiveUpAfter, Window: p.Outbox.Window, ReceiptWait: p.Send.ReceiptWait, AcceptNoMIC: p.Send.AcceptNoMIC, AcceptDuplicate: p.Send.AcceptDuplicate,

@@ -60,7 +60,9 @@ partners:
       http_transfer_encoding: true, canonical_mic: true, unsigned_receipts: true, chunked: true, expect_continue: true}
     naming: {documents: ["{key}.d"], attachments: ["{key}.a"], document_regexp: "(?P<key>d)", attachment_regexp: "(?P<key>a)", ignore: ["*.x"],
       complete: marker, quiet: 1s, marker: "{key}.m", allow_empty: true, fold_case: true, resend: send, late_window: 7d}
-    outbox: {bundle: never, poll: 2s, watch: events, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s, order: free, same_content: hold, same_content_days: 5}
+    outbox: {bundle: never, poll: 2s, watch: events, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s, order: free, same_content: hold, same_content_days: 5,
+      checks: {all: off, types: refuse, allowed_types: [pdf, csv], other_types: stp, attachment_size: warn, max_attachment: 1MB, total_size: refuse, max_total: 2MB, names: warn,
+        name_characters: a-c, max_name: 9, unique_names: refuse, one_document: warn, well_formed_xml: refuse, envelopes: warn}}
     retention: {sent: forever, failed: 5d}
     files: {file_mode: "0664"}
     inbox: {unpack: never, broken_zip: reject, several_documents: keep, strays: reject, nested_zips: split, on_conflict: reject, layout: batch}
@@ -137,6 +139,10 @@ func TestEveryKeyArrives(t *testing.T) {
 		p.Outbox.Order != "free" || p.Outbox.SameContent != "hold" || p.Outbox.SameDays != 5 || c.Health.Address != "127.0.0.1:8480" {
 		t.Errorf("outbox: %+v", p.Outbox)
 	}
+	if r := p.Outbox.Checks.Rules; fmt.Sprint(r.Effects, r.Types, r.Others, r.MaxAttachment, r.MaxTotal, r.Characters, r.MaxName) !=
+		"map[attachment_size:warn envelopes:warn names:warn one_document:warn total_size:refuse types:refuse unique_names:refuse well_formed_xml:refuse] [pdf csv] [stp] 1000000 2000000 a-c 9" {
+		t.Errorf("checks: %+v", r)
+	}
 	if c.Reserve != 2<<30 || p.LateWindow != 7*24*time.Hour || p.EvidenceUpTo != 1<<20 || !strings.HasSuffix(p.Folder, "elsewhere") || !p.AllowHTTP || p.Preset != "pyas2" || p.Version != "1.1" {
 		t.Errorf("%+v %+v", c, p)
 	}
@@ -212,7 +218,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	described := []string{"", "none", "required", "required without behind_proxy", "that of the machine", "that of the file", "data_dir/partners/NAME", "authorities of the system", "the name of the document",
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
 		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}",
-		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask"}
+		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask", "that of all", "all of them"}
 	tried := 0
 	for _, table := range tables() {
 		for _, row := range table.rows {
@@ -237,6 +243,11 @@ func TestDocumentedDefaults(t *testing.T) {
 			case strings.HasPrefix(table.path, "partners.NAME.receive."):
 				section := table.path[strings.LastIndex(table.path, ".")+1:]
 				with = strings.Replace(string(text), "        as2_id: A\n", "        as2_id: A\n        receive:\n          "+section+":\n              "+set, 1)
+			case table.path == "partners.NAME.outbox.checks":
+				if row.name != "all" {
+					set += "              all: off\n" // else a bound warns that it has no effect
+				}
+				with = strings.Replace(string(text), "        as2_id: A\n", "        as2_id: A\n        outbox:\n          checks:\n              "+set, 1)
 			case table.path == "partners.NAME":
 				with = strings.Replace(string(text), "        as2_id: A\n", "        as2_id: A\n        "+set, 1)
 			default:

@@ -48,6 +48,7 @@ func (f *finisher) partner(p *Partner) {
 	f.retention(p, path)
 	f.access(p, path)
 	f.order(p, path)
+	f.checks(p, path+".outbox.checks")
 	f.bundle(p, path)
 }
 

@@ -19,7 +19,7 @@ func defaultPartner() *Partner {
 			Digests:      []cms.Digest{cms.SHA224, cms.SHA256, cms.SHA384, cms.SHA512},
 			ReceiptRetry: ReceiptRetry{Attempts: 20, First: 30 * time.Second, Max: time.Hour, GiveUpAfter: 3 * 24 * time.Hour}},
 		Naming: naming.DefaultConfig(), LateWindow: 24 * time.Hour,
-		Outbox:       Outbox{Bundle: "always", Watch: "auto", Poll: 30 * time.Second, ReadyAlarm: 15 * time.Minute, WaitingAlarm: time.Hour, Order: "free", SameContent: "off", SameDays: 30},
+		Outbox:       Outbox{Bundle: "always", Watch: "auto", Poll: 30 * time.Second, ReadyAlarm: 15 * time.Minute, WaitingAlarm: time.Hour, Order: "free", SameContent: "off", SameDays: 30, Checks: defaultChecks()},
 		Inbox:        Inbox{Unpack: "auto", BrokenZip: "keep", Several: "split", Strays: "split", NestedZips: "keep", OnConflict: "rename", Layout: "files"},
 		Retry:        Retry{Attempts: 30, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 24 * time.Hour},
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/checks"
 	"github.com/as2drop/as2drop/internal/schedule"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -146,9 +147,31 @@ type Outbox struct {
 	Order        string // free, strict
 	SameContent  string // off, warn, hold
 	SameDays     int    // how far same_content looks back
+	Checks       Checks
 	rescan       []string
 	window       []string
 	pickup       []string
+}
+
+// Checks are what a batch must be to be sent: the effect of each rule (off, warn,
+// refuse), and its bounds.
+type Checks struct {
+	All            string // the effect of the rules that say nothing themselves
+	Types          string
+	AllowedTypes   []string
+	OtherTypes     []string
+	AttachmentSize string
+	MaxAttachment  int64
+	TotalSize      string
+	MaxTotal       int64
+	Names          string
+	Characters     string
+	MaxName        int
+	UniqueNames    string
+	OneDocument    string
+	WellFormedXML  string
+	Envelopes      string
+	Rules          checks.Rules // what follows from it
 }
 
 // Inbox is how files are delivered.

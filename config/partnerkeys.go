@@ -129,6 +129,7 @@ func outboxKeys() []key[Outbox] {
 		{"order", "free or strict", "free", "strict: documents leave one by one, in the order in which they were last written (of equals by name), and each waits until the one before it is settled: also while that one is held, and when it failed, until it was dropped again under its key, retried, released or dismissed.", setChoice(func(o *Outbox) *string { return &o.Order }, "free", "strict")},
 		{"same_content", "off, warn or hold", "off", "What happens to a document that was sent before, with the same attachments, whatever they are called: it is sent with an alarm, or held until an operator releases or dismisses it. Transfers that failed and their retries do not count.", setChoice(func(o *Outbox) *string { return &o.SameContent }, "off", "warn", "hold")},
 		{"same_content_days", "1 to 3650", "30", "For how many days same_content looks back.", setInt(1, 3650, func(o *Outbox) *int { return &o.SameDays })},
+		section("checks", "What a batch must be to be sent.", func(o *Outbox) *Checks { return &o.Checks }, checkKeys),
 		{"ready_alarm", "duration", "15m", "After this time a complete batch that is still in the outbox raises an alarm: there are more than can be sent, or something is stuck.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.ReadyAlarm })},
 		{"waiting_alarm", "duration", "1h", "After this time a file that waits for something raises an alarm.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.WaitingAlarm })},
 	}

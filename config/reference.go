@@ -35,6 +35,7 @@ func tables() []table {
 		describe("partners.NAME.quirks", "Each of them departs from what most products expect.", quirkKeys()),
 		describe("partners.NAME.naming", "", namingKeys()),
 		describe("partners.NAME.outbox", "", outboxKeys()),
+		describe("partners.NAME.outbox.checks", aboutChecks, checkKeys()),
 		describe("partners.NAME.inbox", "", inboxKeys()),
 		describe("partners.NAME.retry", "", retryKeys()),
 		describe("partners.NAME.retention", "As in retention for all, but for at.", retentionKeys()),

@@ -77,6 +77,16 @@ type Changed struct {
 	Hook   string `json:"hook"` // its name in the config
 }
 
+// Objection is what a check of outbox.checks found in a batch.
+type Objection struct {
+	Rule    string `json:"rule"`
+	Refuses bool   `json:"refuses,omitempty"` // else it warns
+	File    string `json:"file,omitempty"`    // empty = the batch as a whole
+	Place   string `json:"place,omitempty"`   // in the file
+	Fact    string `json:"fact"`
+	Next    string `json:"next,omitempty"` // what to do
+}
+
 // Transfer is the journey of one batch under one Message-ID.
 type Transfer struct {
 	ID       string    `json:"id"`
@@ -115,6 +125,9 @@ type Transfer struct {
 	RefileFrom  string    `json:"refile_from,omitempty"` // a late receipt superseded "gave up"
 	Settled     time.Time `json:"settled,omitzero"`
 	Filed       time.Time `json:"filed,omitzero"`
+
+	Objections     []Objection `json:"objections,omitempty"`      // of the checks, refusals first
+	MoreObjections int         `json:"more_objections,omitempty"` // that are not listed
 
 	Turn      int64     `json:"turn,omitempty"`       // place among those of a partner that go in order; 0 = it goes by itself
 	Behind    bool      `json:"behind,omitempty"`     // rests until an earlier one is settled

@@ -212,6 +212,12 @@ func why(t *ledger.Transfer) string {
 	case t.Posts > 0 && t.Verdict == ledger.VerdictGaveUp:
 		b.WriteString("         The partner did not receive it.\n")
 	}
+	if found := Objections(t); len(found) > 0 {
+		b.WriteString("\nWhat the checks found:\n")
+		for _, line := range found {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
 	b.WriteString("\nWhat to do:\n")
 	again := "send it again:         "
 	if t.Next != "" {

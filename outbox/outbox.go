@@ -19,6 +19,7 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/checks"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
@@ -60,6 +61,7 @@ type Partner struct {
 	Policy       Policy
 
 	Strict         bool          // transfers leave one by one, in the order in which they were dropped
+	Checks         checks.Rules  // what a batch must be to be sent
 	SameContent    SameContent   // what happens to a document that was sent before
 	SameContentFor time.Duration // how far that looks back
 	Access         fsx.Access    // of what is filed

@@ -40,6 +40,15 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 			return o.settle(ctx, t, decision{verdict: ledger.VerdictRefused, reason: refuse, next: "change the files and drop them again"})
 		}
 	}
+	switch refused, err := o.runChecks(ctx, t, dir); {
+	case err != nil:
+		return err
+	case refused:
+		if undone, err := o.undoIfChanged(ctx, t, dir); err != nil || undone {
+			return err // it was not finished
+		}
+		return o.settle(ctx, t, o.refusal(t))
+	}
 	if err := o.enough(t.Size()); err != nil {
 		return err
 	}
@@ -63,21 +72,29 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	case err != nil:
 		return err
 	}
-	// Who changed a file without changing its size did so before or after it was read.
-	for _, m := range t.Members {
-		same, err := o.sameFile(m, path.Join(dir, m.Name))
-		if err != nil {
-			return err
-		}
-		if !same {
-			return errors.Join(o.forget(t, dir), o.undo(ctx, t, fmt.Sprintf("%q was changed while it was being read", m.Name)))
-		}
+	if undone, err := o.undoIfChanged(ctx, t, dir); err != nil || undone {
+		return err
 	}
 	if err := o.keepRequest(t, sealed, o.certificatesNow(options.Sign, options.Recipients)); err != nil {
 		return err
 	}
 	failpoint.Hit("after seal")
 	return o.commitSealed(ctx, t, sealed, options)
+}
+
+// undoIfChanged gives the files back if one of them is not as it was claimed. Who changed a
+// file without changing its size did so before or after it was read.
+func (o *Outbox) undoIfChanged(ctx context.Context, t *ledger.Transfer, dir string) (undone bool, err error) {
+	for _, m := range t.Members {
+		same, err := o.sameFile(m, path.Join(dir, m.Name))
+		if err != nil {
+			return false, err
+		}
+		if !same {
+			return true, errors.Join(o.forget(t, dir), o.undo(ctx, t, fmt.Sprintf("%q was changed while it was being read", m.Name)))
+		}
+	}
+	return false, nil
 }
 
 // commitSealed commits what was sealed.
@@ -91,7 +108,7 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 	}
 	t.State = ledger.StateSealed
 	t.Due = o.p.Policy.allowed(o.Now()).UTC()
-	more := []func(*ledger.Tx) error{o.sameContent(t)}
+	more := append(o.warned(t), o.sameContent(t))
 	for _, n := range sealed.Notes {
 		more = append(more, o.event(t, ledger.Warning, "legacy-algorithm", "agree on modern algorithms with the partner", "%s: %s", t.Document, n))
 	}

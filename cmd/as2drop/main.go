@@ -3,7 +3,8 @@
 // send is unpacked into their inboxes.
 //
 // Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong;
-// 3 check found something, status has an alarm, or inspect or verify did not find what was hoped for.
+// 3 check found something, status has an alarm, try found what would not be sent, or inspect
+// or verify did not find what was hoped for.
 package main
 
 import (
@@ -36,6 +37,7 @@ type cli struct {
 	Status    statusCmd    `cmd:"" help:"Say how the running agent is, and what is wrong."`
 	Backup    backupCmd    `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
 	Ls        lsCmd        `cmd:"" help:"List what waits, and for what."`
+	Try       tryCmd       `cmd:"" help:"Say what would become of files, before they are dropped."`
 	Schedule  scheduleCmd  `cmd:"" help:"Print when what will happen next."`
 	Show      showCmd      `cmd:"" help:"Tell the whole story of a transfer or received message."`
 	Retry     retryCmd     `cmd:"" help:"Send a failed transfer again, or a waiting one now."`

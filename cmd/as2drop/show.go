@@ -8,6 +8,7 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/outbox"
 )
 
 type showCmd struct {
@@ -262,6 +263,9 @@ func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
 	}
 	if t.Next != "" {
 		line("what to do", "%s", t.Next)
+	}
+	for _, found := range outbox.Objections(t) {
+		line("checks", "%s", found)
 	}
 	if t.Behind {
 		line("order", "%s", "waits until the transfers before it are settled; as2drop ls says behind what")

@@ -31,6 +31,7 @@ func ranks() map[string]int {
 		"internal/envelope":   0,
 		"internal/filetype":   0,
 		"testdata/ubl":        0,
+		"internal/checks":     1,
 		"internal/keys":       1,
 		"internal/embedded":   1,
 		"internal/logfile":    1,

@@ -52,8 +52,7 @@ func (w *walker) edifact(s *source) {
 				escapes = newEscapes()
 			}
 		}
-		w.read(s, seg)
-		if !w.edifactSegment(s, seg, sep) {
+		if w.read(s, seg) && !w.edifactSegment(s, seg, sep) {
 			return
 		}
 	}
@@ -227,7 +226,9 @@ func (w *walker) object(s *source, uno segment, sep separators, e elements) bool
 		return false
 	}
 	w.segmentOf(s, &unp, sep, nil)
-	w.read(s, unp)
+	if !w.read(s, unp) {
+		return true
+	}
 	end := sep.elements(unp.head)
 	if unp.tag != "UNP" || end.at(1) != length || end.at(2) != ref {
 		w.fault(unp, "UNP with length %q and reference %q belongs here, behind the object of the UNO in segment %d", length, ref, uno.number)

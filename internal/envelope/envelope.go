@@ -37,17 +37,23 @@ func FormatOf(head []byte) Format {
 // Fault is one thing that keeps an interchange from being complete.
 type Fault struct {
 	Segment int    // number in the file, from 1; a UNA counts
-	Tag     string // of the segment; empty where there is none
+	Tag     string // of the segment; empty behind the last one, ? where there is none at all
 	Offset  int64  // bytes in the file before the segment
 	Fact    string
 }
 
-func (f Fault) String() string {
-	if f.Tag == "" {
-		return fmt.Sprintf("behind segment %d (byte %d): %s", f.Segment, f.Offset, f.Fact)
+// Place is where the fault is, for people.
+func (f Fault) Place() string {
+	switch f.Tag {
+	case "":
+		return fmt.Sprintf("behind segment %d (byte %d)", f.Segment, f.Offset)
+	case "?":
+		return fmt.Sprintf("byte %d", f.Offset)
 	}
-	return fmt.Sprintf("segment %d (%s, byte %d): %s", f.Segment, f.Tag, f.Offset, f.Fact)
+	return fmt.Sprintf("segment %d (%s, byte %d)", f.Segment, f.Tag, f.Offset)
 }
+
+func (f Fault) String() string { return f.Place() + ": " + f.Fact }
 
 // Report is what Check found.
 type Report struct {

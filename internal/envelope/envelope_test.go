@@ -105,10 +105,10 @@ var incomplete = map[string]struct{ text, want string }{
 	"UNA and nothing":            {"UNA:+.? '\r\n", `behind segment 1 (byte 11): the file ends, and no interchange was begun`},
 	"UNA at the end":             {orders + "UNA:+.? '", `behind segment 6 (byte 99): no UNB follows the UNA`},
 	"UNA alone":                  {"UNA:+", `segment 1 (UNA, byte 0): the file ends in the middle of it: a UNA has 9 characters`},
-	"byte order mark":            {"\xef\xbb\xbf" + orders, `segment 1 (?, byte 0): the file begins with a byte order mark (EF BB BF), which many programs take for a part of the first segment`},
-	"UTF-16":                     {"\xff\xfeU\x00N\x00B\x00", `segment 1 (?, byte 0): the file begins with "\xff\xfeU\x00", and neither with UNA, UNB nor ISA: it is UTF-16, and envelopes have one byte for each character`},
-	"nothing":                    {" \r\n", `segment 1 (?, byte 3): the file holds no interchange`},
-	"another format":             {"STX=ANA:1+", `segment 1 (?, byte 0): the file begins with "STX=", and neither with UNA, UNB nor ISA`},
+	"byte order mark":            {"\xef\xbb\xbf" + orders, `byte 0: the file begins with a byte order mark (EF BB BF), which many programs take for a part of the first segment`},
+	"UTF-16":                     {"\xff\xfeU\x00N\x00B\x00", `byte 0: the file begins with "\xff\xfeU\x00", and neither with UNA, UNB nor ISA: it is UTF-16, and envelopes have one byte for each character`},
+	"nothing":                    {" \r\n", `byte 3: the file holds no interchange`},
+	"another format":             {"STX=ANA:1+", `byte 0: the file begins with "STX=", and neither with UNA, UNB nor ISA`},
 	"a package cut off":          {"UNB+UNOC:4+A+B+20261123:0600+1'UNO+P1+AAA:1+X+12'%PDF", `segment 2 (UNO, byte 31): its object has 12 bytes, and the file ends before`},
 	"interactive":                {"UNB+UNOC:4+A+B+20261123:0600+1'UIH+X'", `segment 2 (UIH, byte 31): it belongs to interactive EDIFACT, which does not travel in files`},
 
@@ -123,7 +123,7 @@ var incomplete = map[string]struct{ text, want string }{
 	"X12, cut off in the ISA":      {isa[:50], `segment 1 (ISA, byte 0): the file ends in the middle of it: an ISA has 106 characters, here are 50`},
 	"X12, no terminator":           {isa[:105] + "G" + "S*", `segment 1 (ISA, byte 0): 'G' stands where its terminator belongs, at character 106`},
 	"X12, ISA16 is two characters": {isa[:105] + ":~", `segment 1 (ISA, byte 0): ':' stands where its terminator belongs, at character 106`},
-	"X12, cut off":                 {inISA("ST*850*0001")[:150], `segment 3 (ST, byte 141): the file ends in the middle of it, at byte 150: its terminator is missing; behind segment 3 (byte 150): the transaction set "00", begun by ST in segment 3, has no SE before the end of the file; behind segment 3 (byte 150): the group "7", begun by GS in segment 2, has no GE before the end of the file; behind segment 3 (byte 150): the interchange "000000014", begun by ISA in segment 1, has no IEA before the end of the file`},
+	"X12, cut off":                 {inISA("ST*850*0001")[:150], `segment 3 (ST, byte 141): the file ends in the middle of it, at byte 150: its terminator is missing; behind segment 3 (byte 150): the group "7", begun by GS in segment 2, has no GE before the end of the file; behind segment 3 (byte 150): the interchange "000000014", begun by ISA in segment 1, has no IEA before the end of the file`},
 	"X12, binary is shorter":       {inISA("ST*841*1~BIN*2*~~cd~SE*3*1"), `segment 4 (BIN, byte 150): its binary data of 2 bytes is followed by "c", not by the terminator`},
 	"X12, no length":               {inISA("ST*841*1~BIN*x*~~~~~SE*3*1"), `segment 4 (BIN, byte 150): it says "x*" where the length of its binary data belongs`},
 }

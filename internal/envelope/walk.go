@@ -162,8 +162,9 @@ func (w *walker) finish(s *source) {
 	}
 }
 
-// read counts a segment that was read and reports one that the file ends in.
-func (w *walker) read(s *source, seg segment) {
+// read counts a segment that was read, and reports one that the file ends in: what it
+// would have said is not known.
+func (w *walker) read(s *source, seg segment) (whole bool) {
 	w.Segments++
 	if b := w.open[message]; b != nil {
 		b.segments++
@@ -171,4 +172,5 @@ func (w *walker) read(s *source, seg segment) {
 	if !seg.whole && s.err == nil {
 		w.fault(seg, "the file ends in the middle of it, at byte %d: its terminator is missing", s.offset)
 	}
+	return seg.whole
 }

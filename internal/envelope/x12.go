@@ -36,8 +36,9 @@ func (w *walker) x12(s *source) {
 			return
 		}
 		seg.tag = tagOf(before(seg.head, sep.element))
-		w.read(s, seg)
-		w.x12Segment(seg, sep)
+		if w.read(s, seg) {
+			w.x12Segment(seg, sep)
+		}
 	}
 	w.finish(s)
 }

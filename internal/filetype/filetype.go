@@ -147,6 +147,13 @@ func (s *Sniffer) Contradiction(name string) string {
 	return fmt.Sprintf("its name says %s, and its content is %s", f.called, is)
 }
 
+// Whole reports whether all of a file counts, and not only its beginning: of texts, and
+// of what is a zip.
+func Whole(name string) bool {
+	f := named(name)
+	return f != nil && (f.text() || f.typ == Zip || f.typ == Office)
+}
+
 // text reports whether files of the format are texts.
 func (f *format) text() bool {
 	return slices.ContainsFunc(texts, func(t format) bool { return t.typ == f.typ })

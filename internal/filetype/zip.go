@@ -52,6 +52,20 @@ func (s *Sniffer) cutOff() bool {
 	return int64(binary.LittleEndian.Uint32(s.tail[end+12:])) > int64(end)
 }
 
+// Entries are the names of the files in a zip, as far as its directory was kept: those at
+// its end, and the first. Empty for what is no zip, and for Office documents, whose files
+// are no files to anybody.
+func (s *Sniffer) Entries() []string {
+	names := s.names()
+	if slices.Contains(names, "[Content_Types].xml") || slices.Contains(names, "META-INF/manifest.xml") || odf("")(s) {
+		return nil
+	}
+	if len(names) > 1 && slices.Contains(names[1:], names[0]) {
+		names = names[1:] // the first one stands in the directory, too
+	}
+	return names
+}
+
 // names are those of the entries of a zip, as far as its directory was kept, and that of
 // the first entry. At most 10,000: as many as fit into what is kept are fewer.
 func (s *Sniffer) names() []string {
