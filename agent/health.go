@@ -162,7 +162,7 @@ func (h *health) within(f func()) {
 // status puts together what is known.
 func (h *health) status(ctx context.Context, setup *setup) *Status {
 	a := h.a
-	s := &Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC()}
+	s := &Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC(), Work: a.work()}
 	if refused := a.refusal.Load(); refused != nil {
 		s.Refused = *refused
 	}

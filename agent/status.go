@@ -23,6 +23,7 @@ type Status struct {
 	Refused   string          `json:"refused,omitempty"` // why a newer one was not
 	Ledger    string          `json:"ledger,omitempty"`  // why it does not take anything
 	Free      uint64          `json:"free"`              // bytes on the volume of the ledger
+	Work      Work            `json:"work"`              // since it started
 	Partners  []PartnerStatus `json:"partners"`
 	Problems  []Problem       `json:"problems"`
 }

@@ -32,6 +32,7 @@ type worker struct {
 	queue      known
 	stuck      atomic.Bool  // a file waits that the departure of another one may help
 	scans      atomic.Int64 // looks at the outbox
+	listed     atomic.Int64 // entries that they found
 	alarms     map[string]time.Time
 
 	mu      sync.Mutex
@@ -186,6 +187,7 @@ func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 	w.scans.Add(1)
 	report, err := b.outbox.Scan(ctx, w.seen)
 	l.took = time.Since(l.began)
+	w.listed.Add(int64(report.Listed))
 	if len(report.Claimed) > 0 {
 		w.queue.stale = true
 	}

@@ -64,6 +64,7 @@ const (
 type Report struct {
 	Claimed []string         // identifiers of new transfers
 	Waiting []naming.Waiting // files that stay, and why
+	Listed  int              // entries of the folder
 	Ready   time.Duration    // until a file may be ready by waiting alone; 0 = none
 	Pickup  time.Time        // when files are picked up next; zero = now, or never
 }
@@ -155,6 +156,7 @@ func (o *Outbox) list(moving map[string]bool, still func(fs.FileInfo) time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
+	report.Listed = len(entries)
 	files := make([]naming.File, 0, len(entries))
 	for _, e := range entries {
 		if moving[e.Name()] {

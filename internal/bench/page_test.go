@@ -1,0 +1,82 @@
+//go:build linux
+
+package bench
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var (
+	update = flag.Bool("update", false, "write the tables into docs/performance.md")
+	sizes  = flag.String("sizes", "1000,10000,100000", "documents of BenchmarkBacklog")
+	crowds = flag.String("partners", "10,100,1000", "partners of BenchmarkIdle")
+)
+
+const pageFile = "../../docs/performance.md"
+
+// page prints a table and, if asked to, puts it between its markers on the page.
+func page(t testing.TB, name, table string) {
+	t.Helper()
+	if t.Failed() {
+		return
+	}
+	fmt.Println(table)
+	if !*update {
+		return
+	}
+	text, err := os.ReadFile(pageFile)
+	must(t, err)
+	next, err := replace(string(text), name, table)
+	must(t, err)
+	must(t, os.WriteFile(pageFile, []byte(next), 0o644))
+}
+
+// replace puts a table between its markers.
+func replace(text, name, table string) (string, error) {
+	open, end := marker(name), marker("end of "+name)
+	before, rest, ok := strings.Cut(text, open)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return "", fmt.Errorf("%s: no table between %q and %q", pageFile, open, end)
+	}
+	return before + open + "\n\n" + table + "\n" + end + after, nil
+}
+
+func marker(name string) string { return "<!-- make bench-backlog: " + name + " -->" }
+
+func numbers(t testing.TB, list string) (all []int) {
+	t.Helper()
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		must(t, err)
+		all = append(all, n)
+	}
+	return all
+}
+
+// Both tables have their place on the page, and nothing else of it changes.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile(pageFile)
+	must(t, err)
+	for _, name := range []string{"backlog", "idle"} {
+		once, err := replace(string(text), name, "| new |\n")
+		must(t, err)
+		twice, err := replace(once, name, "| new |\n")
+		if err != nil || twice != once || !strings.Contains(once, "| new |") {
+			t.Errorf("%s: written twice it is another page (%v)", name, err)
+		}
+		before, _, _ := strings.Cut(string(text), marker(name))
+		_, after, _ := strings.Cut(string(text), marker("end of "+name))
+		if !strings.HasPrefix(once, before) || !strings.HasSuffix(once, after) {
+			t.Errorf("%s: more than the table has changed", name)
+		}
+	}
+	if _, err := replace(string(text), "nothing", ""); err == nil {
+		t.Error("a table without a place was written somewhere")
+	}
+}
