@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -45,11 +46,19 @@ const (
 	healthMost  = time.Minute
 )
 
+// startedBy is the look by which an agent has long been started. To read the config of a
+// thousand partners and to open their folders takes several times the memory that they need
+// afterwards, and the runtime would keep it.
+const startedBy = 2
+
 func (h *health) run(ctx context.Context) {
 	tick := time.NewTicker(healthAsked)
 	defer tick.Stop()
-	for {
+	for looks := 1; ; looks++ {
 		h.look(ctx)
+		if looks == startedBy {
+			debug.FreeOSMemory()
+		}
 		next := time.Now().Add(min(max(healthEvery, time.Duration(len(h.a.setup().boxes))*healthPer), healthMost))
 		for time.Now().Before(next) && !h.isAsked() {
 			select {
@@ -144,7 +153,8 @@ func (h *health) askFolder(ctx context.Context, b *box) {
 		p = &probe{}
 		h.probes[b.partner.Name] = p
 	}
-	h.within(func() { p.ask(ctx, b, h.a.now()) })
+	t := h.a.tenant(b.partner.Name)
+	h.within(func() { p.ask(ctx, b, t != nil && t.worker.reading.Load(), h.a.now()) })
 }
 
 // within does something and waits for it, but not for ever.
@@ -189,7 +199,7 @@ func (h *health) status(ctx context.Context, setup *setup) *Status {
 
 func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
 	name := b.partner.Name
-	folder, hangs := h.probes[name].status()
+	folder, hangs := h.probes[name].status(h.a.now())
 	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs, volume: folder.volume}
 	if t := h.a.tenant(name); t != nil {
 		t.worker.mu.Lock()

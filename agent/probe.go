@@ -13,6 +13,7 @@ import (
 type probe struct {
 	mu     sync.Mutex
 	asked  time.Time // since when an answer is awaited; zero = none is
+	reads  bool      // the folder has answered meanwhile, and its files are being looked at
 	answer folderStatus
 
 	ready map[string]time.Time // keys of complete batches, and since when they are seen; of the asker alone
@@ -29,21 +30,34 @@ type folderStatus struct {
 	oldest time.Time // since when the oldest complete batch is seen
 }
 
-// A look at an outbox reads every name in it. Of a large one every so manieth is enough.
+// A look at an outbox reads every name in it. Of a large one every so manieth is enough,
+// and it may take its time.
 const (
-	probeLarge = 1000 // files
-	probeEvery = 20   // looks
+	probeLarge    = 1000 // files
+	probeEvery    = 20   // looks
+	probePatience = time.Minute
 )
 
 // status is what is known, and since when no answer has come; zero = it has.
-func (p *probe) status() (folderStatus, time.Time) {
+func (p *probe) status(now time.Time) (folderStatus, time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.reads && now.Sub(p.asked) < probePatience {
+		return p.answer, time.Time{}
+	}
 	return p.answer, p.asked
 }
 
-// ask looks again, unless the last look is not over.
-func (p *probe) ask(ctx context.Context, b *box, now time.Time) {
+// answered makes what the folder says of itself known before its files are looked at.
+func (p *probe) answered(s folderStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer, p.reads = s, true
+}
+
+// ask looks again, unless the last look is not over. While the worker reads a large outbox
+// the probe does not do the same beside him: the names of both would be in memory at once.
+func (p *probe) ask(ctx context.Context, b *box, reading bool, now time.Time) {
 	p.mu.Lock()
 	busy := !p.asked.IsZero()
 	if !busy {
@@ -54,13 +68,13 @@ func (p *probe) ask(ctx context.Context, b *box, now time.Time) {
 	if busy {
 		return
 	}
-	p.look(ctx, b, now, &answer)
+	p.look(ctx, b, reading, now, &answer)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.answer, p.asked = answer, time.Time{}
+	p.answer, p.asked, p.reads = answer, time.Time{}, false
 }
 
-func (p *probe) look(ctx context.Context, b *box, now time.Time, s *folderStatus) {
+func (p *probe) look(ctx context.Context, b *box, reading bool, now time.Time, s *folderStatus) {
 	s.fault = ""
 	err := b.fault
 	if err == nil {
@@ -78,7 +92,8 @@ func (p *probe) look(ctx context.Context, b *box, now time.Time, s *folderStatus
 		s.fault = err.Error()
 		return
 	}
-	if p.thin--; p.thin > 0 && s.files > probeLarge {
+	p.answered(*s)
+	if p.thin--; s.files > probeLarge && (p.thin > 0 || reading) {
 		return
 	}
 	p.thin = probeEvery

@@ -218,7 +218,7 @@ func (s *Status) partner(p *PartnerStatus, limit time.Duration, add addProblem) 
 func (s *Status) volumes(reserve uint64, add addProblem) {
 	of := map[string][]string{}
 	key := func(p *PartnerStatus) string { return cmp.Or(p.volume, "of "+p.Name) }
-	apart := func(p *PartnerStatus) bool { return p.Fault == "" && p.Free != s.Free } // from the volume of the ledger
+	apart := func(p *PartnerStatus) bool { return p.Fault == "" && p.Hangs.IsZero() && p.Free != s.Free } // from the volume of the ledger
 	for i := range s.Partners {
 		if p := &s.Partners[i]; apart(p) {
 			of[key(p)] = append(of[key(p)], p.Name)

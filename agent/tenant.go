@@ -57,9 +57,19 @@ func (a *running) newTenant(b *box) *tenant {
 	t := &tenant{a: a, worker: newWorker(a, b), gone: make(chan struct{})}
 	t.ctx, t.stop = context.WithCancel(a.ctx)
 	a.transfers.Store(b.partner.Name, t.worker.nudge)
-	t.group.Go(func() { supervise(t.ctx, t.worker.run, t.worker.panicked) })
-	a.group.Go(func() { t.group.Wait(); close(t.gone) })
+	t.employ(t.worker.run)
+	context.AfterFunc(t.ctx, func() { t.group.Wait(); close(t.gone) })
 	return t
+}
+
+// employ has somebody work for the partner until it ends. Of a thousand partners each
+// goroutine counts, so nobody stands by to see them go.
+func (t *tenant) employ(work func(context.Context)) {
+	t.a.group.Add(1)
+	t.group.Go(func() {
+		defer t.a.group.Done()
+		supervise(t.ctx, work, t.worker.panicked)
+	})
 }
 
 // receive starts the receivers that the partner has at the moment. There are never fewer.
@@ -68,7 +78,7 @@ func (t *tenant) receive() {
 		r := newReceiver(t.worker)
 		r.first = len(t.receivers) == 0
 		t.receivers = append(t.receivers, r)
-		t.group.Go(func() { supervise(t.ctx, r.run, t.worker.panicked) })
+		t.employ(r.run)
 	}
 	all := t.receivers
 	t.a.incoming.Store(t.worker.partner, func() {

@@ -33,6 +33,7 @@ type worker struct {
 	stuck      atomic.Bool  // a file waits that the departure of another one may help
 	scans      atomic.Int64 // looks at the outbox
 	listed     atomic.Int64 // entries that they found
+	reading    atomic.Bool  // it looks at the outbox now
 	alarms     map[string]time.Time
 
 	mu      sync.Mutex
@@ -185,6 +186,8 @@ func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 	l, ended := &w.looked, w.endedYet()
 	*l = looking{box: b, began: time.Now(), wall: w.a.now(), asks: w.asks.Load()}
 	w.scans.Add(1)
+	w.reading.Store(true)
+	defer w.reading.Store(false)
 	report, err := b.outbox.Scan(ctx, w.seen)
 	l.took = time.Since(l.began)
 	w.listed.Add(int64(report.Listed))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/naming"
 )
 
 // finisher turns what was decoded into a complete Config: it resolves paths, reads
@@ -21,8 +22,9 @@ type finisher struct {
 	config *Config
 	now    time.Time
 	make   []pairToMake
-	toMake map[string]bool // certificate files that create_keys is going to make
-	told   map[string]bool // paths of which a mistake was reported that many partners may share
+	toMake map[string]bool          // certificate files that create_keys is going to make
+	rules  map[string]*naming.Rules // compiled, by what they were made from: most partners have the same
+	told   map[string]bool          // paths of which a mistake was reported that many partners may share
 }
 
 // pairToMake is a key pair of ours that is missing, and what wants it.

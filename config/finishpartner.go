@@ -136,6 +136,10 @@ var namingFields = map[string]string{
 }
 
 func (f *finisher) naming(p *Partner, path string) {
+	same := fmt.Sprintf("%#v", p.Naming)
+	if p.Rules = f.rules[same]; p.Rules != nil {
+		return
+	}
 	rules, err := naming.Compile(p.Naming)
 	var problems naming.ConfigError
 	if errors.As(err, &problems) {
@@ -148,5 +152,5 @@ func (f *finisher) naming(p *Partner, path string) {
 			f.report(at, "", "%s", problem.Fact)
 		}
 	}
-	p.Rules = rules
+	p.Rules, f.rules[same] = rules, rules
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/as2drop/as2drop/naming"
 )
 
 // maxFile bounds config.yaml, in bytes.
@@ -38,7 +40,7 @@ func Load(path string, now time.Time) (*Config, error) {
 	if root := d.parse(text); root != nil {
 		mapping(d, c, root, "", rootKeys())
 		if d.values <= maxValues {
-			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}}
+			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}, rules: map[string]*naming.Rules{}}
 			f.finish()
 			c.said = d.said
 		}

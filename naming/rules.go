@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -180,15 +181,18 @@ func (r *Rules) fold(s string) string { return Fold(s, r.foldCase) }
 // foldCase is set, without regard to case.
 func Fold(name string, foldCase bool) string {
 	name = norm.NFC.String(name)
-	if foldCase && !lowerASCII(name) {
+	switch {
+	case foldCase && ascii(name):
+		name = strings.ToLower(name) // what folding does to it, in a tenth of the time
+	case foldCase:
 		name = cases.Fold().String(name)
 	}
 	return name
 }
 
-func lowerASCII(s string) bool {
+func ascii(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
+		if s[i] >= utf8.RuneSelf {
 			return false
 		}
 	}
