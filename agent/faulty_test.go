@@ -28,8 +28,9 @@ type crowd struct {
 	dir string
 	cfg *config.Config
 
-	mu   sync.Mutex
-	came map[string]int // content, by digest: how often it was delivered
+	mu    sync.Mutex
+	came  map[string]int // content, by digest: how often it was delivered
+	order []string       // contents as they came
 }
 
 // newCrowd makes a config with partners by name, each at a server.
@@ -84,6 +85,7 @@ func (c *crowd) deliver(_ string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.came[hex.EncodeToString(sum[:])]++
+	c.order = append(c.order, string(content))
 }
 
 // drop drops n documents for a partner, each with a content of its own.

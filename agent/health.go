@@ -48,15 +48,15 @@ const (
 
 // startedBy is the look by which an agent has long been started. To read the config of a
 // thousand partners and to open their folders takes several times the memory that they need
-// afterwards, and the runtime would keep it.
-const startedBy = 2
+// afterwards, and the runtime would keep it; stacks shrink by half each time.
+const startedBy = 3
 
 func (h *health) run(ctx context.Context) {
 	tick := time.NewTicker(healthAsked)
 	defer tick.Stop()
 	for looks := 1; ; looks++ {
 		h.look(ctx)
-		if looks == startedBy {
+		if looks <= startedBy {
 			debug.FreeOSMemory()
 		}
 		next := time.Now().Add(min(max(healthEvery, time.Duration(len(h.a.setup().boxes))*healthPer), healthMost))
