@@ -9,7 +9,7 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// One partner has 300 documents in the outbox when the agent starts and may have 64 of them
+// One partner has 150 documents in the outbox when the agent starts and may have 64 of them
 // under way, five others have four each. Those are posted while the large queue has hardly
 // begun, and all that is in it arrives too.
 func TestBacklogDelaysNoOtherPartner(t *testing.T) {
@@ -23,7 +23,7 @@ func TestBacklogDelaysNoOtherPartner(t *testing.T) {
 			p.Send.Parallel = 64
 		}
 	}
-	const queue, few = 300, 4
+	const queue, few = 150, 4
 	makeFolders := c.run()
 	eventually(t, "the agent has a status", func() bool { _, err := ReadStatus(c.cfg.DataDir); return err == nil })
 	makeFolders()
