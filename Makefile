@@ -72,6 +72,16 @@ test-windows: ## Tests of the packages that meet the system, as Windows programs
 	.ci/wine.sh -skip '$(WINDOWS_MATRICES)' ./outbox ./inbox
 	.ci/wine.sh -run '$(WINDOWS_AGENT)' ./agent
 
+# make bench-backlog SIZES=1000,10000 PARTNERS=10,100 IDLE=30s BITS=2048: less, or other keys. TMPDIR says on which disk.
+SIZES = 1000,10000,100000
+PARTNERS = 10,100,1000
+IDLE = 1m
+BITS = 1024
+
+.PHONY: bench-backlog
+bench-backlog: ## What a backlog and idle partners cost; writes the tables of docs/performance.md. On a quiet machine only.
+	$(GO) test -count=1 -timeout 0 -run '^$$' -bench . -benchtime 1x ./internal/bench -update -sizes $(SIZES) -partners $(PARTNERS) -idle $(IDLE) -bits $(BITS)
+
 .PHONY: bench-memory
 bench-memory: ## Seals and opens 3 GiB and says how much memory that took at the most.
 	$(GO) test -run '^$$' -bench 3GiB -benchtime 1x ./cms
