@@ -51,6 +51,7 @@ const lossStride = 13
 // put back. After a repair a message is delivered once, a repeat gets the same receipt,
 // and who was told that we have his message is told what became of it.
 func TestRepairMatrix(t *testing.T) {
+	crashtest.NeedsAllPoints(t)
 	posted := func(answers ...int) *world {
 		return newWorld(seal(zipped(batch), later)).with(func(w *world) { w.answers = answers })
 	}
@@ -76,6 +77,7 @@ func TestRepairMatrix(t *testing.T) {
 
 // The matrix reports a program whose record is written when everything is in the inbox.
 func TestRepairMatrixReportsMutations(t *testing.T) {
+	crashtest.NeedsAllPoints(t)
 	w := newWorld(seal(zipped(batch), nil))
 	w.mutate = func(in *Inbox) {
 		in.commit = func(ctx context.Context, r *request, row *ledger.Received) error {

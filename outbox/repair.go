@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -129,58 +128,6 @@ func firstError(err error, attempts, event func(*ledger.Tx) error, tx *ledger.Tx
 	return err
 }
 
-// lostWork looks at a folder in .work that the ledger does not know.
-func (c *checker) lostWork(dir, id string) error {
-	t, err := c.readTransfer(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return c.nameless(dir, id)
-	case err != nil:
-		c.report(dir, id, "no transfer in the ledger has this folder, and its transfer.json cannot be read: "+err.Error(), byHand)
-		return nil
-	case t.ID != id || t.Partner != c.p.Name:
-		c.report(dir, id, fmt.Sprintf("no transfer in the ledger has this folder, and its transfer.json is that of transfer %q of partner %q", t.ID, t.Partner), "find out who moved it, and put it back where it came from")
-		return nil
-	}
-	r, err := c.remainsOf(id)
-	if err != nil {
-		return err
-	}
-	f := ledger.Finding{Path: dir, Subject: id, Fact: t.Document + ": no transfer in the ledger has this folder"}
-	endHold(&t)
-	t.Due = c.Now().UTC()
-	switch {
-	case t.Verdict != ledger.VerdictNone:
-		t.State = ledger.StateSettled
-		f.Repair = fmt.Sprintf("it is taken in with its verdict, %s, and filed", t.Verdict)
-	case t.State == ledger.StateSealed && r.request:
-		whole, err := c.sameMessage(&t, dir)
-		if err != nil {
-			return err
-		}
-		if !whole {
-			c.report(path.Join(dir, messageFile), id, f.Fact+", and the sealed message is missing or is not the one that was sealed",
-				"the partner may have it: ask him about Message-ID "+t.MessageID+", then drop the files again or take them away")
-			return nil
-		}
-		t.Posts, t.Deadline = max(t.Posts, r.last), c.later(t.Deadline)
-		f.Repair = "it is taken in, sealed; " + unlessReceipt
-	default:
-		// Nothing is posted before transfer.json says that it is sealed.
-		t.State, t.Sealed, t.Certificates = ledger.StateClaiming, nil, nil
-		f.Repair = "its claim is taken up again; it was never posted"
-	}
-	if _, err := c.adopt(&t, dir, t.Source); err != nil {
-		return err
-	}
-	return c.offer(f, func() error { return c.put(&t, false, r, f) }, func() error {
-		if t.State == ledger.StateClaiming {
-			return nil
-		}
-		return c.copiedTransfer(&t)
-	})
-}
-
 const (
 	byHand        = "compare the files with what the partner has, then move them back into the outbox by hand, or away"
 	unlessReceipt = "the partner may have it: unless its receipt is in the evidence, the same message is posted again under the same Message-ID"
@@ -192,120 +139,6 @@ func (c *checker) later(deadline time.Time) time.Time {
 		return again
 	}
 	return deadline
-}
-
-// nameless looks at a folder in .work without a transfer.json. One without files is the
-// beginning of a claim.
-func (c *checker) nameless(dir, id string) error {
-	entries, err := c.p.Folder.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() != transferFile+".part" {
-			c.report(dir, id, "no transfer in the ledger has this folder, and it has no transfer.json", byHand)
-			return nil
-		}
-	}
-	f := ledger.Finding{Path: dir, Subject: id, Fact: "no transfer in the ledger has this folder, and no file is in it", Repair: "it is removed"}
-	return c.offer(f, func() error {
-		if err := fsx.RemoveAll(c.p.Folder, dir); err != nil {
-			return err
-		}
-		return c.Ledger.Update(context.WithoutCancel(c.ctx), c.repaired(&ledger.Transfer{ID: id, Document: dir}, f))
-	})
-}
-
-// copiedTransfer looks at a transfer under way in a ledger that is a copy.
-func (c *checker) copiedTransfer(t *ledger.Transfer) error {
-	r, err := c.remainsOf(t.ID)
-	if err != nil {
-		return err
-	}
-	dir := c.Outbox.work(t)
-	there, err := fsx.Exists(c.p.Folder, dir)
-	if err != nil {
-		return err
-	}
-	if there {
-		moved, err := c.furtherInWork(t, dir, r)
-		if err != nil || moved {
-			return err
-		}
-	} else if moved, err := c.furtherElsewhere(t, r); err != nil || moved {
-		return err
-	}
-	if done, err := c.readReceipts(t, r); err != nil || done {
-		return err
-	}
-	return c.maybePosted(t, r)
-}
-
-// furtherInWork brings a transfer forward to the state that its folder in .work tells. Of
-// one that was given up the folder tells less until it is complete, and more when it was
-// taken back to be posted again: the version tells which.
-func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (moved bool, err error) {
-	now, err := c.readTransfer(dir)
-	if err != nil || now.ID != t.ID || len(now.Sealed) == 0 && now.Verdict == ledger.VerdictNone {
-		return false, nil // Check looks at the files; a claim writes no news
-	}
-	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, its folder is further", t.Document, t.State)}
-	switch {
-	case now.Verdict != ledger.VerdictNone && (t.Verdict == ledger.VerdictNone || now.Settled.After(t.Settled)):
-		now.State, now.Due = ledger.StateSettled, c.Now().UTC()
-		f.Repair = fmt.Sprintf("it gets its verdict, %s, and is filed", now.Verdict)
-	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && r.request &&
-		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || reopenedSince(t, &now)):
-		whole, err := c.sameMessage(&now, dir)
-		if err != nil || !whole {
-			return false, err
-		}
-		now.Due, now.Posts, now.Deadline = c.Now().UTC(), max(now.Posts, t.Posts, r.last), c.later(now.Deadline)
-		f.Repair = "it becomes sealed; " + unlessReceipt
-	default:
-		return false, nil
-	}
-	now.Version = t.Version
-	endHold(&now)
-	if _, err := c.adopt(&now, dir); err != nil {
-		return false, err
-	}
-	return true, c.offer(f, func() error { return c.put(&now, true, r, f) }, func() error { return c.copiedTransfer(&now) })
-}
-
-// reopenedSince reports whether a transfer.json is that of a given-up transfer which was
-// taken back to be posted again since. One of an earlier time, which stays until the folder
-// is completed for filing, has a lower version, or after a repair in between fewer posts.
-func reopenedSince(t, now *ledger.Transfer) bool {
-	return t.Verdict == ledger.VerdictGaveUp && now.Version > t.Version && now.Posts >= t.Posts
-}
-
-// furtherElsewhere brings a transfer forward whose folder is not in .work any more.
-func (c *checker) furtherElsewhere(t *ledger.Transfer, r remains) (moved bool, err error) {
-	switch {
-	case t.State == ledger.StateClaiming || t.State == ledger.StateReopening || t.State == ledger.StateSettled:
-		return false, nil // their steps look for it themselves
-	case r.filed != nil:
-		return true, c.forward(t, *r.filed, r.filed.FilePath, r)
-	case t.State == ledger.StateClaimed && !r.request:
-		f := ledger.Finding{Path: c.Outbox.work(t), Subject: t.ID, Fact: t.Document + ": the ledger says claimed, and its folder is gone", Repair: "its claim counts as undone: it was never sealed"}
-		return true, c.offer(f, func() error {
-			t.State, t.Reason = ledger.StateUndone, "its folder was gone when the ledger was repaired"
-			return c.put(t, true, r, f)
-		})
-	}
-	return false, nil // files tells what is missing
-}
-
-// forward makes a transfer what the transfer.json of its filed folder tells.
-func (c *checker) forward(t *ledger.Transfer, filed ledger.Transfer, dir string, r remains) error {
-	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, its folder is filed: %s", t.Document, t.State, filed.Verdict),
-		Repair: "the ledger gets its verdict and receipt"}
-	filed.Version, filed.State, filed.FilePath, filed.RefileFrom, filed.Filed = t.Version, ledger.StateFiled, dir, "", filed.Settled
-	return c.offer(f, func() error { return c.put(&filed, true, r, f) }, func() error {
-		_, err := c.readReceipts(&filed, r)
-		return err
-	})
 }
 
 // lostFiled looks at a folder in sent or failed that the ledger does not know.
@@ -364,36 +197,6 @@ func (c *checker) readReceipts(t *ledger.Transfer, r remains) (done bool, err er
 	})
 }
 
-// maybePosted gives a message that may have been posted since the copy was made an
-// attempt of unknown outcome, once.
-func (c *checker) maybePosted(t *ledger.Transfer, r remains) error {
-	switch {
-	case t.Verdict != ledger.VerdictNone:
-		return nil
-	case t.State == ledger.StateWaiting && r.last <= t.Posts:
-		return nil // the receipt is still to come; if it does not, that is such an attempt
-	case t.State != ledger.StateSealed && t.State != ledger.StateSending && t.State != ledger.StateWaiting:
-		return nil
-	}
-	var attempts []ledger.Attempt
-	err := c.Ledger.View(c.ctx, func(tx *ledger.Tx) (err error) { attempts, err = tx.Attempts(t.ID); return err })
-	if err != nil {
-		return err
-	}
-	for _, a := range attempts {
-		if a.N == t.Posts && a.Process == repairProcess && a.Outcome == ledger.OutcomeUnknown && t.Unknown && r.last < a.N {
-			return nil // marked already
-		}
-	}
-	f := ledger.Finding{Path: c.Outbox.work(t), Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, and it may have been posted since", t.Document, t.State),
-		Repair: "an attempt of unknown outcome is recorded; the same message is posted again under the same Message-ID"}
-	return c.offer(f, func() error {
-		t.State, t.Unknown, t.Due, t.Deadline = ledger.StateSealed, true, c.Now().UTC(), c.later(t.Deadline)
-		t.Posts, t.Attempts = max(t.Posts, r.last)+1, t.Attempts+1
-		return c.put(t, true, r, f)
-	})
-}
-
 // evidenceAlone looks for transfers of which nothing but the evidence is left.
 func (c *checker) evidenceAlone() error {
 	entries, err := c.p.Folder.ReadDir(evidenceDir)
@@ -440,41 +243,6 @@ func (c *checker) onlyEvidence(id string) error {
 	f := ledger.Finding{Path: dir, Subject: id, Fact: t.Document + ": the ledger does not know this transfer, and its folder is not in " + path.Dir(t.FilePath) + " any more",
 		Repair: fmt.Sprintf("it is taken in from its evidence with its verdict, %s", t.Verdict)}
 	return c.offer(f, func() error { return c.put(t, false, r, f) })
-}
-
-// givenUp looks at a working folder of a transfer that the copy of the ledger says is
-// filed as given up: since then a receipt came, or an operator had it posted again.
-func (c *checker) givenUp(t *ledger.Transfer, dir string) error {
-	r, err := c.remainsOf(t.ID)
-	if err != nil {
-		return err
-	}
-	if moved, err := c.furtherInWork(t, dir, r); err != nil || moved {
-		return err
-	}
-	if done, err := c.readReceipts(t, r); err != nil || done {
-		return err
-	}
-	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says filed, %s, and its folder was on its way", t.Document, t.Verdict), Repair: "it is filed again"}
-	return c.offer(f, func() error {
-		t.State, t.Due = ledger.StateSettled, c.Now().UTC()
-		return c.put(t, true, r, f)
-	})
-}
-
-// copiedFiles notices files under way that were copied back, with their names, sizes and
-// times, and are others to the file system.
-func (c *checker) copiedFiles(t *ledger.Transfer, dir string) error {
-	changed, err := c.adopt(t, dir)
-	if err != nil || !changed {
-		return err
-	}
-	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: t.Document + ": its files have the sizes and times that were noted, and are copies", Repair: "the copies take the place of the files"}
-	return c.offer(f, func() error {
-		return c.Ledger.Update(context.WithoutCancel(c.ctx), func(tx *ledger.Tx) error {
-			return errors.Join(tx.SaveTransfer(t), c.repaired(t, f)(tx))
-		})
-	})
 }
 
 // recentEnough is how many of the latest transfers are asked whether the line went on.

@@ -196,7 +196,8 @@ func (r *Report) stopAt(walked World, s Scenario, seen Seen, n int, label string
 // again crashes a second time during recovery. Which points are taken moves on with
 // n, so that all of them come about.
 func (r *Report) again(after World, s Scenario, points []int, where string, n int) {
-	for i := n % s.Every; i < len(points); i += s.Every {
+	apart := s.Every * stride
+	for i := n % apart; i < len(points); i += apart {
 		second := after.On(after.Disk().Clone())
 		second.Disk().StopAt(points[i])
 		_ = s.Run(second) // it runs into the stop
@@ -224,8 +225,8 @@ func (r *Report) fault(w World, s Scenario, n int, fault error, label string) {
 	r.add(fmt.Sprintf("%v at %d (%s)", fault, n, label), append(failure(err), s.Final(healed)...))
 }
 
-// NeedsAllPoints skips a test of mutations where a matrix takes only a sample of the points
-// (see stride): it would notice little.
+// NeedsAllPoints skips a test that finds little or nothing where only a sample of the points
+// is taken (see stride): one of mutations, or of losses.
 func NeedsAllPoints(t interface {
 	Helper()
 	Skip(args ...any)
