@@ -5,6 +5,8 @@ package as2
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -84,6 +86,22 @@ func TestJudgeOpenSSLOpensWhatWeSeal(t *testing.T) {
 // judge takes a message apart with openssl alone.
 func judge(t *testing.T, s *Sealed, body []byte, o SealOptions, payload []byte) {
 	t.Helper()
+	over := judgeLayers(t, s, body, o)
+	_, got, wrapped := bytes.Cut(over, []byte("\r\n\r\n"))
+	if !wrapped {
+		got = over
+	}
+	if o.Quirks.PayloadBase64 {
+		got = openssl(t, got, "base64", "-d")
+	}
+	if !bytes.Equal(got, payload) {
+		t.Errorf("%q", got)
+	}
+}
+
+// judgeLayers has openssl take all layers off, and returns what the MIC is over.
+func judgeLayers(t *testing.T, s *Sealed, body []byte, o SealOptions) []byte {
+	t.Helper()
 	contentType, over := Get(s.Header, "Content-Type"), body
 	if len(o.Recipients) > 0 {
 		over = openssl(t, body, "cms", "-decrypt", "-inform", "DER", "-binary", "-recip", keyFile("us-rsa.pem"), "-inkey", keyFile("us-rsa.key"))
@@ -109,15 +127,85 @@ func judge(t *testing.T, s *Sealed, body []byte, o SealOptions, payload []byte) 
 			t.Errorf("the MIC in %v is not over what openssl verified", m.Digest)
 		}
 	}
-	_, got, wrapped := bytes.Cut(over, []byte("\r\n\r\n"))
-	if !wrapped {
-		got = over
+	return over
+}
+
+// Several files: openssl takes the layers off, and Python's email package, which knows
+// nothing of AS2, finds the parts with their names and every byte of them, and nothing
+// to complain of.
+func TestJudgePythonReadsTheFiles(t *testing.T) {
+	us, _ := keys.Load("us-rsa")
+	list := []sent{
+		{"application/xml", "INV-1.xml", "<Invoice>\n</Invoice>\r\n"},
+		{"application/pdf", "INV-1_scan 1.pdf", "%PDF\r\n\x00\xff\xfe\r\r\n\n--\r\n--as2drop-\r\n"},
+		{"image/png", "INV-1_Prüf \"ß\" \\ 検;a=b.png", "\x89PNG\r\n\x1a\n\x85\x1c\x0b\x0c"},
+		{"application/octet-stream", "INV-1_empty.bin", ""},
 	}
-	if o.Quirks.PayloadBase64 {
-		got = openssl(t, got, "base64", "-d")
+	for _, sign := range []string{"", "detached", "opaque"} {
+		for _, encrypt := range []bool{false, true} {
+			for _, q := range []Quirks{{}, {PayloadBase64: true}, {UnquotedFilename: true}} {
+				t.Run(fmt.Sprint(sign, encrypt, q), func(t *testing.T) {
+					o := options()
+					o.Quirks = q
+					if sign != "" {
+						o.Sign, o.Quirks.OpaqueSignature = sealer("partner-rsa", cms.SHA256), sign == "opaque"
+					}
+					if encrypt {
+						o.Cipher, o.Recipients = cms.AES256CBC, []cms.Recipient{{Certificate: us}}
+					}
+					s, body := sealFiles(t, o, list...)
+					entity := judgeLayers(t, s, body, o)
+					if sign == "" && !encrypt {
+						entity = append([]byte("Content-Type: "+Get(s.Header, "Content-Type")+"\r\n\r\n"), entity...)
+					}
+					judgeParts(t, entity, list)
+				})
+			}
+		}
 	}
-	if !bytes.Equal(got, payload) {
-		t.Errorf("%q", got)
+	// The judge is no nodder.
+	if _, err := python(t, []byte("Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n\r\nx")); err == nil {
+		t.Error("Python takes a multipart without an end")
+	}
+}
+
+// python has the email package read an entity.
+func python(t *testing.T, entity []byte) ([]byte, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "python3", filepath.Join("..", "testdata", "judges", "email_parts.py"))
+	cmd.Stdin = bytes.NewReader(entity)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, stderr.Bytes())
+	}
+	return out, err
+}
+
+func judgeParts(t *testing.T, entity []byte, list []sent) {
+	t.Helper()
+	out, err := python(t, entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found struct {
+		Type, Root, Start string
+		Parts             []struct {
+			Type, ID, SHA256 string
+			Names            []string
+		}
+	}
+	if err := json.Unmarshal(out, &found); err != nil {
+		t.Fatal(err)
+	}
+	if found.Type != "multipart/related" || found.Root != list[0].typ || len(found.Parts) != len(list) || found.Parts[0].ID != found.Start {
+		t.Fatalf("%s", out)
+	}
+	for i, p := range found.Parts {
+		if p.Type != list[i].typ || p.Names[len(p.Names)-1] != list[i].name || p.SHA256 != fmt.Sprintf("%x", sha256.Sum256([]byte(list[i].content))) {
+			t.Errorf("%+v, want %+v", p, list[i])
+		}
 	}
 }
 
