@@ -87,7 +87,8 @@ func (o *SealOptions) fileHeader(f File, encoded bool) []Field {
 
 // related makes one multipart/related of several parts. The type of the root is
 // required, and start says which one it is (RFC 2387, 3.1 and 3.2), although it comes
-// first, where readers that do not know start look for it.
+// first, where readers that do not know start look for it. No transfer encoding is
+// stated, as for multipart/signed: in AS2 that means binary (RFC 4130, 5.2.1).
 //
 // No part can have a line with the boundary: it is 128 random bits that are drawn when
 // the message is sealed, so that no file was made with them in mind, and a file has
@@ -109,7 +110,6 @@ func (o *SealOptions) related(parts []entity) (entity, error) {
 	}
 	header := []Field{
 		{"Content-Type", `multipart/related; type="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(root) + `"; start="` + id(0) + `"; boundary="` + boundary + `"`},
-		{"Content-Transfer-Encoding", "binary"}, // as its parts are; nothing that encodes is allowed here (RFC 2045, 6.4)
 	}
 	return entity{header, func(w io.Writer) error {
 		line := "--" + boundary + "\r\n"

@@ -96,7 +96,7 @@ func contentType(name string, role ledger.Role) string {
 	return "application/octet-stream"
 }
 
-// attachmentTypes are those of RFC 6362, 3 and of today's offices. Text has none: what is
+// attachmentTypes are those that RFC 6362 names and those of today's offices. Text has none: what is
 // called text on the wire gets other line ends from some products, and then another MIC.
 // Signed and encrypted files have none: their types are those of the layers of a message,
 // which a reader would peel off.

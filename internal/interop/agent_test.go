@@ -113,7 +113,10 @@ func partnerConfig(t *testing.T, c cell, url string) yamlMap {
 		require = append(require, "encrypted")
 	}
 	bundle := "never"
-	if c.attached {
+	switch {
+	case c.parts:
+		bundle = "multipart"
+	case c.attached:
 		bundle = "always"
 	}
 	receive := yamlMap{"require": require}

@@ -25,7 +25,8 @@ type row struct {
 	receipt   string // signed, unsigned, none
 	async     bool
 	file      string // name of the document; empty = made from the case
-	attached  bool   // the document travels in a zip with an attachment
+	attached  bool   // the document travels with an attachment, in a zip
+	parts     bool   // or each as a part of a multipart
 	id        string // AS2 name of the peer; empty = made from the case
 	encoding  string // Content-Transfer-Encoding that a peer chooses
 	quirk     string // a switch of ours that is on; empty = none
@@ -116,6 +117,14 @@ func matrix() []row {
 	add("Batches",
 		row{name: "document and attachment in a zip", attached: true},
 		row{name: "document and attachment in a zip, signed only", attached: true, encrypt: "none"})
+	for _, r := range []row{
+		{name: "signed, encrypted"}, {name: "signed", encrypt: "none"}, {name: "encrypted", sign: "none"}, {name: "plain", sign: "none", encrypt: "none"},
+		{name: "compressed, signed, encrypted", compress: "before-sign"}, {name: "signed, compressed", compress: "after-sign", encrypt: "none"}, {name: "compressed", compress: "before-sign", sign: "none", encrypt: "none"},
+		{name: "signed, in base64", encrypt: "none", quirk: "payload_base64"},
+	} {
+		r.name, r.attached, r.parts = "document and attachment as parts of a multipart, "+r.name, true, true
+		add("Batches", r)
+	}
 	for _, q := range []string{
 		"no_signed_attributes", "no_algorithm_protection", "opaque_signature", "mic_names: sha256", "mic_names: rsa-sha256", "payload_base64",
 		"unquoted_filename", "http_transfer_encoding", "chunked", "expect_continue",

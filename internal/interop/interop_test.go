@@ -136,6 +136,8 @@ func lacks(p peer, c cell) string {
 	switch {
 	case c.dir == out && c.fault == sentTwice:
 		return "the case below is the same from the other side"
+	case c.dir == in && c.parts:
+		return "it sends one file in a message"
 	case c.dir == in && c.fault == brokenReceipt:
 		return "that is for the peer to notice"
 	case c.dir == out && c.encoding != "", c.dir == in && c.quirk != "":

@@ -5,10 +5,12 @@ package interop
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"mime/multipart"
 	"os"
 	"path/filepath"
 	"slices"
@@ -219,7 +221,11 @@ func (s *stage) delivered(c cell, paths []string) error {
 		}
 		got[name] = content
 		if c.attached && c.dir == out {
-			if got, err = unzipped(content); err != nil {
+			unpack := unzipped
+			if c.parts {
+				unpack = split
+			}
+			if got, err = unpack(content); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
@@ -250,6 +256,30 @@ func unzipped(content []byte) (map[string][]byte, error) {
 		}
 	}
 	return files, nil
+}
+
+// split takes the body of a multipart apart, as the programs behind the peers must: these
+// deliver it as one file. Go's own reader finds the parts.
+func split(content []byte) (map[string][]byte, error) {
+	line, _, _ := bytes.Cut(content, []byte("\r\n"))
+	r := multipart.NewReader(bytes.NewReader(content), strings.TrimPrefix(string(line), "--"))
+	files := map[string][]byte{}
+	for {
+		p, err := r.NextRawPart()
+		if err == io.EOF {
+			return files, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var body io.Reader = p
+		if p.Header.Get("Content-Transfer-Encoding") == "base64" {
+			body = base64.NewDecoder(base64.StdEncoding, p)
+		}
+		if files[p.FileName()], err = io.ReadAll(body); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // messagesOnly leaves out receipts that come later: they have no AS2 message in them.

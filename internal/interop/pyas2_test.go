@@ -70,6 +70,8 @@ func (*pyas2Peer) lacks(c cell) string {
 		return "pyas2-lib reads multipart/signed only"
 	case c.quirk == "mic_names: rsa-sha256":
 		return "pyas2-lib does not know this spelling"
+	case c.parts && c.signed() && c.compress != "before-sign" && receives:
+		return "pyas2-lib holds the signature against the last part that it finds, not against the multipart"
 	case c.quirk == "chunked":
 		return "the HTTP server of Python reads no chunks"
 	case c.encoding != "":
