@@ -154,6 +154,25 @@ func TestListNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+// Where no specification is at hand the clauses are in words; their tests exist too.
+func TestWordsNameTestsThatExist(t *testing.T) {
+	text, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, words, found := strings.Cut(string(text), "\n## Several files in one message\n")
+	named := regexp.MustCompile(`(?:[a-z0-9/]+\.(?:Test|Fuzz)\w+|script/\w+\.txtar)`).FindAllString(words, -1)
+	if !found || len(named) < 20 {
+		t.Fatalf("%d tests are named", len(named))
+	}
+	exists := ourTests(t)
+	for _, name := range named {
+		if !exists[name] {
+			t.Errorf("CONFORMANCE.md: there is no test %s", name)
+		}
+	}
+}
+
 // The judge sees each mistake.
 func TestListMistakesAreSeen(t *testing.T) {
 	const good = "## rfc1\n| 7.3 a1b2c3 | MUST | yes | what we do | as2.TestX |\n"

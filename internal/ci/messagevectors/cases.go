@@ -87,7 +87,7 @@ func cases() []vector {
 	}
 	legacy := order("signed-encrypted-des3", signed, encrypt("des3", "des-ede3-cbc", der...))
 	legacy.legacy, legacy.note = true, "legacy cipher"
-	return append(all, legacy, textWithBareLF(), headless(), related())
+	return append(all, legacy, textWithBareLF(), headless(), related(), relatedEncoded())
 }
 
 // textWithBareLF is signed over CRLF line ends, as openssl does with text, and was then
@@ -137,4 +137,27 @@ func related() vector {
 		files:  []File{file("scan.pdf", "application/pdf", pdf, false), file("ORD-77120.edi", "application/edifact", interchange, true)},
 		layers: []layer{sign("sha-256", "partner-rsa", binary...), encrypt("aes-256-cbc", "aes-256-cbc", der...)},
 	}
+}
+
+// relatedEncoded is a document that was compressed by itself, with attachments in base64
+// and quoted-printable; no start says that it is the root, but it comes first.
+func relatedEncoded() vector {
+	const boundary = "----=_Part_77121"
+	const note, pdf = "Zahlbar bis 30. Juni = nächsten Dienstag\r\n", "%PDF-1.4\n%\xe2\xe3\xcf\xd3\n\x00\x01\x02%%EOF"
+	v := order("related-encoded-parts", compress, func(_ *tools, m *message) error {
+		document := m.entity()
+		m.expect.Layers = nil // it is no layer of the message
+		m.header = []string{`Content-Type: multipart/related; type="application/edifact";`, "\tboundary=\"" + boundary + `"`}
+		m.body = []byte("--" + boundary + "\r\n" + string(document) + "\r\n--" + boundary + "\r\n" +
+			"Content-Type: text/plain; charset=utf-8; name=note.txt\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+			"Zahlbar bis 30. Juni =3D n=C3=A4chsten =\r\nDienstag\r\n" +
+			"\r\n--" + boundary + "\r\n" +
+			"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename*=utf-8''Pr%C3%BCfbericht.pdf\r\n\r\n" +
+			base64.StdEncoding.EncodeToString([]byte(pdf))[:20] + "\r\n" + base64.StdEncoding.EncodeToString([]byte(pdf))[20:] + "\r\n" +
+			"\r\n--" + boundary + "--\r\n")
+		return nil
+	}, sign("sha-256", "partner-rsa", binary...), encrypt("aes-256-cbc", "aes-256-cbc", der...))
+	v.files = append(v.files, file("note.txt", "text/plain", note, false), file("Prüfbericht.pdf", "application/pdf", pdf, false))
+	v.note = "compressed by itself"
+	return v
 }
