@@ -100,17 +100,17 @@ func (d *demo) story() error {
 		fmt.Fprintf(d.g.out, "  %-9s https://127.0.0.1:%s/as2\n", side, d.ports[side])
 	}
 
-	d.step("The supplier's ERP drops an invoice (UBL 2.1) with two attachments, the buyer's drops an order (EDIFACT) without any:")
+	d.step("The supplier's ERP drops an invoice (UBL 2.1) with two attachments, which travel in a zip; the buyer's drops an order (EDIFACT) with one, as parts of one message:")
 	if err := d.drop("supplier", "buyer", "INV-2026-1001.xml", "INV-2026-1001_timesheet.pdf", "INV-2026-1001_photo.png"); err != nil {
 		return err
 	}
-	if err := d.drop("buyer", "supplier", "ORD-77120.edi"); err != nil {
+	if err := d.drop("buyer", "supplier", "ORD-77120.edi", "ORD-77120_delivery.pdf"); err != nil {
 		return err
 	}
 	if err := d.delivered("supplier", "buyer", "INV-2026-1001", "INV-2026-1001.xml", "INV-2026-1001_timesheet.pdf", "INV-2026-1001_photo.png"); err != nil {
 		return err
 	}
-	if err := d.delivered("buyer", "supplier", "ORD-77120", "ORD-77120.edi"); err != nil {
+	if err := d.delivered("buyer", "supplier", "ORD-77120", "ORD-77120.edi", "ORD-77120_delivery.pdf"); err != nil {
 		return err
 	}
 
@@ -188,15 +188,18 @@ func (d *demo) prepare() error {
 	return nil
 }
 
-// configText is the config of one side. Only the supplier's differs for tests: it
-// forgets to encrypt.
+// configText is the config of one side. The supplier forgets to encrypt for tests, and the
+// buyer sends attachments as parts of a multipart.
 func (d *demo) configText(side, other string) string {
-	forgets := ""
-	if side == "supplier" {
+	forgets, bundle := "", "always"
+	switch side {
+	case "supplier":
 		forgets = "\n    send:\n      encrypt: none"
+	case "buyer":
+		bundle = "multipart"
 	}
 	return strings.NewReplacer("SIDE", side, "OTHER", other, "UPPERS", strings.ToUpper(side), "UPPERO", strings.ToUpper(other),
-		"PORTS", d.ports[side], "PORTO", d.ports[other], "FORGETS", forgets).Replace(`data_dir: data
+		"PORTS", d.ports[side], "PORTO", d.ports[other], "FORGETS", forgets, "BUNDLE", bundle).Replace(`data_dir: data
 listen:
   - address: 127.0.0.1:PORTS
     certificate: ../keys/SIDE-tls.pem
@@ -221,6 +224,8 @@ partners:
     server_certificates: [../keys/OTHER-tls.pem]
     naming:
       quiet: 1s
+    outbox:
+      bundle: BUNDLE
   OTHER-test:
     as2_id: UPPERO-TEST
     station: test

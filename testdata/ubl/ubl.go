@@ -1,6 +1,6 @@
 // Package ubl carries the sample documents of the demo inside the program, so that
 // as2drop demo works from any folder: two UBL 2.1 invoices with attachments and an
-// EDIFACT order from the buyer to the supplier. Companies, numbers and addresses are
+// EDIFACT order, with one, from the buyer to the supplier. Companies, numbers and addresses are
 // made up. The attachments are written by go run ./internal/ci/samples.
 package ubl
 

@@ -1,5 +1,5 @@
 // Command samples makes the attachments of the sample documents in testdata/ubl:
-// two PDFs and a PNG, which nobody can edit by hand. The documents themselves
+// three PDFs and a PNG, which nobody can edit by hand. The documents themselves
 // (two UBL 2.1 invoices, an EDIFACT order) are text and are edited there; the test
 // of this package checks that they are right, that their sums add up, and that
 // the attachments are what this command writes.
@@ -26,6 +26,7 @@ func run(dir string) error {
 	for name, content := range map[string][]byte{
 		"INV-2026-1001_timesheet.pdf": pdf(timesheet),
 		"INV-2026-1002_terms.pdf":     pdf(terms),
+		"ORD-77120_delivery.pdf":      pdf(delivery),
 		"INV-2026-1001_photo.png":     photo(),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
@@ -59,5 +60,13 @@ var (
 		"2. Wearing parts are charged as used.",
 		"3. The monthly rate is EUR 280.00 and VAT.",
 		"4. Either side may end the contract at the end of a quarter.",
+	}
+	delivery = []string{
+		"Delivery instructions for order ORD-77120",
+		"Example Foods Austria AG, hall B, gate 4",
+		"",
+		"1. Between 7 and 15 h; call the gate half an hour before.",
+		"2. Gear oil on a pallet of its own.",
+		"3. No pallet higher than 1.80 m.",
 	}
 )

@@ -31,7 +31,7 @@ func TestAttachmentsAreFresh(t *testing.T) {
 	if err := run(fresh); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"INV-2026-1001_timesheet.pdf", "INV-2026-1002_terms.pdf"} {
+	for _, name := range []string{"INV-2026-1001_timesheet.pdf", "INV-2026-1002_terms.pdf", "ORD-77120_delivery.pdf"} {
 		want, err := os.ReadFile(filepath.Join(fresh, name))
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestAttachmentsAreFresh(t *testing.T) {
 
 // A PDF reader finds the objects by the offsets in the table at the end.
 func TestPDFTablePointsAtObjects(t *testing.T) {
-	for _, name := range []string{"INV-2026-1001_timesheet.pdf", "INV-2026-1002_terms.pdf"} {
+	for _, name := range []string{"INV-2026-1001_timesheet.pdf", "INV-2026-1002_terms.pdf", "ORD-77120_delivery.pdf"} {
 		file := read(t, name)
 		fields := strings.Fields(string(file[bytes.LastIndex(file, []byte("startxref")):]))
 		start, err := strconv.Atoi(fields[1])
