@@ -19,7 +19,8 @@ type File struct {
 type SealedFile struct {
 	ContentType string `json:"content_type"`
 	Filename    string `json:"filename,omitempty"`
-	Size        int64  `json:"size"` // bytes
+	Size        int64  `json:"size"`             // bytes
+	SHA256      string `json:"sha256,omitempty"` // in hex, where whoever sealed it has set it
 }
 
 // content is the entity inside of all layers, and its files as they come out of it.

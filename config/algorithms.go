@@ -69,6 +69,7 @@ func (f *finisher) stationOverTime(s *Station) {
 // forms are the values of outbox.bundle in a few words.
 var forms = map[string]string{
 	"always": "in a zip", "with-attachments": "with attachments in a zip", "never": "without attachments", "multipart": "attachments as parts of a multipart",
+	"embedded": "attachments inside of the document",
 }
 
 // Summary says in one line how messages to and from the partner are protected.

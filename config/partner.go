@@ -136,7 +136,7 @@ type Quirks struct {
 
 // Outbox is how files are picked up.
 type Outbox struct {
-	Bundle       string // always, with-attachments, never, multipart
+	Bundle       string // always, with-attachments, never, multipart, embedded
 	Poll         time.Duration
 	Watch        string // auto, events, poll
 	Rescan       schedule.Schedule

@@ -120,7 +120,7 @@ func namingKeys() []key[Partner] {
 
 func outboxKeys() []key[Outbox] {
 	return []key[Outbox]{
-		{"bundle", "always, with-attachments, never or multipart", "always", "The form in which document and attachments travel: always in a zip; in a zip with-attachments, and alone as it is; never in a zip, and then a document that has attachments waits; or with its attachments as the parts of a multipart/related (RFC 6362), and alone as it is. See docs/forms.", setChoice(func(o *Outbox) *string { return &o.Bundle }, "always", "with-attachments", "never", "multipart")},
+		{"bundle", "always, with-attachments, never, multipart or embedded", "always", "The form in which document and attachments travel: always in a zip; in a zip with-attachments, and alone as it is; never in a zip, and then a document that has attachments waits; with its attachments as the parts of a multipart/related (RFC 6362), or embedded in it (UBL and CII), and alone as it is. See docs/forms.", setChoice(func(o *Outbox) *string { return &o.Bundle }, "always", "with-attachments", "never", "multipart", "embedded")},
 		{"poll", "duration", "30s", "How often the outbox is looked at even without a file event.", setDuration(time.Second, func(o *Outbox) *time.Duration { return &o.Poll })},
 		{"watch", "auto, events or poll", "auto", "Whether file events shorten the wait for the next look. auto: where they tell everything, that is not on a network share, which is only looked at every poll. events: also there. poll: never.", setChoice(func(o *Outbox) *string { return &o.Watch }, "auto", "events", "poll")},
 		{"rescan", "list of schedules", "none", "Further moments to look at the outbox.", setStrings(func(o *Outbox) *[]string { return &o.rescan })},

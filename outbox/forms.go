@@ -21,29 +21,51 @@ const (
 	BundleWithAttachments Bundle = "with-attachments" // a zip, or the document alone as it is
 	BundleNever           Bundle = "never"            // the document as it is; with attachments it waits
 	BundleMultipart       Bundle = "multipart"        // a multipart/related (RFC 6362), or the document alone as it is
+	BundleEmbedded        Bundle = "embedded"         // the attachments inside of the document, or the document alone as it is
 )
 
 const noForm = "it has attachments, and bundle: never leaves no way to send them"
 
-// travels is what of a batch goes into the message: the files as the partner sees them,
-// each with its content type, its name, and what writes it; several are sealed as one
-// multipart/related. Writing notes the SHA-256 of each member that it reads. blocked
-// says why the batch has no form: nothing of it is left out silently.
-func (o *Outbox) travels(t *ledger.Transfer, dir string) (files []as2.File, blocked string) {
+// form is what of a batch goes into the message.
+type form struct {
+	files []as2.File // as the partner sees them, the document first; several are sealed as one multipart/related
+	made  string     // SHA-256 of a document that is made of the batch, once it was written
+}
+
+// travels says in which form a batch travels: each file with its content type, its name,
+// and what writes it. Writing notes the SHA-256 of each member that it reads. blocked says
+// why the batch has no form: nothing of it is left out silently. An *embedded.Error says
+// that the document cannot take its attachments.
+func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked string, err error) {
+	f = &form{}
 	sent := o.outgoing(t, dir)
 	alone := len(sent) == 1
 	switch {
 	case o.p.Bundle == BundleMultipart, alone && o.p.Bundle != BundleAlways:
-		for _, f := range sent {
-			files = append(files, o.asItIs(f))
+		for _, s := range sent {
+			f.files = append(f.files, o.asItIs(s))
 		}
 	case o.p.Bundle == BundleNever:
-		return nil, noForm
+		return nil, noForm, nil
+	case o.p.Bundle == BundleEmbedded:
+		file, err := o.embed(sent, &f.made)
+		if err != nil {
+			return nil, "", err
+		}
+		f.files = []as2.File{file}
 	default:
-		files = []as2.File{o.zip(t, sent)}
+		f.files = []as2.File{o.zip(t, sent)}
 	}
-	files[0].ContentType = cmp.Or(o.p.ContentType, files[0].ContentType)
-	return files, ""
+	f.files[0].ContentType = cmp.Or(o.p.ContentType, f.files[0].ContentType)
+	return f, "", nil
+}
+
+// sealedSize is what sealing may take on the volume, in bytes: base64 is longer by a third.
+func (o *Outbox) sealedSize(t *ledger.Transfer) int64 {
+	if o.p.Bundle == BundleEmbedded {
+		return t.Size() + t.Size()/3
+	}
+	return t.Size()
 }
 
 // asItIs is one file, byte for byte under its own name.

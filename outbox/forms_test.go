@@ -90,6 +90,7 @@ func TestForms(t *testing.T) {
 		"multipart, in base64":      {BundleMultipart, batch, func(p *Partner) { p.Quirks.PayloadBase64 = true }, asTheyAre},
 		"multipart, compressed":     {BundleMultipart, batch, func(p *Partner) { p.Compress = as2.CompressAfterSign }, asTheyAre},
 		"multipart, another type":   {BundleMultipart, batch, override, append([]string{"application/edi-consent INV-1.xml <Invoice/>"}, asTheyAre[1:]...)},
+		"embedded, alone":           {BundleEmbedded, alone, nil, []string{"application/xml INV-1.xml <Invoice/>"}},
 		"never, alone, and another": {BundleNever, alone, override, []string{"application/edi-consent INV-1.xml <Invoice/>"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,10 +157,10 @@ func TestAttachmentThatGrowsWhileItIsSealed(t *testing.T) {
 // The forms differ from the zip of TestCrashMatrix up to the first post; what the partner
 // takes is what was dropped, once.
 func TestCrashMatrixOfForms(t *testing.T) {
-	for form, taken := range map[Bundle]string{BundleMultipart: dropped["INV-1.xml"] + dropped["INV-1_scan.pdf"]} {
+	for form, taken := range map[Bundle]string{BundleMultipart: takes["INV-1.xml"] + takes["INV-1_scan.pdf"], BundleEmbedded: withScan} {
 		t.Run(string(form), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(accept)
+			w := newWorldOf(takes, accept)
 			w.set = func(p *Partner) { p.Bundle = form }
 			complete := func(cw crashtest.World) []string {
 				problems := final(ledger.VerdictAccepted, 1)(cw)

@@ -13,6 +13,7 @@ import (
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/internal/bundle"
+	"github.com/as2drop/as2drop/internal/embedded"
 	"github.com/as2drop/as2drop/internal/failpoint"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -44,23 +45,31 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	case err != nil:
 		return err
 	case refused:
-		if undone, err := o.undoIfChanged(ctx, t, dir); err != nil || undone {
-			return err // it was not finished
-		}
-		return o.settle(ctx, t, o.refusal(t))
+		return o.refuse(ctx, t, dir, o.refusal(t))
 	}
-	if err := o.enough(t.Size()); err != nil {
+	if err := o.enough(o.sealedSize(t)); err != nil {
 		return err
 	}
 	options, blocked := o.sealOptions(t)
 	if blocked != "" {
 		return o.hold(ctx, t, unsealable(blocked))
 	}
-	files, blocked := o.travels(t, dir)
-	if blocked != "" {
+	return o.sealWith(ctx, t, dir, options)
+}
+
+// sealWith seals what may be sent.
+func (o *Outbox) sealWith(ctx context.Context, t *ledger.Transfer, dir string, options as2.SealOptions) error {
+	form, blocked, err := o.travels(t, dir)
+	var fault *embedded.Error
+	switch {
+	case errors.As(err, &fault):
+		return o.refuse(ctx, t, dir, unembeddable(t, fault))
+	case err != nil:
+		return err
+	case blocked != "":
 		return o.hold(ctx, t, unsealable(blocked))
 	}
-	sealed, err := o.makeMessage(dir, files, options)
+	sealed, err := o.makeMessage(dir, form.files, options)
 	var changed *bundle.ChangedError
 	var refused *refusedError
 	switch {
@@ -75,11 +84,21 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	if undone, err := o.undoIfChanged(ctx, t, dir); err != nil || undone {
 		return err
 	}
+	sealed.Files[0].SHA256 = form.made
 	if err := o.keepRequest(t, sealed, o.certificatesNow(options.Sign, options.Recipients)); err != nil {
 		return err
 	}
 	failpoint.Hit("after seal")
 	return o.commitSealed(ctx, t, sealed, options)
+}
+
+// refuse files a batch that must not be sent as it is; one that was not finished when it
+// was looked at goes back.
+func (o *Outbox) refuse(ctx context.Context, t *ledger.Transfer, dir string, d decision) error {
+	if undone, err := o.undoIfChanged(ctx, t, dir); err != nil || undone {
+		return err
+	}
+	return o.settle(ctx, t, d)
 }
 
 // undoIfChanged gives the files back if one of them is not as it was claimed. Who changed a

@@ -298,7 +298,10 @@ func travelled(t *ledger.Transfer) string {
 		name = fmt.Sprintf("%q", s.Files[0].Filename)
 	}
 	root := fmt.Sprintf("%s (%s, %d bytes)", name, s.Files[0].ContentType, s.Files[0].Size)
-	if len(s.Files) == 1 {
+	switch {
+	case s.Files[0].SHA256 != "":
+		return root + ", with its attachments inside, sha-256 " + s.Files[0].SHA256
+	case len(s.Files) == 1:
 		return root
 	}
 	return fmt.Sprintf("multipart/related of %d parts, the document first: %s", len(s.Files), root)

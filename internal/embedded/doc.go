@@ -85,6 +85,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Fact)
 }
 
+const correct = "correct the document"
+
 // limits of what is held of a document.
 const (
 	maxText  = 4 << 10 // bytes of an identifier, a name or a place; what is longer is none
@@ -95,7 +97,7 @@ const (
 func broken(err error) error {
 	var syntax *xmlstream.SyntaxError
 	if errors.As(err, &syntax) {
-		return &Error{syntax.Line, syntax.Column, syntax.Fact, "correct the document and drop it again"}
+		return &Error{syntax.Line, syntax.Column, syntax.Fact, correct}
 	}
 	return err
 }

@@ -87,9 +87,9 @@ func (p *planner) reference(n int) (*edit, error) {
 	l := &p.place
 	switch {
 	case l.depth == 0:
-		return nil, &Error{Fact: "the invoice has no ram:ApplicableHeaderTradeAgreement, where attachments belong", Next: "correct the document and drop it again"}
+		return nil, &Error{Fact: "the invoice has no ram:ApplicableHeaderTradeAgreement, where attachments belong", Next: correct}
 	case l.qname != "" && p.w.kind != CrossIndustryInvoice:
-		return nil, &Error{l.line, l.column, "the document has nothing in it", "correct the document and drop it again"}
+		return nil, &Error{l.line, l.column, "the document has nothing in it", correct}
 	}
 	outer, inner := l.indent, ""
 	if outer != "" {

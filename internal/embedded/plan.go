@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -39,6 +40,7 @@ type planner struct {
 	found []finding
 	ids   map[string]bool // identifiers that begin like a name
 	place place
+	begun bool // it has a root element, so it is XML
 }
 
 // otherForm is what to do where a document cannot take attachments.
@@ -72,6 +74,11 @@ func NewPlan(src io.Reader, names []string) (*Plan, error) {
 		if err == io.EOF {
 			return p.finish()
 		}
+		var fault *Error
+		if errors.As(err, &fault) && !p.begun {
+			fault.Next = correct + "; or, if it is meant to be no XML, " + otherForm
+		}
+		p.begun = true
 		if err == nil {
 			err = p.token(t)
 		}

@@ -109,7 +109,7 @@ func (w *walker) start(t *xmlstream.Token) error {
 		parent = w.open[n-1]
 	}
 	if parent.role == object {
-		return &Error{t.Line, t.Column, "an element stands inside of an embedded object, where only base64 belongs", "correct the document and drop it again"}
+		return &Error{t.Line, t.Column, "an element stands inside of an embedded object, where only base64 belongs", correct}
 	}
 	f := frame{role: w.roleOf(parent.role, t.Name), slot: parent.slot}
 	w.before = w.indent()
@@ -128,7 +128,7 @@ func (w *walker) start(t *xmlstream.Token) error {
 			b.hasMIME = b.hasMIME || a.Name.Is("", "mimeCode")
 		}
 		if len(f.slot.objects) == maxSlots {
-			return &Error{t.Line, t.Column, "too many embedded objects beside each other", "correct the document and drop it again"}
+			return &Error{t.Line, t.Column, "too many embedded objects beside each other", correct}
 		}
 		f.slot.objects = append(f.slot.objects, b)
 		if w.onObject != nil {

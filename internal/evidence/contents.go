@@ -1,12 +1,14 @@
 package evidence
 
 import (
+	"encoding/hex"
 	"errors"
 	"io"
 	"strings"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/bundle"
+	"github.com/as2drop/as2drop/internal/embedded"
 	"github.com/as2drop/as2drop/internal/inspection"
 )
 
@@ -65,6 +67,24 @@ func (c *contents) files(m *inspection.Message) ([]File, error) {
 		for _, e := range entries {
 			all = append(all, File{e.Name, e.Size, e.SHA256})
 		}
+	}
+	return all, nil
+}
+
+// inside lists what is embedded in the document of a message that was opened.
+func (c *contents) inside(m *inspection.Message) ([]File, error) {
+	if len(c.parts) == 0 || len(m.Files) == 0 {
+		return nil, nil
+	}
+	_, objects, err := embedded.Extract(io.NewSectionReader(c.parts[0].file, 0, m.Files[0].Size), embedded.Limits{},
+		func(int, embedded.Object) (io.WriteCloser, error) { return nowhere{}, nil })
+	var fault *embedded.Error
+	if err != nil && !errors.As(err, &fault) {
+		return nil, err
+	}
+	var all []File
+	for _, o := range objects {
+		all = append(all, File{o.Name, o.Size, hex.EncodeToString(o.SHA256[:])})
 	}
 	return all, nil
 }

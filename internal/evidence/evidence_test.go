@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/inbox"
@@ -36,18 +37,26 @@ type world struct {
 
 var document = []byte("<Invoice/>")
 
-// exchanged runs the real agent once for all tests.
-var exchanged = sync.OnceValue(func() (w world) {
+// invoice takes attachments.
+var invoice = []byte(`<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"><cbc:ID xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2">1</cbc:ID></Invoice>`)
+
+// exchanged and invoiced run the real agent once for all tests.
+var (
+	exchanged = sync.OnceValue(func() world { return agentOnce("always", document) })
+	invoiced  = sync.OnceValue(func() world { return agentOnce("embedded", invoice) })
+)
+
+func agentOnce(form string, document []byte) (w world) {
 	dir, err := os.MkdirTemp("", "evidence-")
 	if err != nil {
 		return world{err: err}
 	}
 	defer os.RemoveAll(dir)
-	w.err = w.exchange(dir)
+	w.err = w.exchange(dir, form, document)
 	return w
-})
+}
 
-func (w *world) exchange(dir string) error {
+func (w *world) exchange(dir, form string, document []byte) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -66,7 +75,8 @@ partners:
     certificates: us.pem
     server_certificates: tls.pem
     naming: {quiet: 0s}
-`, address, address)
+    outbox: {bundle: %s}
+`, address, address, form)
 	if err := errors.Join(l.Close(), os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text), 0o600)); err != nil {
 		return err
 	}
@@ -249,6 +259,53 @@ func TestProof(t *testing.T) {
 }
 
 // A folder of something else is no evidence.
+// Where the attachments were embedded, the document on record is the one that was made of
+// them, and the attachments are found inside of it.
+func TestProofOfEmbeddedAttachments(t *testing.T) {
+	w := invoiced()
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+	record := func(change func(*ledger.Transfer, *as2.Sealed)) func(fstest.MapFS) {
+		return func(m fstest.MapFS) {
+			edit(t, m[outbox.EvidenceTransfer], func(x *ledger.Transfer) {
+				var s as2.Sealed
+				if err := json.Unmarshal(x.Sealed, &s); err != nil {
+					t.Fatal(err)
+				}
+				change(x, &s)
+				var err error
+				if x.Sealed, err = json.Marshal(s); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(fstest.MapFS)
+		says   string // empty = proven
+	}{
+		"as it was":                      {func(fstest.MapFS) {}, ""},
+		"another document":               {record(func(_ *ledger.Transfer, s *as2.Sealed) { s.Files[0].SHA256 = digest(invoice) }), `"INV-1.xml" with SHA-256 ` + digest(invoice) + " was sent; it is not in the message"},
+		"another attachment":             {record(func(x *ledger.Transfer, _ *as2.Sealed) { x.Members[1].SHA256 = digest(document) }), `"INV-1_a.pdf" with SHA-256 ` + digest(document) + " was sent; it is not in the message"},
+		"the files as they were dropped": {record(func(_ *ledger.Transfer, s *as2.Sealed) { s.Files[0].SHA256 = "" }), `"INV-1.xml" with SHA-256 ` + digest(invoice) + " was sent; it is not in the message"},
+	} {
+		dir := copyOf(w.sent)
+		c.change(dir)
+		p := prove(t, dir, w.keys)
+		var all strings.Builder
+		for _, s := range p.Steps {
+			fmt.Fprintln(&all, s.Outcome, s.What, s.Text)
+		}
+		if p.Proven != (c.says == "") || !strings.Contains(all.String(), c.says) {
+			t.Errorf("%s: proven %v: %s\n%s", name, p.Proven, p.Conclusion, all.String())
+		}
+		if p.Proven && (len(p.Files) != 2 || p.Files[0].Name != "INV-1.xml" || p.Files[1].Name != "INV-1_a.pdf" || p.Files[1].SHA256 != digest([]byte("%PDF"))) {
+			t.Errorf("%s: files %+v", name, p.Files)
+		}
+	}
+}
+
 func TestNoEvidence(t *testing.T) {
 	dir, err := fsx.OpenRoot(t.TempDir())
 	if err != nil {

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
+	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
 )
 
@@ -84,13 +86,34 @@ func (p *Proof) sentMessage(folder fsx.FS, dir string, e *outbox.Evidence, k ins
 	if p.Files, err = c.files(m); err != nil {
 		return false, err
 	}
+	made := madeOf(&e.Transfer)
+	if made != "" {
+		inside, err := c.inside(m)
+		if err != nil {
+			return false, err
+		}
+		p.Files = append(p.Files, inside...)
+	}
 	for _, member := range e.Transfer.Members {
-		if member.SHA256 == "" {
+		switch {
+		case member.SHA256 == "":
 			continue // a marker: it was not sent
+		case made != "" && member.Role == ledger.RoleDocument:
+			member.SHA256 = made // it was sent with the attachments in it
 		}
 		if !slices.ContainsFunc(p.Files, func(f File) bool { return f.SHA256 == member.SHA256 }) {
 			p.step("files", Failed, "the record says that %q with SHA-256 %s was sent; it is not in the message", member.Name, member.SHA256)
 		}
 	}
 	return true, nil
+}
+
+// madeOf is the digest of the document that was made of a batch; empty where the files
+// travelled as they were.
+func madeOf(t *ledger.Transfer) string {
+	var s as2.Sealed
+	if json.Unmarshal(t.Sealed, &s) != nil || len(s.Files) == 0 {
+		return ""
+	}
+	return s.Files[0].SHA256
 }
