@@ -72,7 +72,7 @@ func TestFilesOnTheWire(t *testing.T) {
 			t.Errorf("%s in the HTTP header", name)
 		}
 	}
-	if len(s.Files) != 3 || s.Files[0] != (SealedFile{"application/xml", "INV-1.xml", int64(len(invoice.content))}) || s.Files[2].Size != 0 {
+	if len(s.Files) != 3 || s.Files[0] != (SealedFile{ContentType: "application/xml", Filename: "INV-1.xml", Size: int64(len(invoice.content))}) || s.Files[2].Size != 0 {
 		t.Errorf("%+v", s.Files)
 	}
 	// RFC 4130, 7.3.1: the MIC of a plain message is over the body without any header.

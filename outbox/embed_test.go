@@ -23,7 +23,7 @@ const (
 
 // takes is a batch whose document takes its attachment, and withScan what becomes of it.
 var (
-	takes  = map[string]string{"INV-1.xml": ublHead + ublTail, "INV-1_scan.pdf": "%PDF-1.7 scan"}
+	takes    = map[string]string{"INV-1.xml": ublHead + ublTail, "INV-1_scan.pdf": "%PDF-1.7 scan"}
 	withScan = ublHead + `<cac:AdditionalDocumentReference><cbc:ID>INV-1_scan.pdf</cbc:ID><cac:Attachment><cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf" filename="INV-1_scan.pdf">` +
 		base64.StdEncoding.EncodeToString([]byte("%PDF-1.7 scan")) + `</cbc:EmbeddedDocumentBinaryObject></cac:Attachment></cac:AdditionalDocumentReference>` + ublTail
 )
