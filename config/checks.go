@@ -32,7 +32,7 @@ func checkKeys() []key[Checks] {
 		effect(checks.TotalSize, "All files of a batch together are not larger than max_total.", func(c *Checks) *string { return &c.TotalSize }),
 		{"max_total", "size", "50MB", "Document and attachments, before they are zipped or encrypted.", setSize(1, func(c *Checks) *int64 { return &c.MaxTotal })},
 		effect(checks.Names, "File names have only name_characters, and not more than max_name of them.", func(c *Checks) *string { return &c.Names }),
-		{"name_characters", "characters and ranges", checks.PortableCharacters, "As between the brackets of a pattern; a hyphen comes first or last. The default is what file names may have everywhere (POSIX).", setString(func(c *Checks) *string { return &c.Characters })},
+		{"name_characters", "characters, ranges of letters and digits", checks.PortableCharacters, "As between the brackets of a pattern; a hyphen comes first or last. The default is what file names may have everywhere (POSIX).", setString(func(c *Checks) *string { return &c.Characters })},
 		{"max_name", "1 to 255", "128", "Characters of a file name, with its extension.", setInt(1, 255, func(c *Checks) *int { return &c.MaxName })},
 		effect(checks.UniqueNames, "No two names of a batch are the same one where upper and lower case, or composed letters, are not told apart.", func(c *Checks) *string { return &c.UniqueNames }),
 		effect(checks.OneDocument, "No attachment is a business document itself, nor has one in its zip.", func(c *Checks) *string { return &c.OneDocument }),

@@ -255,8 +255,25 @@ func (s stopping) Read(b []byte) (int, error) {
 	return copy(b, " "), nil
 }
 
+// A letter with its accent apart, as Macs write it, is the letter that the set has.
+func TestComposedLetters(t *testing.T) {
+	r := rules(Refuse)
+	var err error
+	if r.Characters, err = ParseCharacters("ü" + PortableCharacters); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Batch(context.Background(), batch("Pru\u0308f.xml", note)); err != nil || len(got.Findings) > 0 {
+		t.Errorf("%v %v", got.Findings, err)
+	}
+	// And the two ways of writing it are one name.
+	got, err := r.Batch(context.Background(), batch("P.xml", note, "P_u\u0308.pdf", "%PDF-1.7", "P_\u00fc.pdf", "%PDF-1.7"))
+	if err != nil || len(got.Findings) != 1 || got.Findings[0].Rule != UniqueNames {
+		t.Errorf("%v %v", got.Findings, err)
+	}
+}
+
 func TestCharacters(t *testing.T) {
-	for text, want := range map[string]string{"": "no character is in it", "z-a": `"z-a" ends before it begins`, "a/b": `'/' cannot be in a file name`, "a\x00": `'\x00' cannot be in a file name`, `\`: `'\\' cannot be in a file name`} {
+	for text, want := range map[string]string{"": "no character is in it", "z-a": `"z-a" ends before it begins`, PortableCharacters + "ü": `"_-ü" is no range of letters or digits; put the hyphen first or last`, "a/b": `'/' cannot be in a file name`, "a\x00": `'\x00' cannot be in a file name`, `\`: `'\\' cannot be in a file name`} {
 		if _, err := ParseCharacters(text); err == nil || err.Error() != want {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/as2drop/as2drop/naming"
@@ -21,7 +22,8 @@ type Characters struct {
 func (c Characters) String() string { return c.text }
 
 // ParseCharacters reads a set as it stands between the brackets of a pattern: single
-// characters and ranges. A hyphen that is meant itself comes first or last.
+// characters, and ranges of letters or digits. A hyphen that is meant itself comes first
+// or last.
 func ParseCharacters(text string) (c Characters, err error) {
 	if text == "" {
 		return c, fmt.Errorf("no character is in it")
@@ -34,7 +36,11 @@ func ParseCharacters(text string) (c Characters, err error) {
 			return Characters{}, fmt.Errorf("%q cannot be in a file name", from)
 		}
 		if i+2 < len(runes) && runes[i+1] == '-' {
-			if to = runes[i+2]; to < from {
+			to = runes[i+2]
+			switch both := func(is func(rune) bool) bool { return is(from) && is(to) }; {
+			case !both(unicode.IsLetter) && !both(unicode.IsDigit):
+				return Characters{}, fmt.Errorf("%q is no range of letters or digits; put the hyphen first or last", string(runes[i:i+3]))
+			case to < from:
 				return Characters{}, fmt.Errorf("%q ends before it begins", string(runes[i:i+3]))
 			}
 			i += 2

@@ -79,7 +79,7 @@ var agreeing = []struct{ name, content string }{
 	{"a.odt", zipOf("content.xml", "META-INF/manifest.xml")},
 	{"a.p7b", signed}, {"a.p7s", signed}, {"a.p7m", signed}, {"a.p7m", enclosed}, {"a.p7m", authEnv}, {"a.p7s", base64.StdEncoding.EncodeToString([]byte(signed))},
 	{"a.p7b", string(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: []byte(signed)}))},
-	{"a.svg", "<?xml version=\"1.0\"?>\n<!-- drawn -->\n<!DOCTYPE svg PUBLIC \"x\" [<!ENTITY a \"b\">]>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>"}, {"a.svg", "<svg:svg xmlns:svg='x'></svg:svg>"},
+	{"a.svg", "<?xml version=\"1.0\"?>\n<!-- drawn -->\n<!DOCTYPE svg PUBLIC \"x\" [<!ENTITY a \"b\">]>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>"}, {"a.svg", "<!-- a > b --><svg/>"}, {"a.svg", "<svg:svg xmlns:svg='x'></svg:svg>"},
 	{"a.xml", "\xef\xbb\xbf<Invoice/>"}, {"a.xml", "<?xml version='1.0'?><a/>"}, {"a.xml", wide("<?xml version='1.0' encoding='UTF-16'?><a/>")}, {"a.xml", " <a/>"}, {"a.xml", "<svg/>"}, {"a.xml", "<html xmlns='http://www.w3.org/1999/xhtml'/>"},
 	{"a.html", "<!DOCTYPE html>\n<html>"}, {"a.htm", "<!-- saved --><HTML lang=de>"}, {"a.html", "<table border=1><tr>"}, {"a.xml", "<table/>"}, {"a.html", "<?xml version='1.0'?><html xmlns='x'/>"},
 	{"a.eml", "Received: from a\r\n\tby b\r\nSubject: x\r\n\r\nbody < with anything"}, {"a.eml", "From a@b Mon Nov 23\nFrom: a\n\nx"}, {"a.eml", "X-Long: " + strings.Repeat("a", 3000) + "\nTo: b\n" + strings.Repeat("X: y\n", 1000)},
