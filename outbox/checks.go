@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/as2drop/as2drop/internal/checks"
@@ -45,7 +46,8 @@ func (o *Outbox) refusal(t *ledger.Transfer) decision {
 	if more := refusing - 1; more > 0 {
 		reason += fmt.Sprintf(", and %d more", more)
 	}
-	next := fmt.Sprintf("correct the files in this folder, under the names that they have, or drop corrected ones; or, if %s takes them so, change outbox.checks in the config", o.p.Name)
+	next := fmt.Sprintf("correct the files in %s, under the names that they have, or drop corrected ones; or, if %s takes them so, change outbox.checks in the config",
+		path.Join(failedDir, o.folderName(t)), o.p.Name)
 	return decision{verdict: ledger.VerdictRefused, reason: reason, next: next}
 }
 

@@ -133,23 +133,7 @@ func (w *walker) segmentOf(s *source, seg *segment, sep separators, escapes *esc
 	for end < len(seg.head) && seg.head[end] != sep.component && seg.head[end] != sep.element {
 		end++
 	}
-	seg.tag = tagOf(seg.head[:end])
-}
-
-// tagOf is the tag of a segment, or of what stands in its place as much as a line can take.
-func tagOf(b []byte) string {
-	if len(b) > 8 {
-		b = append(bytes.Clone(b[:8]), "..."...)
-	}
-	for _, c := range b {
-		if !letter(c) {
-			return strconv.QuoteToASCII(string(b))
-		}
-	}
-	if len(b) == 0 {
-		return `""`
-	}
-	return string(b)
+	seg.tag = w.tagOf(seg.head[:end])
 }
 
 // edifactSegment does what a segment means to the envelope; false ends the reading.

@@ -36,7 +36,32 @@ type walker struct {
 	most  int
 	words *[levels]words
 	open  [levels]*begun
-	lost  bool // a segment outside of everything was reported, and none of an envelope came since
+	tags  map[string]string // of segments, so that each is made once
+	lost  bool              // a segment outside of everything was reported, and none of an envelope came since
+}
+
+// maxTags is how many tags are remembered; the directories have some hundred.
+const maxTags = 1000
+
+// tagOf is the tag of a segment, or of what stands in its place as much as a line can take.
+func (w *walker) tagOf(b []byte) string {
+	if tag, ok := w.tags[string(b)]; ok {
+		return tag
+	}
+	tag := string(b[:min(len(b), 8)])
+	if len(b) > 8 {
+		tag += "..."
+	}
+	if tag == "" || strings.ContainsFunc(tag, func(r rune) bool { return r >= 0x80 || !letter(byte(r)) }) {
+		return strconv.QuoteToASCII(tag)
+	}
+	if w.tags == nil {
+		w.tags = map[string]string{}
+	}
+	if len(w.tags) < maxTags {
+		w.tags[tag] = tag
+	}
+	return tag
 }
 
 func (w *walker) fault(s segment, format string, args ...any) {

@@ -35,7 +35,7 @@ func (w *walker) x12(s *source) {
 		if s.err != nil {
 			return
 		}
-		seg.tag = tagOf(before(seg.head, sep.element))
+		seg.tag = w.tagOf(before(seg.head, sep.element))
 		if w.read(s, seg) {
 			w.x12Segment(seg, sep)
 		}

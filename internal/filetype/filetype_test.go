@@ -83,7 +83,7 @@ var agreeing = []struct{ name, content string }{
 	{"a.xml", "\xef\xbb\xbf<Invoice/>"}, {"a.xml", "<?xml version='1.0'?><a/>"}, {"a.xml", wide("<?xml version='1.0' encoding='UTF-16'?><a/>")}, {"a.xml", " <a/>"}, {"a.xml", "<svg/>"}, {"a.xml", "<html xmlns='http://www.w3.org/1999/xhtml'/>"},
 	{"a.html", "<!DOCTYPE html>\n<html>"}, {"a.htm", "<!-- saved --><HTML lang=de>"}, {"a.html", "<table border=1><tr>"}, {"a.xml", "<table/>"}, {"a.html", "<?xml version='1.0'?><html xmlns='x'/>"},
 	{"a.eml", "Received: from a\r\n\tby b\r\nSubject: x\r\n\r\nbody < with anything"}, {"a.eml", "From a@b Mon Nov 23\nFrom: a\n\nx"}, {"a.eml", "X-Long: " + strings.Repeat("a", 3000) + "\nTo: b\n" + strings.Repeat("X: y\n", 1000)},
-	{"a.csv", "a;b\r\n1;2\r\n"}, {"a.csv", "Stra\xdfe;\xe4\n"}, {"a.csv", wide("a;b\n")}, {"a.txt", "Straße\f\n\x1a"}, {"a.txt", "<html> is text, too"}, {"a.txt", "UNA:+.? 'UNB"}, {"a.txt", "a file that begins with %PDF-"},
+	{"a.csv", "a;b\r\n1;2\r\n"}, {"a.csv", "Stra\xdfe;\xe4\n"}, {"a.csv", wide("a;b\n")}, {"a.txt", "Straße\f\n\x1a"}, {"a.txt", "<html> is text, too"}, {"a.txt", "UNA:+.? 'UNB"}, {"a.txt", "\x1b$)C\x0e1G\x0f"}, {"a.txt", "a file that begins with %PDF-"},
 	{"a.dwg", exe}, {"noextension", exe}, {"a.", exe},
 }
 

@@ -50,10 +50,14 @@ func (s *Sniffer) keepTail(b []byte) {
 	}
 }
 
+// inText are the control characters that texts have: tab, line ends, form feed, those with
+// which ISO 2022 changes its character set (SO, SI, ESC), and control-Z at the end.
+var inText = [256]bool{'\t': true, '\n': true, '\r': true, '\f': true, 0x0e: true, 0x0f: true, 0x1a: true, 0x1b: true}
+
 // control is where the first character is that has no place in a text.
 func control(b []byte) int {
 	for i, c := range b {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1a && c != 0x1b || c == 0x7f {
+		if (c < 0x20 || c == 0x7f) && !inText[c] {
 			return i
 		}
 	}
