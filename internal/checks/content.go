@@ -122,7 +122,7 @@ func (c *checker) interchanges(f File, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	const next = "have the program that made it make it again; what the envelope says is not what is in it, so it was cut off, joined, or changed by hand"
+	const next = "have the program that made it make it again: it was cut off, joined or changed since; or set envelopes: warn, if the partner reads it as it is"
 	for _, fault := range got.Faults {
 		c.add(Envelopes, f.Name, fault.Place(), next, "%s", fault.Fact)
 	}
@@ -143,7 +143,7 @@ func (c *checker) xml(f File, r io.Reader) (root xmlstream.Name, err error) {
 			return root, nil
 		case errors.As(err, &syntax):
 			c.add(WellFormedXML, f.Name, fmt.Sprintf("line %d, column %d", syntax.Line, syntax.Column),
-				"have the program that made it make it again; nobody can read it as XML", "%s", syntax.Fact)
+				"have the program that made it make it again; or set well_formed_xml: warn, if the partner reads it as it is", "%s", syntax.Fact)
 			return root, nil
 		case err != nil:
 			return root, err

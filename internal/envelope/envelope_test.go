@@ -168,11 +168,11 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A file of any size takes no more memory than a small one: 200 MB in one segment, and in
+// A file of any size takes no more memory than a small one: 40 MB in one segment, and in
 // as many as fit.
 func TestConstantMemory(t *testing.T) {
-	long := io.MultiReader(strings.NewReader("UNB+UNOC:3+A+B+261123:0600+1'UNH+1+X'FTX+"), &repeat{[]byte("?'?+abcdefgh"), 200 << 20}, strings.NewReader("'UNT+3+1'UNZ+1+1'"))
-	const n = 5_000_000
+	long := io.MultiReader(strings.NewReader("UNB+UNOC:3+A+B+261123:0600+1'UNH+1+X'FTX+"), &repeat{[]byte("?'?+abcdefgh"), 40 << 20}, strings.NewReader("'UNT+3+1'UNZ+1+1'"))
+	const n = 500_000
 	many := io.MultiReader(strings.NewReader("UNB+UNOC:3+A+B+261123:0600+1'UNH+1+X'"), &repeat{[]byte("LIN+1+ABCDEFGHIJ'"), 17 * n}, strings.NewReader(fmt.Sprintf("UNT+%d+1'UNZ+1+1'", n+2)))
 	for name, r := range map[string]io.Reader{"one segment": long, "many": many} {
 		var before, after runtime.MemStats
