@@ -60,12 +60,16 @@ func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked strin
 	return f, "", nil
 }
 
-// sealedSize is what sealing may take on the volume, in bytes: base64 is longer by a third.
+// sealedSize is what sealing may take on the volume, in bytes: base64 is longer by a third,
+// inside of the document and around it.
 func (o *Outbox) sealedSize(t *ledger.Transfer) int64 {
-	if o.p.Bundle == BundleEmbedded {
-		return t.Size() + t.Size()/3
+	size := t.Size()
+	for _, encoded := range []bool{o.p.Bundle == BundleEmbedded, o.p.Quirks.PayloadBase64} {
+		if encoded {
+			size += size / 3
+		}
 	}
-	return t.Size()
+	return size
 }
 
 // asItIs is one file, byte for byte under its own name.
