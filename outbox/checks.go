@@ -66,7 +66,7 @@ func (o *Outbox) warned(t *ledger.Transfer) []func(*ledger.Tx) error {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return []func(*ledger.Tx) error{o.event(t, ledger.Warning, "checks", "refuse in outbox.checks would file the next one under failed",
-		"%s: outbox.checks: %s; it is sent all the same", t.Document, strings.Join(texts, "; "))}
+		"%s: outbox.checks warns: %s", t.Document, strings.Join(texts, "; "))}
 }
 
 // objection is one in a line.

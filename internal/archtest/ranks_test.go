@@ -87,11 +87,14 @@ func sole() map[string]string {
 // never names what a package must not import although its rank would allow it.
 func never() map[string][]string {
 	return map[string][]string{
-		"naming": {"os", "io/fs", "path/filepath", "net", "net/http"},
-		"cms":    {"os", "io/fs", "path/filepath", "net", "net/http"},
-		"as2":    {"os", "io/fs", "path/filepath", module + "/internal/fsx", module + "/internal/bundle"},
-		"ledger": {module + "/internal/bundle", module + "/cms"},
-		"outbox": {"os", "database/sql", module + "/internal/schedule"},
-		"inbox":  {"os", "database/sql", module + "/internal/schedule"},
+		"naming":            {"os", "io/fs", "path/filepath", "net", "net/http"},
+		"cms":               {"os", "io/fs", "path/filepath", "net", "net/http"},
+		"as2":               {"os", "io/fs", "path/filepath", module + "/internal/fsx", module + "/internal/bundle"},
+		"internal/envelope": {"os", "io/fs", "path/filepath"},
+		"internal/filetype": {"os", "io/fs", "path/filepath"},
+		"internal/checks":   {"os", "io/fs", "path/filepath", module + "/internal/fsx"},
+		"ledger":            {module + "/internal/bundle", module + "/cms"},
+		"outbox":            {"os", "database/sql", module + "/internal/schedule"},
+		"inbox":             {"os", "database/sql", module + "/internal/schedule"},
 	}
 }
