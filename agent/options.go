@@ -99,7 +99,7 @@ func inboxPartner(cfg *config.Config, b *box) inbox.Partner {
 		RequireSigned: p.Receive.Signed, RequireEncrypted: p.Receive.Encrypted, MaxMessage: p.Receive.MaxMessage,
 		Limits: bundle.Limits{Entries: p.Receive.MaxEntries, Bytes: p.Receive.MaxUnpacked, Ratio: p.Receive.MaxRatio},
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep",
-		Several: inbox.Rule(p.Inbox.Several), Strays: inbox.Rule(p.Inbox.Strays), NestedZips: inbox.Rule(p.Inbox.NestedZips), RejectConflict: p.Inbox.OnConflict == "reject",
+		Several: inbox.Rule(p.Inbox.Several), Strays: inbox.Rule(p.Inbox.Strays), NestedZips: inbox.Rule(p.Inbox.NestedZips), Extract: p.Inbox.Extract, RejectConflict: p.Inbox.OnConflict == "reject",
 		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve), Access: accessOf(p),
 	}
 	return in

@@ -65,7 +65,7 @@ partners:
         name_characters: a-c, max_name: 9, unique_names: refuse, one_document: warn, well_formed_xml: refuse, envelopes: warn}}
     retention: {sent: forever, failed: 5d}
     files: {file_mode: "0664"}
-    inbox: {unpack: never, broken_zip: reject, several_documents: keep, strays: reject, nested_zips: split, on_conflict: reject, layout: batch}
+    inbox: {unpack: never, broken_zip: reject, several_documents: keep, strays: reject, nested_zips: split, extract: true, on_conflict: reject, layout: batch}
     retry: {attempts: 3, first: 1s, max: 2s, factor: 3, jitter: 0.2, give_up_after: 1h}
     timeouts: {connect: 1s, stall: 2s, answer: 3s}
   beta:
@@ -112,7 +112,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Quirks: Quirks{all, true, true},
 		Naming: naming.Config{Documents: []string{"{key}.d"}, Attachments: []string{"{key}.a"}, DocumentExpr: "(?P<key>d)", AttachmentExpr: "(?P<key>a)", Ignore: []string{"*.x"},
 			Complete: naming.Marker, Quiet: time.Second, Marker: "{key}.m", AllowEmpty: true, FoldCase: true, Resend: naming.ResendSend},
-		Inbox:    Inbox{"never", "reject", "keep", "reject", "split", "reject", "batch"},
+		Inbox:    Inbox{"never", "reject", "keep", "reject", "split", true, "reject", "batch"},
 		Retry:    Retry{Attempts: 3, First: time.Second, Max: 2 * time.Second, Factor: 3, Jitter: 0.2, GiveUpAfter: time.Hour},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second},
 	}

@@ -181,6 +181,7 @@ type Inbox struct {
 	Several    string // split, keep, reject
 	Strays     string // split, keep, reject
 	NestedZips string // split, keep, reject
+	Extract    bool
 	OnConflict string // rename, reject
 	Layout     string // files, batch
 }

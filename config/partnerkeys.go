@@ -142,6 +142,7 @@ func inboxKeys() []key[Inbox] {
 		{"several_documents", "split, keep or reject", "split", "A zip that holds several documents: deliver each with its attachments as a batch of its own, deliver the zip whole, or refuse the message.", setChoice(func(i *Inbox) *string { return &i.Several }, "split", "keep", "reject")},
 		{"strays", "split, keep or reject", "split", "A zip with files that pair with no document by their names: deliver them beside the others, deliver the zip whole, or refuse the message.", setChoice(func(i *Inbox) *string { return &i.Strays }, "split", "keep", "reject")},
 		{"nested_zips", "split, keep or reject", "keep", "A zip in a zip (*.zip): take it apart too, its files pairing among themselves; deliver it as a file like others; or refuse the message. A zip in that one is always a file.", setChoice(func(i *Inbox) *string { return &i.NestedZips }, "split", "keep", "reject")},
+		{"extract", "true or false", "false", "Attachments that are embedded in a document (UBL 2.1, UN/CEFACT CII) are written out as files too, beside the document, which stays as it came.", setBool(func(i *Inbox) *bool { return &i.Extract })},
 		{"on_conflict", "rename or reject", "rename", "A name that the inbox has already: give the batch a new key (INV-1~2.xml), or refuse the message.", setChoice(func(i *Inbox) *string { return &i.OnConflict }, "rename", "reject")},
 		{"layout", "files or batch", "files", "Files directly in the inbox, the document last; or one folder per batch.", setChoice(func(i *Inbox) *string { return &i.Layout }, "files", "batch")},
 	}

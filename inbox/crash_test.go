@@ -280,12 +280,14 @@ func perBatch(w *world) {
 	w.change = func(p *Partner) { p.FolderPerBatch = true }
 }
 
-// severalDocuments come in one zip, one of them in a zip inside it.
+// severalDocuments come in one zip, one of them in a zip inside it, and one with a file in
+// it that is taken out.
 func severalDocuments(folders bool) *world {
 	inner := map[string]string{"INV-2.xml": "<Invoice>2</Invoice>", "INV-2_b.png": "PNG 2"}
-	outer := map[string]string{"INV-1.xml": batch["INV-1.xml"], "INV-1_a.pdf": batch["INV-1_a.pdf"]}
+	outer := map[string]string{"INV-1.xml": order("INV-1_c.pdf=%PDF c"), "INV-1_a.pdf": batch["INV-1_a.pdf"]}
 	w := newWorld(seal(zipped(merged(outer, map[string]string{"more.zip": string(zipped(inner))})), nil))
-	w.change = func(p *Partner) { p.NestedZips, p.FolderPerBatch = Split, folders }
+	w.change = func(p *Partner) { p.NestedZips, p.Extract, p.FolderPerBatch = Split, true, folders }
+	outer["INV-1_c.pdf"] = "%PDF c"
 	w.files = merged(outer, inner)
 	if folders {
 		w.files = map[string]string{}

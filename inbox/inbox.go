@@ -49,6 +49,7 @@ type Partner struct {
 	Several          Rule // for a zip with several documents; keep: it is delivered whole; default split
 	Strays           Rule // for files in a zip that pair with no document; keep: it is delivered whole; default split
 	NestedZips       Rule // for zips in a zip; keep: they are files like others; default keep
+	Extract          bool // write what is embedded in documents out as files, too
 	RejectConflict   bool // refuse a name that exists, instead of giving a new key
 	FolderPerBatch   bool
 	EvidenceUpTo     int64      // bytes of a raw message that is kept

@@ -77,7 +77,8 @@ func (u *unzipping) openNested(file ledger.ReceivedFile) (taken bool, err error)
 	var broken *bundle.BrokenError
 	if errors.As(err, &broken) {
 		u.notes = append(u.notes, fmt.Sprintf("%q was delivered as it is, because it could not be unpacked: %v", file.Entry, broken))
-		return false, u.dropFrom(file.Staged+"-", had)
+		u.files, u.from = u.files[:had], u.from[:had]
+		return false, dropStaged(u.p.Folder, u.id, file.Staged+"-")
 	}
 	if err != nil {
 		return false, err
@@ -102,13 +103,12 @@ func (u *unzipping) unzipFile(file ledger.ReceivedFile, staged string) error {
 	return u.unzip(f, file.Size, file.Staged+"-", file.Entry+"!")
 }
 
-// dropFrom removes what was staged of a zip that turned out to be broken.
-func (u *unzipping) dropFrom(prefix string, had int) error {
-	u.files, u.from = u.files[:had], u.from[:had]
-	entries, err := u.p.Folder.ReadDir(path.Join(incoming(u.id), filesDir))
+// dropStaged removes what was staged under names that begin so.
+func dropStaged(fsys fsx.FS, id, prefix string) error {
+	entries, err := fsys.ReadDir(path.Join(incoming(id), filesDir))
 	for _, e := range entries {
 		if name := path.Join(filesDir, e.Name()); err == nil && strings.HasPrefix(name, prefix) {
-			err = fsx.RemoveAll(u.p.Folder, path.Join(incoming(u.id), name))
+			err = fsx.RemoveAll(fsys, path.Join(incoming(id), name))
 		}
 	}
 	return err

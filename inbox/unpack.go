@@ -41,6 +41,11 @@ func (r *request) unpack() (*ledger.Received, error) {
 		}
 		l = r.sort(row, nil)
 	}
+	if r.p.Extract {
+		if err := r.extract(row, l); err != nil {
+			return nil, err
+		}
+	}
 	r.plan(row, l)
 	return row, nil
 }

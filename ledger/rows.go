@@ -184,6 +184,7 @@ const (
 // ReceivedFile is one file of a received batch.
 type ReceivedFile struct {
 	Entry    string `json:"entry"`            // as the partner called it
+	From     string `json:"from,omitempty"`   // the document that it was taken out of
 	Staged   string `json:"staged"`           // in .incoming/<id>
 	Final    string `json:"final"`            // in the inbox
 	Folder   string `json:"folder,omitempty"` // in the inbox, where the files of one message have several

@@ -2,6 +2,7 @@ package naming
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type pattern struct {
 	before *regexp.Regexp // what stands before the key, anchored at both ends; nil = nothing
 	after  *regexp.Regexp // what stands behind the key, anchored at both ends
 	first  byte           // the literal byte that what follows begins with, 0 = any
+	text   string         // as it was written
 }
 
 var place = regexp.MustCompile(`\{[^{}]*\}`)
@@ -36,7 +38,7 @@ func compilePattern(text string) (*pattern, error) {
 		return nil, fmt.Errorf("pattern %q must contain {key} exactly once", text)
 	}
 	before, after, _ := strings.Cut(text, "{key}")
-	p := new(pattern)
+	p := &pattern{text: text}
 	expr, err := patternExpr(after, text)
 	if err != nil {
 		return nil, err
@@ -135,6 +137,30 @@ func (p *pattern) all(name string) []match {
 		}
 	}
 	return found
+}
+
+// fill is a name that reads with this key, made from another name. It is empty where the
+// pattern asks for more than a key, a name and an extension.
+func (p *pattern) fill(key, name string) string {
+	ext := path.Ext(name)
+	stem := strings.TrimSuffix(name, ext)
+	filled := place.ReplaceAllStringFunc(p.text, func(hole string) string {
+		switch hole {
+		case "{key}":
+			return key
+		case "{name}":
+			return stem
+		case "{ext}":
+			return strings.TrimPrefix(ext, ".")
+		}
+		return ""
+	})
+	for _, m := range p.all(filled) {
+		if m.key == key {
+			return filled
+		}
+	}
+	return ""
 }
 
 // submatch matches and returns the groups, none if the expression has none.

@@ -85,5 +85,23 @@ func (r *Rules) Rekey(names []string, n int) []string {
 	return renamed
 }
 
+// AttachmentName is a name for a file that came without one of ours and belongs to a key:
+// by the first pattern that a name can be made of, unless it belongs there by its name.
+func (r *Rules) AttachmentName(key, name string) string {
+	folded := r.fold(key)
+	has := func(m match) bool { return r.fold(m.key) == folded }
+	if slices.ContainsFunc(readings(r.attachments, name), has) && !slices.ContainsFunc(readings(r.documents, name), has) {
+		return name
+	}
+	for _, m := range r.attachments {
+		if p, ok := m.(*pattern); ok && strings.Contains(p.text, "{name}") {
+			if filled := p.fill(key, name); filled != "" {
+				return filled
+			}
+		}
+	}
+	return key + "_" + name
+}
+
 // BundleName is the file name of the zip that carries a batch; id makes it unique.
 func BundleName(key, id string) string { return Safe(key + "_" + id + ".zip") }

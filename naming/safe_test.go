@@ -93,6 +93,25 @@ func TestSort(t *testing.T) {
 	}
 }
 
+func TestAttachmentName(t *testing.T) {
+	for _, c := range []struct{ attachments, key, name, want string }{
+		{"", "INV-1", "scan.pdf", "INV-1_scan.pdf"},
+		{"", "INV-1", "INV-1_scan.pdf", "INV-1_scan.pdf"},
+		{"", "INV-1", "INV-1.pdf", "INV-1.pdf"},
+		{"", "INV-1", "INV-1.xml", "INV-1_INV-1.xml"}, // that is how the document is called
+		{"", "INV-1", "INV-10_scan.pdf", "INV-1_INV-10_scan.pdf"},
+		{"", "INV-1", "scan", "INV-1_scan"},
+		{"att-{name}-of-{key}.{ext}", "INV-1", "scan.pdf", "att-scan-of-INV-1.pdf"},
+		{"{key}-{part}.{ext} {key}-{name}.{ext}", "INV-1", "scan.pdf", "INV-1-scan.pdf"},
+		{"{key}-{part}.{ext}", "INV-1", "scan.pdf", "INV-1_scan.pdf"},
+	} {
+		r := rules(t, func(cfg *Config) { cfg.Attachments = strings.Fields(c.attachments) })
+		if got := r.AttachmentName(c.key, c.name); got != c.want {
+			t.Errorf("%s, %s: %s", c.attachments, c.name, got)
+		}
+	}
+}
+
 // sorted writes batches as DOCUMENT:ATTACHMENT,ATTACHMENT.
 func sorted(batches []Batch) string {
 	var all []string

@@ -133,6 +133,18 @@ func params(keys, dir string, env ...string) testscript.Params {
 					}
 				}
 			},
+			// proven N PATTERN CONFIG says that N folders of evidence hold such a file, and that
+			// all of them prove what they say.
+			"proven": func(ts *testscript.TestScript, _ bool, args []string) {
+				found, err := filepath.Glob(ts.MkAbs(args[1]))
+				ts.Check(err)
+				if fmt.Sprint(len(found)) != args[0] {
+					ts.Fatalf("%s: %d, want %s", args[1], len(found), args[0])
+				}
+				for _, f := range found {
+					ts.Check(ts.Exec("as2drop", "verify", filepath.Dir(f), "-c", args[2]))
+				}
+			},
 			// zip FILE MEMBER... makes a zip, as another program would.
 			"zip": func(ts *testscript.TestScript, _ bool, args []string) {
 				var buf bytes.Buffer

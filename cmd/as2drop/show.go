@@ -182,7 +182,11 @@ func printReceived(g *globals, r *ledger.Received, line func(string, string, ...
 		line("note", "%s", n)
 	}
 	for _, f := range r.Files {
-		line("file", "%s (%d bytes, sha-256 %s)", f.Final, f.Size, f.SHA256)
+		from := ""
+		if f.From != "" {
+			from = fmt.Sprintf(", taken out of %s", f.From)
+		}
+		line("file", "%s (%d bytes, sha-256 %s%s)", f.Final, f.Size, f.SHA256, from)
 	}
 	line("evidence", ".evidence/%s", r.ID)
 	printRemoved(r.Removed, line)

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/as2drop/as2drop/as2"
@@ -87,6 +88,56 @@ func (c *contents) inside(m *inspection.Message) ([]File, error) {
 		all = append(all, File{o.Name, o.Size, hex.EncodeToString(o.SHA256[:])})
 	}
 	return all, nil
+}
+
+// digests are those of everything that a delivered file may be: each file of the
+// message, what is in it if it is a zip, in zips in that, and what is embedded in documents.
+func (c *contents) digests(m *inspection.Message) (digests map[string]bool, err error) {
+	digests = map[string]bool{}
+	for i, f := range m.Files {
+		digests[f.SHA256] = true
+		if i < len(c.parts) {
+			err = errors.Join(err, c.look(c.parts[i].file, f.Size, 2, digests))
+		}
+	}
+	return digests, err
+}
+
+// look adds the digests of what is in a file. What cannot be read has nothing in it.
+func (c *contents) look(f TempFile, size int64, zips int, digests map[string]bool) error {
+	if _, objects, err := embedded.Extract(io.NewSectionReader(f, 0, size), embedded.Limits{}, func(int, embedded.Object) (io.WriteCloser, error) { return nowhere{}, nil }); err == nil {
+		for _, o := range objects {
+			digests[hex.EncodeToString(o.SHA256[:])] = true
+		}
+	}
+	if zips == 0 {
+		return nil
+	}
+	inner := map[int]TempFile{} // zips and documents: nothing is in others
+	entries, err := bundle.Unpack(f, size, bundle.Limits{}, func(i int, name string) (io.WriteCloser, error) {
+		if ext := strings.ToLower(path.Ext(name)); ext != ".zip" && ext != ".xml" {
+			return nowhere{}, nil
+		}
+		file, err := c.temp()
+		if err == nil {
+			inner[i] = file
+		}
+		return keepOpen{file}, err
+	})
+	var broken *bundle.BrokenError
+	if errors.As(err, &broken) {
+		err = nil
+	}
+	for i, e := range entries {
+		digests[e.SHA256] = true
+		if file, ok := inner[i]; ok {
+			err = errors.Join(err, c.look(file, e.Size, zips-1, digests))
+		}
+	}
+	for _, file := range inner {
+		err = errors.Join(err, file.Close())
+	}
+	return err
 }
 
 type nowhere struct{}

@@ -1,0 +1,99 @@
+package inbox
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/as2drop/as2drop/internal/bundle"
+	"github.com/as2drop/as2drop/internal/embedded"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// extract takes the attachments out of the documents of a message, each a file of its own
+// beside its untouched document. Where that cannot be done a note says why, and the
+// document is delivered all the same.
+func (r *request) extract(row *ledger.Received, l *layout) error {
+	if len(l.batches) == 0 {
+		return nil
+	}
+	if err := fsx.MkdirAll(r.p.Folder, path.Join(incoming(r.id), filesDir), dirPerm); err != nil {
+		return err
+	}
+	used := make(map[string]bool, len(row.Files))
+	for _, f := range row.Files {
+		used[r.p.fold(f.Final)] = true
+	}
+	left := r.p.Limits.WithDefaults()
+	left.Entries -= len(row.Files)
+	for i := range l.batches {
+		b := &l.batches[i]
+		document := row.Files[b.document]
+		objects, err := r.extractFrom(document, b.document, left)
+		var broken *embedded.Error
+		if errors.As(err, &broken) {
+			row.Notes = append(row.Notes, fmt.Sprintf("nothing was taken out of %q: %v", document.Entry, broken))
+			if err := dropStaged(r.p.Folder, r.id, extractedPrefix(b.document)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for n, o := range objects {
+			name := naming.Safe(r.p.Rules.AttachmentName(b.key, naming.Safe(o.Name)))
+			for k := 2; used[r.p.fold(name)]; k++ {
+				ext := path.Ext(o.Name)
+				name = naming.Safe(r.p.Rules.AttachmentName(b.key, naming.Safe(fmt.Sprintf("%s~%d%s", strings.TrimSuffix(o.Name, ext), k, ext))))
+			}
+			used[r.p.fold(name)] = true
+			b.files = append(b.files, len(row.Files))
+			row.Files = append(row.Files, ledger.ReceivedFile{Entry: o.Name, From: document.Entry, Staged: fmt.Sprint(extractedPrefix(b.document), n), Final: name, Size: o.Size, SHA256: hex.EncodeToString(o.SHA256[:])})
+			left.Bytes -= o.Size
+		}
+		left.Entries -= len(objects)
+	}
+	return r.p.Folder.SyncDir(path.Join(incoming(r.id), filesDir))
+}
+
+// extractedPrefix begins the staged names of what was taken out of a file.
+func extractedPrefix(document int) string {
+	return path.Join(filesDir, fmt.Sprintf("out-of-%d-", document))
+}
+
+// extractFrom writes the attachments in one document to staged files. What is no document
+// of a kind that has any has none.
+func (r *request) extractFrom(document ledger.ReceivedFile, place int, left bundle.Limits) ([]embedded.Object, error) {
+	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), document.Staged), fsx.ReadOnly, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	if xml, err := isXML(f, document); err != nil || !xml {
+		return nil, err
+	}
+	_, objects, err := embedded.Extract(f, embedded.Limits{Objects: max(left.Entries, 1), Bytes: max(left.Bytes, 1)}, func(i int, _ embedded.Object) (io.WriteCloser, error) {
+		return r.create(fmt.Sprint(extractedPrefix(place), i))
+	})
+	return objects, err
+}
+
+// isXML goes by the extension, and by the first character where that says nothing.
+func isXML(f io.ReaderAt, document ledger.ReceivedFile) (bool, error) {
+	if strings.EqualFold(path.Ext(document.Final), ".xml") {
+		return true, nil
+	}
+	head := make([]byte, 64)
+	n, err := f.ReadAt(head, 0)
+	if err == io.EOF {
+		err = nil
+	}
+	text := strings.TrimPrefix(string(head[:n]), "\ufeff")
+	return strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "<"), err
+}
