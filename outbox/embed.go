@@ -11,14 +11,16 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// embed is the document with its attachments in it; made says, once it was written, what
-// its SHA-256 is. It is an *embedded.Error where the document cannot take them.
-func (o *Outbox) embed(sent []outgoing, made *string) (as2.File, error) {
+// embed is the document with its attachments in it; the form learns how long that is and,
+// once it was written, its SHA-256. It is an *embedded.Error where the document cannot
+// take them.
+func (o *Outbox) embed(sent []outgoing, form *form) (as2.File, error) {
 	document := sent[0]
 	var names []string
+	var sizes []int64
 	var attachments []embedded.Source
 	for _, f := range sent[1:] {
-		names = append(names, f.name)
+		names, sizes = append(names, f.name), append(sizes, f.size)
 		attachments = append(attachments, o.asItIs(f).Write)
 	}
 	r, err := o.open(document)
@@ -30,6 +32,7 @@ func (o *Outbox) embed(sent []outgoing, made *string) (as2.File, error) {
 	if err != nil {
 		return as2.File{}, err
 	}
+	form.size = plan.Size(document.size, sizes)
 	file := o.asItIs(document)
 	write := file.Write
 	file.Write = func(w io.Writer) error {
@@ -37,7 +40,7 @@ func (o *Outbox) embed(sent []outgoing, made *string) (as2.File, error) {
 		if err := plan.Write(sum, write, attachments); err != nil {
 			return err
 		}
-		*made = fmt.Sprintf("%x", sum.hash.Sum(nil))
+		form.made = fmt.Sprintf("%x", sum.hash.Sum(nil))
 		return nil
 	}
 	return file, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -48,6 +49,25 @@ func TestAttachmentsInTheDocument(t *testing.T) {
 	must(json.Unmarshal(tr.Sealed, &s))
 	if want := fmt.Sprintf("%x", sha256.Sum256([]byte(withScan))); s.Files[0].SHA256 != want || s.Files[0].Size != int64(len(withScan)) {
 		t.Errorf("on record is %+v, want %s", s.Files[0], want)
+	}
+}
+
+// Room is asked for what is going to be written, not for what was dropped: base64 is longer.
+func TestRoomForAttachmentsInTheDocument(t *testing.T) {
+	for free, want := range map[int]error{len(withScan) - 1: ErrNoSpace, len(withScan): nil} {
+		w := newWorldOf(takes, accept)
+		l := w.ledger()
+		t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
+		w.set = func(p *Partner) { p.Bundle = BundleEmbedded }
+		o := w.outbox(l)
+		id := scan(t, o).Claimed[0]
+		if _, err := o.Step(context.Background(), id); err != nil {
+			t.Fatal(err)
+		}
+		w.disk.SetFree(uint64(free))
+		if _, err := o.Step(context.Background(), id); !errors.Is(err, want) {
+			t.Errorf("%d bytes free: %v", free, err)
+		}
 	}
 }
 

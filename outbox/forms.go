@@ -30,6 +30,7 @@ const noForm = "it has attachments, and bundle: never leaves no way to send them
 type form struct {
 	files []as2.File // as the partner sees them, the document first; several are sealed as one multipart/related
 	made  string     // SHA-256 of a document that is made of the batch, once it was written
+	size  int64      // bytes at the most
 }
 
 // travels says in which form a batch travels: each file with its content type, its name,
@@ -37,7 +38,7 @@ type form struct {
 // why the batch has no form: nothing of it is left out silently. An *embedded.Error says
 // that the document cannot take its attachments.
 func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked string, err error) {
-	f = &form{}
+	f = &form{size: t.Size()}
 	sent := o.outgoing(t, dir)
 	alone := len(sent) == 1
 	switch {
@@ -48,7 +49,7 @@ func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked strin
 	case o.p.Bundle == BundleNever:
 		return nil, noForm, nil
 	case o.p.Bundle == BundleEmbedded:
-		file, err := o.embed(sent, &f.made)
+		file, err := o.embed(sent, f)
 		if err != nil {
 			return nil, "", err
 		}
@@ -60,16 +61,13 @@ func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked strin
 	return f, "", nil
 }
 
-// sealedSize is what sealing may take on the volume, in bytes: base64 is longer by a third,
-// inside of the document and around it.
-func (o *Outbox) sealedSize(t *ledger.Transfer) int64 {
-	size := t.Size()
-	for _, encoded := range []bool{o.p.Bundle == BundleEmbedded, o.p.Quirks.PayloadBase64} {
-		if encoded {
-			size += size / 3
-		}
+// sealedSize is what sealing may take on the volume, in bytes: base64 around what travels
+// makes it longer by a third.
+func (o *Outbox) sealedSize(f *form) int64 {
+	if o.p.Quirks.PayloadBase64 {
+		return f.size + f.size/3
 	}
-	return size
+	return f.size
 }
 
 // asItIs is one file, byte for byte under its own name.

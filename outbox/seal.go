@@ -47,9 +47,6 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	case refused:
 		return o.refuse(ctx, t, dir, o.refusal(t))
 	}
-	if err := o.enough(o.sealedSize(t)); err != nil {
-		return err
-	}
 	options, blocked := o.sealOptions(t)
 	if blocked != "" {
 		return o.hold(ctx, t, unsealable(blocked))
@@ -68,6 +65,9 @@ func (o *Outbox) sealWith(ctx context.Context, t *ledger.Transfer, dir string, o
 		return err
 	case blocked != "":
 		return o.hold(ctx, t, unsealable(blocked))
+	}
+	if err := o.enough(o.sealedSize(form)); err != nil {
+		return err
 	}
 	sealed, err := o.makeMessage(dir, form.files, options)
 	var changed *bundle.ChangedError

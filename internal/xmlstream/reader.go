@@ -93,10 +93,6 @@ func (r *Reader) Next() (*Token, error) {
 	return &r.tok, nil
 }
 
-// Depth is how many elements are open: those around the last token, and with it if it is
-// a start tag.
-func (r *Reader) Depth() int { return len(r.open) }
-
 // Space is the namespace that a prefix stands for at this place, with "" for the default.
 func (r *Reader) Space(prefix string) (space string, ok bool) {
 	for i := len(r.bound) - 1; i >= 0; i-- {
@@ -124,9 +120,6 @@ func (r *Reader) Prefix(space string) (prefix string, ok bool) {
 	}
 	return "", false
 }
-
-// Encoding is the name of the document's, as it declares it; UTF-8 if it does not.
-func (r *Reader) Encoding() string { return r.encoding }
 
 // Encodes reports whether the document's encoding has the character.
 func (r *Reader) Encodes(c rune) bool {
