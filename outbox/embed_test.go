@@ -52,21 +52,34 @@ func TestAttachmentsInTheDocument(t *testing.T) {
 	}
 }
 
-// Room is asked for what is going to be written, not for what was dropped: base64 is longer.
-func TestRoomForAttachmentsInTheDocument(t *testing.T) {
-	for free, want := range map[int]error{len(withScan) - 1: ErrNoSpace, len(withScan): nil} {
-		w := newWorldOf(takes, accept)
-		l := w.ledger()
-		t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
-		w.set = func(p *Partner) { p.Bundle = BundleEmbedded }
-		o := w.outbox(l)
-		id := scan(t, o).Claimed[0]
-		if _, err := o.Step(context.Background(), id); err != nil {
-			t.Fatal(err)
-		}
-		w.disk.SetFree(uint64(free))
-		if _, err := o.Step(context.Background(), id); !errors.Is(err, want) {
-			t.Errorf("%d bytes free: %v", free, err)
+// Room is asked for what is going to be written, not for what was dropped: base64 is longer,
+// inside of the document and around it.
+func TestRoomForBase64(t *testing.T) {
+	plain := len(takes["INV-1.xml"]) + len(takes["INV-1_scan.pdf"])
+	for _, c := range []struct {
+		form   Bundle
+		base64 bool
+		needed int
+	}{
+		{BundleMultipart, false, plain},
+		{BundleMultipart, true, plain + plain/3},
+		{BundleEmbedded, false, len(withScan)},
+		{BundleEmbedded, true, len(withScan) + len(withScan)/3},
+	} {
+		for free, want := range map[int]error{c.needed - 1: ErrNoSpace, c.needed: nil} {
+			w := newWorldOf(takes, accept)
+			l := w.ledger()
+			t.Cleanup(func() { l.Close(); w.disk.Release() }) // all was read
+			w.set = func(p *Partner) { p.Bundle, p.Quirks.PayloadBase64 = c.form, c.base64 }
+			o := w.outbox(l)
+			id := scan(t, o).Claimed[0]
+			if _, err := o.Step(context.Background(), id); err != nil {
+				t.Fatal(err)
+			}
+			w.disk.SetFree(uint64(free))
+			if _, err := o.Step(context.Background(), id); !errors.Is(err, want) {
+				t.Errorf("%s, in base64 %v, %d bytes free: %v", c.form, c.base64, free, err)
+			}
 		}
 	}
 }

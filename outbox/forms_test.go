@@ -177,17 +177,3 @@ func TestCrashMatrixOfForms(t *testing.T) {
 		})
 	}
 }
-
-// What base64 adds must be free too.
-func TestRoomForBase64(t *testing.T) {
-	for want, p := range map[int64]Partner{
-		900:  {Bundle: BundleMultipart},
-		1200: {Bundle: BundleMultipart, Quirks: as2.Quirks{PayloadBase64: true}},
-		1600: {Bundle: BundleEmbedded, Quirks: as2.Quirks{PayloadBase64: true}},
-	} {
-		o := New(Deps{}, p)
-		if got := o.sealedSize(&ledger.Transfer{Members: []ledger.Member{{Size: 300}, {Size: 600}}}); got != want {
-			t.Errorf("%d, want %d", got, want)
-		}
-	}
-}
