@@ -45,7 +45,7 @@ func formats() []format { return slices.Concat(binaries, texts) }
 
 // binaries begin in a way of their own, though some of them go on as text.
 var binaries = []format{
-	{PDF, "PDF", "pdf", (*Sniffer).pdf},
+	{PDF, "PDF", "pdf", begins("%PDF-")},
 	{JPEG, "JPEG", "jpg jpeg jpe jfif", begins("\xff\xd8\xff")},
 	{PNG, "PNG", "png", begins("\x89PNG\r\n\x1a\n")},
 	{GIF, "GIF", "gif", begins("GIF87a", "GIF89a")},
@@ -133,7 +133,7 @@ func Of(name string) (t Type, ok bool) {
 func (s *Sniffer) Contradiction(name string) string {
 	f := named(name)
 	switch {
-	case f == nil || f.is(s):
+	case f == nil || f.is(s), f.typ == PDF && s.latePDF():
 		return ""
 	case s.size == 0:
 		return fmt.Sprintf("it is empty, and its name says %s", f.called)

@@ -105,6 +105,7 @@ func TestAgrees(t *testing.T) {
 
 var contradicting = []struct{ name, content, want string }{
 	{"a.pdf", exe, "its name says PDF, and its content is a Windows program"},
+	{"a.pdf", signed[:40] + pdf, "its name says PDF, and its content is signed data or certificates (PKCS #7)"},
 	{"a.pdf", "#!/bin/sh\nrm", "its name says PDF, and its content is a script"},
 	{"a.pdf", "<html><body>404", "its name says PDF, and its content is HTML"},
 	{"a.pdf", "", "it is empty, and its name says PDF"},

@@ -90,9 +90,10 @@ func (s *Sniffer) text() string {
 	return ""
 }
 
-// pdf: readers look for the beginning in the first KiB. A text may tell of it there.
-func (s *Sniffer) pdf() bool {
-	return s.begins("%PDF-") || s.text() != "" && bytes.Contains(s.head[:min(len(s.head), 1024)], []byte("%PDF-"))
+// latePDF reports whether the content is a PDF behind something else: readers look for its
+// beginning in the first KiB. A text may tell of it there, and a signed message hold it.
+func (s *Sniffer) latePDF() bool {
+	return bytes.Contains(s.head[:min(len(s.head), 1024)], []byte("%PDF-")) && s.text() != "" && s.stranger() == "" && !s.binary()
 }
 
 // bmp has two letters of its own, and a header of few sizes.
