@@ -189,13 +189,11 @@ func TestAHangingPartnerDelaysNobody(t *testing.T) {
 }
 
 // panicking is a hook that cannot stand one document.
-type panicking struct{}
-
-func (panicking) BeforeSeal(_ context.Context, t ledger.Transfer) (string, error) {
-	if t.Document == "BAD.xml" {
+func panicking(_ context.Context, q outbox.Question) (outbox.Answer, string, error) {
+	if q.Transfer.Document == "BAD.xml" {
 		panic("cannot stand it")
 	}
-	return "", nil
+	return outbox.Answer{}, "", nil
 }
 
 // A transfer that makes its worker panic is held after three times; the others go on.
@@ -210,7 +208,9 @@ func TestQuarantine(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := w.setup().boxes[0]
-	b.outbox = outbox.New(outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Post: client(b.partner), Hook: panicking{}, Process: "p", UserAgent: "test"}, outboxPartner(cfg, b.partner, b.folder))
+	p := outboxPartner(cfg, b.partner, b.folder)
+	p.BeforeSend = []outbox.BeforeSend{{Name: "fragile", Ask: panicking}}
+	b.outbox = outbox.New(outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Post: client(b.partner), Process: "p", UserAgent: "test"}, p)
 	a := newRunning(t.Context(), w, Options{Log: log})
 	if a.listeners, err = w.listen(cfg, nil); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/hooks"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -71,6 +72,11 @@ func (i *Inspector) Check(ctx context.Context) ([]ledger.Finding, error) {
 			return nil, err
 		}
 		findings = append(findings, found...)
+		owed, err := hooks.Check(ctx, i.ledger, b.partner.Name, hooksTold)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, owed...)
 	}
 	found, err := i.setup().inbox.Check(ctx, slices.Collect(maps.Keys(i.copied))...)
 	if err != nil {
@@ -79,6 +85,9 @@ func (i *Inspector) Check(ctx context.Context) ([]ledger.Finding, error) {
 	strays, err := i.strays(ctx)
 	return append(append(findings, found...), strays...), err
 }
+
+// hooksTold is how many owed hooks of a partner are told one by one.
+const hooksTold = 100
 
 func damaged(fault string) ledger.Finding {
 	return ledger.Finding{Path: ledgerName, Fact: "the ledger cannot be relied upon: " + fault, Hint: "stop the agent; put the newest backup back, or repair",
@@ -126,11 +135,15 @@ func (i *Inspector) stray(tx *ledger.Tx, name string) (f ledger.Finding, err err
 	if err != nil {
 		return f, err
 	}
+	hooked, err := tx.OpenHooks(name)
+	if err != nil {
+		return f, err
+	}
 	var what []string
 	for _, n := range []struct {
 		n    int
 		text string
-	}{{len(open), "transfers that are not settled"}, {len(stored), "messages that nobody has opened"}, {len(left), "messages that are not in the inbox"}, {len(owed), "receipts that are owed"}} {
+	}{{len(open), "transfers that are not settled"}, {len(stored), "messages that nobody has opened"}, {len(left), "messages that are not in the inbox"}, {len(owed), "receipts that are owed"}, {hooked, "hooks that are owed"}} {
 		if n.n > 0 {
 			what = append(what, fmt.Sprintf("%d %s", n.n, n.text))
 		}

@@ -101,6 +101,7 @@ func inboxPartner(cfg *config.Config, b *box) inbox.Partner {
 		Unpack: p.Inbox.Unpack == "auto", KeepBroken: p.Inbox.BrokenZip == "keep",
 		Several: inbox.Rule(p.Inbox.Several), Strays: inbox.Rule(p.Inbox.Strays), NestedZips: inbox.Rule(p.Inbox.NestedZips), Extract: p.Inbox.Extract, RejectConflict: p.Inbox.OnConflict == "reject",
 		FolderPerBatch: p.Inbox.Layout == "batch", EvidenceUpTo: p.EvidenceUpTo, Reserve: uint64(cfg.Reserve), Access: accessOf(p),
+		AfterReceived: hookNames(p.Hooks.AfterReceived),
 	}
 	return in
 }

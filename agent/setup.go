@@ -11,6 +11,7 @@ import (
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/inbox"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/hooks"
 	"github.com/as2drop/as2drop/outbox"
 )
 
@@ -28,6 +29,7 @@ type box struct {
 	partner  *config.Partner
 	folder   fsx.FS
 	outbox   *outbox.Outbox
+	hooks    *hooks.Owed
 	client   *as2.Client
 	fault    error         // why the partner is out of order; folder and outbox are nil then
 	network  string        // the kind of share that the folder is on; empty = a local disk
@@ -79,14 +81,19 @@ func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partne
 	} else if b.folder, b.network, b.fault = w.openPatiently(ctx, cfg, p, open); b.fault != nil {
 		return b
 	}
-	d := outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Process: w.process, Config: cfg.Hash, UserAgent: w.userAgent, Turn: w.shared.take}
+	d := outbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Process: w.process, Config: cfg.Hash, UserAgent: w.userAgent, Turn: w.shared.take, Hooked: w.hooked.wake}
 	if old != nil && old.client != nil && reflect.DeepEqual(clientOptions(old.partner), clientOptions(p)) {
 		b.client = old.client
 	} else {
 		b.client = client(p)
 	}
 	d.Post = b.client
-	b.outbox = w.newOutbox(d, outboxPartner(cfg, p, b.folder))
+	o := outboxPartner(cfg, p, b.folder)
+	if err := w.hook(cfg, b, &o); err != nil {
+		b.fault, b.folder = err, nil
+		return b
+	}
+	b.outbox = w.newOutbox(d, o)
 	return b
 }
 
@@ -134,7 +141,7 @@ func (w *world) receiveFor(s, former *setup) {
 	for _, b := range s.boxes {
 		partners = append(partners, inboxPartner(s.cfg, b))
 	}
-	d := inbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Log: w.log, Wake: w.incoming.wake, Process: w.process, Config: s.cfg.Hash, UserAgent: w.userAgent}
+	d := inbox.Deps{Ledger: w.ledger, Now: w.now, Rand: w.rand, Log: w.log, Wake: w.incoming.wake, Hooked: w.hooked.wake, Process: w.process, Config: s.cfg.Hash, UserAgent: w.userAgent}
 	if former == nil {
 		s.inbox = inbox.New(d, partners)
 	} else {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/as2drop/as2drop/ledger"
 )
 
 // tenant is a partner of a running agent with those who work for it: from the moment when
@@ -19,6 +21,7 @@ type tenant struct {
 	gone      chan struct{} // closed when nobody works for it any more
 	granting  atomic.Bool   // somebody grants its wishes
 	receivers []*receiver
+	hooker    *hooker // nil as long as no hook can be owed
 }
 
 // install makes a setup the one that everybody works with: partners that are new begin,
@@ -31,6 +34,7 @@ func (a *running) install(next *setup) {
 			a.ended[name] = t
 			a.transfers.forget(name)
 			a.incoming.forget(name)
+			a.hooked.forget(name)
 			folder := former.find(name).folder
 			a.group.Go(func() {
 				t.end()
@@ -50,6 +54,7 @@ func (a *running) install(next *setup) {
 		}
 		t.receive()
 		t.worker.look()
+		t.runHooks()
 	}
 }
 
@@ -86,6 +91,25 @@ func (t *tenant) receive() {
 			r.nudge()
 		}
 	})
+}
+
+// runHooks has somebody run the hooks that are owed: from the moment when there can be any.
+// Some may be left of a time when there were hooks in the config.
+func (t *tenant) runHooks() {
+	if t.hooker != nil {
+		t.hooker.nudge()
+		return
+	}
+	if h := t.worker.box().partner.Hooks; len(h.AfterSent)+len(h.AfterFailed)+len(h.AfterReceived) == 0 {
+		left := 0
+		err := t.a.ledger.View(t.ctx, func(tx *ledger.Tx) (err error) { left, err = tx.OpenHooks(t.worker.partner); return err })
+		if err == nil && left == 0 {
+			return
+		}
+	}
+	t.hooker = newHooker(t.worker)
+	t.a.hooked.Store(t.worker.partner, t.hooker.nudge)
+	t.employ(t.hooker.run)
 }
 
 // end lets those who work for a partner that is gone finish: what is being posted is
@@ -128,5 +152,5 @@ func (t *tenant) idle() bool {
 			return false
 		}
 	}
-	return t.worker.idle()
+	return t.worker.idle() && (t.hooker == nil || t.hooker.idle())
 }

@@ -45,6 +45,12 @@ func (a *running) grantWishes(ctx context.Context) error {
 		if wish.Kind == ledger.WishStop {
 			return a.grantStop(ctx, wish)
 		}
+		if wish.Kind == ledger.WishRerun { // of a transfer, or of a received message
+			if err := a.rerun(ctx, wish); err != nil && !errors.Is(err, ledger.ErrLost) {
+				return err
+			}
+			continue
+		}
 		if wish.Transfer != "" { // which may be a message that was stored
 			if ours, err := a.setup().inbox.Grant(ctx, wish); err != nil {
 				return err
@@ -86,7 +92,7 @@ func (a *running) grantFor(ctx context.Context, t *tenant) {
 		open, err := a.openWishes(ctx)
 		for _, wish := range open {
 			var its *tenant
-			if its, err = a.tenantFor(ctx, wish); err == nil && its == t && wish.Kind != ledger.WishStop && wish.Kind != ledger.WishRetain {
+			if its, err = a.tenantFor(ctx, wish); err == nil && its == t && wish.Kind != ledger.WishStop && wish.Kind != ledger.WishRetain && wish.Kind != ledger.WishRerun {
 				err = t.worker.box().outbox.Grant(ctx, wish)
 				t.worker.look()
 			}

@@ -46,7 +46,7 @@ type world struct {
 
 	shared *turns // at processor and disk
 
-	transfers, incoming wakers // while the agent runs: who sees to a partner's transfers, and to what came in
+	transfers, incoming, hooked wakers // while the agent runs: who sees to a partner's transfers, to what came in, and to the hooks that are owed
 }
 
 // setup is what is configured at the moment.

@@ -86,6 +86,9 @@ func workplace(t testing.TB) {
 	for name, content := range pems() {
 		write(t, filepath.Join("keys", name), string(content))
 	}
+	if err := os.WriteFile(filepath.Join("keys", "prog.exe"), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func write(t testing.TB, path, content string) {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +70,12 @@ partners:
     inbox: {unpack: never, broken_zip: reject, several_documents: keep, strays: reject, nested_zips: split, extract: true, on_conflict: reject, layout: batch}
     retry: {attempts: 3, first: 1s, max: 2s, factor: 3, jitter: 0.2, give_up_after: 1h}
     timeouts: {connect: 1s, stall: 2s, answer: 3s}
+    hooks:
+      before_send: {command: [keys/prog.exe, -x, a b], timeout: 5s, on_error: refuse}
+      after_sent: [{url: "http://erp.example/x", allow_http: true, headers: {X-C: c}, bearer_file: keys/secret, authorities: keys/us.pem, attempts: 3}]
+      after_failed: {name: tell, url: "http://127.0.0.1:1/x"}
+      after_received: [{command: keys/prog.exe}, {name: again, command: keys/prog.exe}]
+      parallel: 3
   beta:
     as2_id: BETA
     station: us
@@ -131,6 +139,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	if secret := (Login{"us", "keys/secret", "open sesame"}); p.Client != (Client{Login: secret, Proxy: "http://proxy.example:3128", ProxyLogin: Login{"p", "keys/secret", "open sesame"}}) {
 		t.Errorf("client: %+v", p.Client)
 	}
+	hooksArrive(t, p.Hooks, c.Listen[0].Certificates)
 	first, second := p.Certificates[0], p.Certificates[1]
 	if !first.Sign || !first.Encrypt || second.Sign || !second.Encrypt || second.Until.Unix() != 1798761600 || second.EncryptFrom.UTC().Format(time.DateTime) != "2025-12-31 23:00:00" {
 		t.Errorf("certificates: %+v, %+v", first, second)
@@ -157,6 +166,30 @@ func TestEveryKeyArrives(t *testing.T) {
 		if !regexp.MustCompile(`\b` + m[1] + `:`).MatchString(full) {
 			t.Errorf("the key %s is set nowhere in this test", m[1])
 		}
+	}
+}
+
+// Programs are known by their whole paths, and hooks by names.
+func hooksArrive(t *testing.T, got Hooks, authorities []*x509.Certificate) {
+	t.Helper()
+	program, err := filepath.Abs(filepath.Join("keys", "prog.exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(h Hook) Hook {
+		h.Timeout, h.OnError, h.Attempts = cmp.Or(h.Timeout, 30*time.Second), cmp.Or(h.OnError, "hold"), cmp.Or(h.Attempts, 12)
+		return h
+	}
+	want := Hooks{
+		BeforeSend: []Hook{with(Hook{Name: "prog.exe", Command: []string{program, "-x", "a b"}, Timeout: 5 * time.Second, OnError: "refuse"})},
+		AfterSent: []Hook{with(Hook{Name: "erp.example", URL: "http://erp.example/x", AllowHTTP: true, Headers: []as2.Field{{Name: "X-C", Value: "c"}}, BearerFile: "keys/secret", Bearer: "open sesame",
+			AuthorityFiles: []string{"keys/us.pem"}, Authorities: authorities, Attempts: 3})},
+		AfterFailed:   []Hook{with(Hook{Name: "tell", URL: "http://127.0.0.1:1/x"})},
+		AfterReceived: []Hook{with(Hook{Name: "prog.exe", Command: []string{program}}), with(Hook{Name: "again", Command: []string{program}})},
+		Parallel:      3,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("hooks: %+v, want %+v", got, want)
 	}
 }
 
@@ -218,7 +251,8 @@ func TestDocumentedDefaults(t *testing.T) {
 	described := []string{"", "none", "required", "required without behind_proxy", "that of the machine", "that of the file", "data_dir/partners/NAME", "authorities of the system", "the name of the document",
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
 		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}",
-		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask", "that of all", "all of them"}
+		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask", "that of all", "all of them",
+		"the file name of the program, or the host of the URL", "required without url", "required without command"}
 	tried := 0
 	for _, table := range tables() {
 		for _, row := range table.rows {
@@ -231,6 +265,7 @@ func TestDocumentedDefaults(t *testing.T) {
 				set = fmt.Sprintf("%s: %q\n", row.name, row.def)
 			}
 			var with string
+			want := want
 			switch indent := strings.Repeat("  ", strings.Count(table.path, ".")+1); {
 			case table.path == "":
 				with = string(text) + set
@@ -240,6 +275,13 @@ func TestDocumentedDefaults(t *testing.T) {
 				with = strings.Replace(string(text), "- address:", "- "+set+"      address:", 1)
 			case table.path == "partners.NAME.certificates[]":
 				with = strings.Replace(string(text), "certificates: keys/other.pem", "certificates: {file: keys/other.pem, "+strings.TrimSpace(set)+"}", 1)
+			case strings.HasPrefix(table.path, "partners.NAME.hooks."):
+				section := strings.TrimSuffix(table.path[strings.LastIndex(table.path, ".")+1:], "[]")
+				hook := "        as2_id: A\n        hooks:\n          " + section + ": {url: \"https://erp.example\", %s}\n"
+				with = strings.Replace(string(text), "        as2_id: A\n", fmt.Sprintf(hook, strings.TrimSpace(set)), 1)
+				if want, err = load(t, strings.Replace(string(text), "        as2_id: A\n", fmt.Sprintf(hook, ""), 1)); err != nil {
+					t.Fatal(err)
+				}
 			case strings.HasPrefix(table.path, "partners.NAME.receive."):
 				section := table.path[strings.LastIndex(table.path, ".")+1:]
 				with = strings.Replace(string(text), "        as2_id: A\n", "        as2_id: A\n        receive:\n          "+section+":\n              "+set, 1)

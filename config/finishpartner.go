@@ -50,6 +50,7 @@ func (f *finisher) partner(p *Partner) {
 	f.order(p, path)
 	f.checks(p, path+".outbox.checks")
 	f.bundle(p, path)
+	f.hooks(p, path+".hooks")
 }
 
 // bundle refuses to hide the names by which document and attachments are known to belong

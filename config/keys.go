@@ -23,6 +23,7 @@ func defaultPartner() *Partner {
 		Inbox:        Inbox{Unpack: "auto", BrokenZip: "keep", Several: "split", Strays: "split", NestedZips: "keep", OnConflict: "rename", Layout: "files"},
 		Retry:        Retry{Attempts: 30, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 24 * time.Hour},
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},
+		Hooks:        Hooks{Parallel: 2},
 		EvidenceUpTo: 64 << 20,
 	}
 	p.Naming.Marker = "{key}.ready"

@@ -86,9 +86,14 @@ func setCipher(d *decoder, s *Send, n *yaml.Node, path string) {
 
 // setHeaders reads header fields in their order.
 func setHeaders(d *decoder, s *Send, n *yaml.Node, path string) {
-	s.Headers = nil
+	s.Headers = headerFields(d, n, path, badHeader)
+}
+
+// headerFields reads header fields in their order. bad says why one of a name cannot be
+// had, and what to do.
+func headerFields(d *decoder, n *yaml.Node, path string, bad func(name string) (fact, hint string)) (fields []as2.Field) {
 	named(d, n, path, func(name string, value *yaml.Node, at string) {
-		if fact, hint := badHeader(name); fact != "" {
+		if fact, hint := bad(name); fact != "" {
 			d.fail(d.line(at), at, hint, "%s", fact)
 			return
 		}
@@ -100,8 +105,9 @@ func setHeaders(d *decoder, s *Send, n *yaml.Node, path string) {
 			d.fail(value.Line, at, "", "a header field is printable ASCII, this is %q", text)
 			return
 		}
-		s.Headers = append(s.Headers, as2.Field{Name: name, Value: text})
+		fields = append(fields, as2.Field{Name: name, Value: text})
 	})
+	return fields
 }
 
 func receiveKeys() []key[Receive] {

@@ -39,6 +39,7 @@ type Partner struct {
 	Inbox        Inbox
 	Retry        Retry
 	Timeouts     Timeouts
+	Hooks        Hooks
 	EvidenceUpTo int64
 	Retention    Retention // completed by what is said for all
 	Access       Access    // the same

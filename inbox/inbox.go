@@ -55,6 +55,7 @@ type Partner struct {
 	EvidenceUpTo     int64      // bytes of a raw message that is kept
 	Reserve          uint64     // bytes to leave free
 	Access           fsx.Access // of what is published
+	AfterReceived    []string   // names of hooks that are owed when a message is in the inbox
 }
 
 // Credentials are what a partner must show beside his signature.
@@ -73,6 +74,7 @@ type Deps struct {
 	Rand      io.Reader
 	Log       *slog.Logger
 	Wake      func(partner string) // called when there is something for Work to do; nil = nobody
+	Hooked    func(partner string) // called when a hook is owed; nil = nobody wants to know
 	Process   string               // identifies this run of the agent
 	Config    string               // hash
 	UserAgent string

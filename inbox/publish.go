@@ -43,10 +43,32 @@ func (in *Inbox) publish(ctx context.Context, p *Partner, row *ledger.Received) 
 	}
 	failpoint.Hit("before published")
 	row.State, row.Published = ledger.ReceivedPublished, in.Now().UTC()
-	if err := in.save(ctx, p, row); err != nil {
+	if err := in.savePublished(ctx, p, row); err != nil {
 		return err
 	}
 	return in.keepAccepted(p, row)
+}
+
+// savePublished commits that a message is in the inbox, and with that the hooks that are to
+// be run because of it.
+func (in *Inbox) savePublished(ctx context.Context, p *Partner, row *ledger.Received) error {
+	err := in.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		err := tx.SaveReceived(row, p.fold)
+		for _, name := range p.AfterReceived {
+			if err == nil {
+				err = tx.OweHook(p.Name, ledger.HookAfterReceived, name, row.ID, in.Now())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	failpoint.Hit("after published")
+	if in.Hooked != nil && len(p.AfterReceived) > 0 {
+		in.Hooked(p.Name)
+	}
+	return nil
 }
 
 func (in *Inbox) save(ctx context.Context, p *Partner, row *ledger.Received) error {

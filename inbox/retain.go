@@ -216,7 +216,11 @@ func (r *Retention) conclude(ctx context.Context, at thing, s subject, c ledger.
 			if err != nil {
 				return err
 			}
-			if n == 0 {
+			hooks, err := tx.DeleteHooks(s.id())
+			if err != nil {
+				return err
+			}
+			if n+hooks == 0 {
 				return nil // nothing worth telling
 			}
 		}

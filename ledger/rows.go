@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -136,7 +137,12 @@ type Transfer struct {
 	Removed   []Removal `json:"removed,omitempty"`    // by retention
 }
 
-// Size is that of all files to be sent, in bytes.
+// Replaced reports whether something that a hook made was sent in place of a member.
+func (t *Transfer) Replaced(member string) bool {
+	return slices.ContainsFunc(t.Changed, func(c Changed) bool { return c.Name == member })
+}
+
+// Size is that of all files that were dropped to be sent, in bytes.
 func (t *Transfer) Size() int64 {
 	var n int64
 	for _, m := range t.Members {
@@ -350,6 +356,7 @@ const (
 	WishStop    WishKind = "stop"    // end the agent itself
 	WishDismiss WishKind = "dismiss" // give a transfer up for good
 	WishRetain  WishKind = "retain"  // remove now what retention would remove next
+	WishRerun   WishKind = "rerun"   // run hooks again that were given up
 )
 
 // Wish is a request to the agent. Partner alone means all of the partner.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 
 	"github.com/as2drop/as2drop/internal/fsx"
@@ -126,6 +127,16 @@ func (c *checker) files(t *ledger.Transfer) error {
 	}
 	if t.State == ledger.StateClaimed {
 		return nil
+	}
+	for _, m := range t.Changed {
+		file := path.Join(dir, changedDir, m.Name)
+		info, err := c.p.Folder.Lstat(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err != nil || info.Size() != m.Size {
+			c.report(file, t.ID, "the file that a hook made is missing or not the one that was sealed", "the message is sealed and goes on without it; the file is missing from what is filed")
+		}
 	}
 	if ok, err := fsx.Exists(c.p.Folder, path.Join(dir, messageFile)); err != nil {
 		return err

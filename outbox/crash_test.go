@@ -23,6 +23,7 @@ type state struct {
 	places    map[string][]string // dropped file -> where it lies
 	transfers map[string]ledger.Transfer
 	attempts  map[string][]ledger.Attempt
+	hooks     map[string][]ledger.OwedHook
 	work      []string
 	tree      map[string]bool
 	sums      map[string]string // file -> SHA-256 of its content
@@ -35,11 +36,11 @@ func look(w *world) state {
 }
 
 func lookAt(w *world, l *ledger.Ledger) state {
-	s := state{places: map[string][]string{}, transfers: map[string]ledger.Transfer{}, attempts: map[string][]ledger.Attempt{}, tree: map[string]bool{}, sums: map[string]string{}}
+	s := state{places: map[string][]string{}, transfers: map[string]ledger.Transfer{}, attempts: map[string][]ledger.Attempt{}, hooks: map[string][]ledger.OwedHook{}, tree: map[string]bool{}, sums: map[string]string{}}
 	for name, entry := range w.disk.Tree() {
 		s.tree[name], s.sums[name] = true, entry.SHA256
 		base := path.Base(name)
-		if _, ok := w.dropped[base]; ok {
+		if _, ok := w.dropped[base]; ok && path.Base(path.Dir(name)) != changedDir && !strings.Contains(name, "/"+hookPart+"/") {
 			s.places[base] = append(s.places[base], strings.TrimPrefix(name, "acme/"))
 		}
 		if rest, ok := strings.CutPrefix(name, "acme/.work/"); ok && !strings.Contains(rest, "/") {
@@ -51,8 +52,9 @@ func lookAt(w *world, l *ledger.Ledger) state {
 		for _, t := range ts {
 			s.transfers[t.ID] = t
 			as, aerr := tx.Attempts(t.ID)
-			err = errors.Join(err, aerr)
-			s.attempts[t.ID] = as
+			hooks, herr := tx.HooksOf(t.ID)
+			err = errors.Join(err, aerr, herr)
+			s.attempts[t.ID], s.hooks[t.ID] = as, hooks
 		}
 		return err
 	}))

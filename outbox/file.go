@@ -74,7 +74,7 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 	if err := fsx.Move(o.p.Folder, dir, t.FilePath); err != nil {
 		return err
 	}
-	more := []func(*ledger.Tx) error{o.closeAttempts(overtaken)}
+	more := []func(*ledger.Tx) error{o.closeAttempts(overtaken), o.oweHooks(t)}
 	if t.RefileFrom != "" {
 		taken, err := o.takenAway(t)
 		if err != nil {
@@ -88,7 +88,14 @@ func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
 		}
 	}
 	t.State, t.Filed, t.RefileFrom = ledger.StateFiled, o.Now().UTC(), ""
-	return o.save(ctx, t, more...)
+	if err := o.save(ctx, t, more...); err != nil {
+		return err
+	}
+	failpoint.Hit("after filed")
+	if o.Hooked != nil && len(o.p.AfterSent)+len(o.p.AfterFailed) > 0 {
+		o.Hooked(o.p.Name)
+	}
+	return nil
 }
 
 // takenAway are the files of a given-up transfer that somebody took out of failed before
@@ -166,6 +173,10 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 	if err := o.placeWhy(t, dir); err != nil {
 		return err
 	}
+	// A hook may have been cut off, and then an operator gave the transfer up.
+	if err := o.removeEach(path.Join(dir, hookPart)); err != nil {
+		return err
+	}
 	if err := o.writeTransfer(t, dir); err != nil {
 		return err
 	}
@@ -229,6 +240,9 @@ func why(t *ledger.Transfer) string {
 	b.WriteString("\nFiles:\n")
 	for _, m := range t.Members {
 		fmt.Fprintf(&b, "  %s (%s, %d bytes)\n", m.Name, m.Role, m.Size)
+	}
+	for _, c := range t.Changed {
+		fmt.Fprintf(&b, "  %s/%s (%s, %d bytes; made by the hook %s, to be sent in place of the file of that name, or beside the others)\n", changedDir, c.Name, c.Role, c.Size, c.Hook)
 	}
 	return b.String()
 }

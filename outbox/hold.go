@@ -7,8 +7,8 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// Causes of holds. The first three end by themselves once they are gone, the last one when
-// the config does not ask for it any more.
+// Causes of holds. Those of certificates, URL, sealing and hooks end by themselves once they
+// are gone, the one of same content when the config does not ask for it any more.
 const (
 	holdCertificate = "certificate-gone"
 	holdURL         = "no-url"
@@ -16,6 +16,7 @@ const (
 	holdReceipt     = "receipt"  // somebody has to ask the partner
 	holdPutBack     = "put-back" // in the outbox, from a copy of the folder
 	holdSame        = "same-content"
+	holdHook        = "hook"
 )
 
 // obstacle is why a transfer is held by the agent.
@@ -62,7 +63,7 @@ func (o *Outbox) endHolds(ctx context.Context, t *ledger.Transfer) error {
 		if o.obstacle(t).code != "" {
 			return nil
 		}
-	case holdSeal: // only another try can tell
+	case holdSeal, holdHook: // only another try can tell
 	case holdSame:
 		if o.p.SameContent == SameHold {
 			return nil

@@ -65,16 +65,15 @@ type Partner struct {
 	SameContent    SameContent   // what happens to a document that was sent before
 	SameContentFor time.Duration // how far that looks back
 	Access         fsx.Access    // of what is filed
+
+	BeforeSend  []BeforeSend // hooks that are asked before a batch is sealed, in this order
+	AfterSent   []string     // names of hooks that are owed when a transfer is filed in sent
+	AfterFailed []string     // or in failed
 }
 
 // Poster posts a sealed message; as2.Client is one.
 type Poster interface {
 	Post(ctx context.Context, url string, header []as2.Field, length int64, body func() (io.ReadCloser, error)) (*as2.Answer, error)
-}
-
-// Hook is asked before a batch is sealed. A refusal files it under failed.
-type Hook interface {
-	BeforeSeal(ctx context.Context, t ledger.Transfer) (refuse string, err error)
 }
 
 // Deps is what the outbox works with.
@@ -83,8 +82,8 @@ type Deps struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Post    Poster
-	Hook    Hook   // nil = none
-	Process string // identifies this run of the agent
+	Hooked  func(partner string) // called when a hook is owed; nil = nobody wants to know
+	Process string               // identifies this run of the agent
 	// Turn waits until it is the partner's turn at what all partners share, processor and
 	// disk, and is told when that is over. It is asked before every step but the POST.
 	// nil = nobody has to wait.
@@ -180,7 +179,7 @@ func Folders() []string { return []string{outboxDir, sentDir, failedDir, workDir
 // folder that both are filed in.
 func reserved(name string) bool {
 	switch naming.Fold(name, true) {
-	case transferFile, transferFile + ".part", messageFile, messageFile + ".part", receiptFile, receiptFile + ".part", "why.txt", "why.txt.part", spoolFile:
+	case transferFile, transferFile + ".part", messageFile, messageFile + ".part", receiptFile, receiptFile + ".part", "why.txt", "why.txt.part", spoolFile, hookPart, changedDir:
 		return true
 	}
 	return false

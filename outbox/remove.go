@@ -91,6 +91,9 @@ func (o *Outbox) examineFolder(t *ledger.Transfer, c ledger.Candidate) (_ ledger
 	if err != nil {
 		return c, false, err
 	}
+	if entries, err = o.withChanged(t, entries, known); err != nil {
+		return c, false, err
+	}
 	for _, e := range entries {
 		info, err := e.Info()
 		switch {
@@ -106,6 +109,31 @@ func (o *Outbox) examineFolder(t *ledger.Transfer, c ledger.Candidate) (_ ledger
 	}
 	return c, false, nil
 }
+
+// withChanged puts what lies in the folder of what hooks made in place of that folder.
+func (o *Outbox) withChanged(t *ledger.Transfer, entries []fs.DirEntry, known map[string]bool) ([]fs.DirEntry, error) {
+	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == changedDir && e.IsDir() })
+	if i < 0 || len(t.Changed) == 0 {
+		return entries, nil
+	}
+	for _, c := range t.Changed {
+		known[path.Join(changedDir, c.Name)] = true
+	}
+	made, err := o.p.Folder.ReadDir(path.Join(t.FilePath, changedDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	entries = slices.Delete(slices.Clone(entries), i, i+1)
+	for _, e := range made {
+		entries = append(entries, madeEntry{e})
+	}
+	return entries, nil
+}
+
+// madeEntry is one in the folder of what hooks made, by its name in the folder above.
+type madeEntry struct{ fs.DirEntry }
+
+func (m madeEntry) Name() string { return path.Join(changedDir, m.DirEntry.Name()) }
 
 func kindOf(info fs.FileInfo) string {
 	if info.Mode()&fs.ModeSymlink != 0 {

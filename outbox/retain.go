@@ -246,6 +246,9 @@ func (r *Retention) forget(ctx context.Context, at thing, list []doomed) error {
 			if _, err := tx.DeleteAttempts(d.t.ID); err != nil {
 				return err
 			}
+			if _, err := tx.DeleteHooks(d.t.ID); err != nil {
+				return err
+			}
 			r.tally.Add(d.c)
 		}
 		return r.tally.Record(tx, r.now)

@@ -32,14 +32,8 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	if err := o.forget(t, dir); err != nil {
 		return err
 	}
-	if o.Hook != nil {
-		refuse, err := o.Hook.BeforeSeal(ctx, *t)
-		if err != nil {
-			return err
-		}
-		if refuse != "" {
-			return o.settle(ctx, t, decision{verdict: ledger.VerdictRefused, reason: refuse, next: "change the files and drop them again"})
-		}
+	if over, err := o.askHooks(ctx, t, dir); err != nil || over {
+		return err
 	}
 	switch refused, err := o.runChecks(ctx, t, dir); {
 	case err != nil:
@@ -70,6 +64,9 @@ func (o *Outbox) sealWith(ctx context.Context, t *ledger.Transfer, dir string, o
 		return err
 	}
 	sealed, err := o.makeMessage(dir, form.files, options)
+	if err == nil {
+		err = o.sumReplaced(t, dir)
+	}
 	var changed *bundle.ChangedError
 	var refused *refusedError
 	switch {
@@ -145,7 +142,13 @@ func unsealable(fact string) obstacle {
 
 // forget removes what an earlier try left that did not come to its end.
 func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
-	for _, name := range []string{path.Join(dir, messageFile), path.Join(dir, messageFile+".part"), path.Join(dir, spoolFile), o.evidence(t)} {
+	t.Changed, t.Objections, t.MoreObjections = nil, nil, 0
+	return o.removeEach(path.Join(dir, messageFile), path.Join(dir, messageFile+".part"), path.Join(dir, spoolFile), path.Join(dir, hookPart), path.Join(dir, changedDir), o.evidence(t))
+}
+
+// removeEach removes those of some names that are there.
+func (o *Outbox) removeEach(names ...string) error {
+	for _, name := range names {
 		there, err := fsx.Exists(o.p.Folder, name)
 		if err == nil && there {
 			err = fsx.RemoveAll(o.p.Folder, name)

@@ -208,7 +208,7 @@ func TestSpoolOfCCM(t *testing.T) {
 // A refusal by the hook files the dropped files and nothing of what an earlier try made.
 func TestRefusedAfterACrash(t *testing.T) {
 	_, o := begin(t, accept)
-	o.Hook = refusing{}
+	o.p.BeforeSend = []BeforeSend{{Name: "never", Ask: refusing}}
 	id := scan(t, o).Claimed[0]
 	if _, err := o.Step(context.Background(), id); err != nil {
 		t.Fatal(err)
@@ -226,9 +226,9 @@ func TestRefusedAfterACrash(t *testing.T) {
 	}
 }
 
-type refusing struct{}
-
-func (refusing) BeforeSeal(context.Context, ledger.Transfer) (string, error) { return "not today", nil }
+func refusing(context.Context, Question) (Answer, string, error) {
+	return Answer{Refuse: "not today"}, "", nil
+}
 
 // A partner changes his certificate: both are configured for a while, and nothing stops.
 func TestRolloverWithoutDowntime(t *testing.T) {

@@ -44,6 +44,11 @@ func (o *Outbox) share(ctx context.Context, t *ledger.Transfer, dir string) erro
 			return err
 		}
 	}
+	for _, c := range t.Changed {
+		if err := fsx.Grant(o.p.Folder, path.Join(dir, changedDir, c.Name), o.p.Access); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	return fsx.Grant(o.p.Folder, dir, o.p.Access)
 }
 

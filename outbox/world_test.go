@@ -50,8 +50,9 @@ type world struct {
 	async    bool // receipts are asked for on a connection of their own
 	attempts int  // 0 = 3
 	cipher   cms.Cipher
-	set      func(*Partner) // what else is configured; nil = nothing
-	box      *Outbox        // of the process that runs
+	set      func(*Partner)                                                       // what else is configured; nil = nothing
+	ask      func(*world) func(context.Context, Question) (Answer, string, error) // a hook before sending; nil = none
+	box      *Outbox                                                              // of the process that runs
 }
 
 // mutation makes a wrong program out of the right one.
@@ -176,6 +177,9 @@ func (w *world) outbox(l *ledger.Ledger) *Outbox {
 		Receipt: request, EvidenceUpTo: 1 << 20, Policy: w.policy()}
 	if w.set != nil {
 		w.set(&p)
+	}
+	if w.ask != nil {
+		p.BeforeSend = []BeforeSend{{Name: "number", Ask: w.ask(w)}}
 	}
 	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"}, p)
 	if w.mutate.steps != nil {

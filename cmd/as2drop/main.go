@@ -43,6 +43,7 @@ type cli struct {
 	Retry     retryCmd     `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
 	Hold      holdCmd      `cmd:"" help:"Hold a transfer, or everything for a partner."`
 	Dismiss   dismissCmd   `cmd:"" help:"Give a transfer up for good."`
+	Rerun     rerunCmd     `cmd:"" help:"Run hooks of a transfer or received message again that were given up."`
 	Stop      stopCmd      `cmd:"" help:"End a running agent."`
 	Release   releaseCmd   `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
 	Retention retentionCmd `cmd:"" help:"List what retention removes next, and by which rule."`

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"as2drop": main})
+	testscript.Main(m, map[string]func(){"as2drop": main, "hookprog": hookprog})
 }
 
 // keyDir holds key pairs for all scripts; making them is slow.
@@ -51,6 +52,11 @@ func params(keys, dir string, env ...string) testscript.Params {
 			// With slashes, which every system takes: in a double-quoted text of YAML a backslash
 			// would begin an escape.
 			e.Vars = append(e.Vars, "KEYS="+filepath.ToSlash(keys), "VECTORS="+filepath.ToSlash(vectors))
+			program, err := exec.LookPath("hookprog")
+			if err != nil {
+				return err
+			}
+			e.Vars = append(e.Vars, "HOOK="+filepath.ToSlash(program))
 			// A day of the week on which nothing is to happen while the script runs.
 			e.Vars = append(e.Vars, "OTHERDAY="+time.Now().UTC().AddDate(0, 0, 3).Format("Mon"))
 			e.Vars = append(e.Vars, env...)

@@ -27,13 +27,14 @@ Examples:
 
 // story is a transfer or received message with everything that happened.
 type story struct {
-	Transfer *ledger.Transfer `json:"transfer,omitempty"`
-	Received *ledger.Received `json:"received,omitempty"`
-	Refusal  *ledger.Refusal  `json:"refusal,omitempty"`
-	Stored   *ledger.Stored   `json:"stored,omitempty"`
-	Owed     *ledger.OwedMDN  `json:"owed_receipt,omitempty"`
-	Attempts []ledger.Attempt `json:"attempts,omitempty"`
-	Events   []ledger.Event   `json:"events"`
+	Transfer *ledger.Transfer  `json:"transfer,omitempty"`
+	Received *ledger.Received  `json:"received,omitempty"`
+	Refusal  *ledger.Refusal   `json:"refusal,omitempty"`
+	Stored   *ledger.Stored    `json:"stored,omitempty"`
+	Owed     *ledger.OwedMDN   `json:"owed_receipt,omitempty"`
+	Attempts []ledger.Attempt  `json:"attempts,omitempty"`
+	Hooks    []ledger.OwedHook `json:"hooks,omitempty"`
+	Events   []ledger.Event    `json:"events"`
 }
 
 func (c *showCmd) Run(g *globals) error {
@@ -70,6 +71,9 @@ func find(tx *ledger.Tx, what string) (stories []story, err error) {
 	for _, t := range transfers {
 		s := story{Transfer: &t}
 		if s.Attempts, err = tx.Attempts(t.ID); err != nil {
+			return nil, err
+		}
+		if s.Hooks, err = tx.HooksOf(t.ID); err != nil {
 			return nil, err
 		}
 		if s.Events, err = tx.EventsOf(t.ID); err != nil {
@@ -111,6 +115,7 @@ func incoming(tx *ledger.Tx, id string) (*story, error) {
 		func() error { r, err := tx.Stored(id); s.Stored = found(&known, r, err); return err },
 		func() error { r, err := tx.OwedMDN(id); s.Owed = found(&known, r, err); return err },
 		func() (err error) { s.Attempts, err = tx.Attempts(id); return err },
+		func() (err error) { s.Hooks, err = tx.HooksOf(id); return err },
 		func() (err error) { s.Events, err = tx.EventsOf(id); return err },
 	} {
 		if err := read(); err != nil && !errors.Is(err, ledger.ErrNotFound) {
@@ -161,6 +166,9 @@ func (s story) print(g *globals) {
 	}
 	if m := s.Owed; m != nil {
 		s.printOwed(m, line)
+	}
+	for _, h := range s.Hooks {
+		printHook(&h, line)
 	}
 	for _, e := range s.Events {
 		fmt.Fprintf(g.out, "  %s  %-7s %s\n", when(e.At), e.Level, e.Text)
@@ -287,7 +295,29 @@ func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
 	for _, m := range t.Members {
 		line(string(m.Role), "%s (%d bytes, sha-256 %s)", m.Name, m.Size, m.SHA256)
 	}
+	for _, c := range t.Changed {
+		line("changed", "%s by hook %s (%s, %d bytes, sha-256 %s)", c.Name, c.Hook, c.Role, c.Size, c.SHA256)
+	}
 	s.printAttempts(line)
+}
+
+// printHook tells what became of a hook that is or was owed.
+func printHook(h *ledger.OwedHook, line func(string, string, ...any)) {
+	text := fmt.Sprintf("%s %s: ", h.Kind, h.Name)
+	switch {
+	case h.Open && h.Running:
+		text += fmt.Sprintf("is being run, run %d", h.Runs)
+	case h.Open && h.Tries == 0:
+		text += "to be run"
+	case h.Open:
+		text += fmt.Sprintf("failed %d times, is run again %s: %s", h.Tries, when(h.Due), h.Reason)
+	default:
+		text += fmt.Sprintf("%s %s, runs: %d", h.Outcome, when(h.Done), h.Runs)
+		if h.Reason != "" {
+			text += ": " + h.Reason
+		}
+	}
+	line("hook", "%s", text)
 }
 
 // travelled says in which form the files of a transfer were sealed; empty = not yet, or by

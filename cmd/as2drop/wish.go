@@ -69,6 +69,8 @@ func newWish(l *ledger.Ledger, cfg *config.Config, kind ledger.WishKind, what, r
 	switch {
 	case err != nil:
 		return w, err
+	case kind == ledger.WishRerun:
+		return rerunWish(l, w, what, found)
 	case len(found) == 0 && kind == ledger.WishRelease:
 		return storedWish(l, cfg, w, what)
 	case len(found) == 0:

@@ -40,6 +40,7 @@ func ranks() map[string]int {
 		"ledger":              1,
 		"config":              2,
 		"internal/inspection": 2,
+		"internal/hooks":      2,
 		"internal/evidence":   3,
 		"outbox":              2,
 		"inbox":               2,

@@ -94,16 +94,21 @@ func (p *Proof) sentMessage(folder fsx.FS, dir string, e *outbox.Evidence, k ins
 		}
 		p.Files = append(p.Files, inside...)
 	}
+	sent := func(name string, role ledger.Role, sum string) {
+		if made != "" && role == ledger.RoleDocument {
+			sum = made // it was sent with the attachments in it
+		}
+		if !slices.ContainsFunc(p.Files, func(f File) bool { return f.SHA256 == sum }) {
+			p.step("files", Failed, "the record says that %q with SHA-256 %s was sent; it is not in the message", name, sum)
+		}
+	}
 	for _, member := range e.Transfer.Members {
-		switch {
-		case member.SHA256 == "":
-			continue // a marker: it was not sent
-		case made != "" && member.Role == ledger.RoleDocument:
-			member.SHA256 = made // it was sent with the attachments in it
+		if member.SHA256 != "" && !e.Transfer.Replaced(member.Name) { // a marker has none
+			sent(member.Name, member.Role, member.SHA256)
 		}
-		if !slices.ContainsFunc(p.Files, func(f File) bool { return f.SHA256 == member.SHA256 }) {
-			p.step("files", Failed, "the record says that %q with SHA-256 %s was sent; it is not in the message", member.Name, member.SHA256)
-		}
+	}
+	for _, c := range e.Transfer.Changed {
+		sent(c.Name, c.Role, c.SHA256)
 	}
 	return true, nil
 }
