@@ -38,8 +38,11 @@ type form struct {
 // why the batch has no form: nothing of it is left out silently. An *embedded.Error says
 // that the document cannot take its attachments.
 func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked string, err error) {
-	f = &form{size: t.Size()}
 	sent := o.outgoing(t, dir)
+	f = &form{}
+	for _, s := range sent {
+		f.size += s.size
+	}
 	alone := len(sent) == 1
 	switch {
 	case o.p.Bundle == BundleMultipart, alone && o.p.Bundle != BundleAlways:
