@@ -42,7 +42,7 @@ race: ## The same with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 .PHONY: judges
-judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL schemas.
+judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL and CII schemas, EN 16931.
 	.ci/judges.sh $(JUDGED_PACKAGES)
 
 .PHONY: conformance

@@ -7,6 +7,7 @@
 #   pyas2-lib                 one batch each way with its MDN
 #   the schemas of OASIS UBL  the sample documents
 #   xmllint                   what is well-formed XML, and documents with attachments by those schemas and that of CII
+#   the rules of EN 16931     invoices with attachments
 #
 # A missing tool is a failure, never a skip. What is fetched (pinned Python packages, jars, schemas) lies in .cache, which git
 # ignores. A judge test is in a file with the build tag judges and is called TestJudge...; this script finds the packages.
@@ -35,6 +36,10 @@ schemas=$(from_maven testdata/judges/ubl-pom.xml unpack-dependencies -Dmdep.unpa
     -DincludeGroupIds=com.helger.ubl,com.helger.xsd,com.helger.cii)
 java testdata/judges/UblSchema.java "$schemas" testdata/ubl/*.xml
 export AS2DROP_JUDGE_SCHEMAS="$schemas"
+
+# The rules of EN 16931, and what runs them.
+AS2DROP_JUDGE_EN16931=$(jars_of testdata/judges/en16931-pom.xml)
+export AS2DROP_JUDGE_EN16931
 
 # The class path of Bouncy Castle.
 castle=$(jars_of testdata/judges/bc-pom.xml)
