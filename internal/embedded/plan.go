@@ -26,7 +26,7 @@ type edit struct {
 	attachment    int
 }
 
-// what finds the place of one attachment.
+// finding is the place of one attachment, while the document is read.
 type finding struct {
 	edit  *edit
 	empty bool // it is an empty object, which goes before every other place

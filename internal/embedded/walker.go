@@ -41,9 +41,7 @@ type binary struct {
 	name, mimeCode string
 	hasMIME        bool
 	content        bool  // it has some
-	from, to       int64 // of the whole element
-	tag            int64 // end of its start tag
-	closes         int64 // start of its end tag
+	tag            int64 // where its start tag ends
 	qname          string
 	empty          bool // <object/>
 	line, column   int
@@ -63,11 +61,10 @@ type walker struct {
 	kind Kind
 	open []frame
 
-	onObject func(*slot, *binary) error                   // its start tag was read
-	onData   func(*slot, *binary, *xmlstream.Token) error // a piece of its content was
-	onEnd    func(*xmlstream.Token) error                 // its end tag was
-	onSlot   func(*slot) error                            // so was that of the slot
-	onID     func(string) error                           // an identifier in a reference
+	onData func(*slot, *binary, *xmlstream.Token) error // a piece of content was read
+	onEnd  func(*xmlstream.Token) error                 // and its end tag
+	onSlot func(*slot) error                            // so was that of the slot
+	onID   func(string) error                           // an identifier in a reference
 
 	before string // the line end and white space before the last start tag
 
@@ -123,7 +120,7 @@ func (w *walker) start(t *xmlstream.Token) error {
 			f.slot.inside = t.End
 		}
 	case object:
-		b := binary{mimeCode: t.Value("mimeCode"), name: t.Value("filename"), from: t.Offset, tag: t.End, empty: t.Empty, line: t.Line, column: t.Column, qname: qname(t.Name)}
+		b := binary{mimeCode: t.Value("mimeCode"), name: t.Value("filename"), tag: t.End, empty: t.Empty, line: t.Line, column: t.Column, qname: qname(t.Name)}
 		for _, a := range t.Attr {
 			b.hasMIME = b.hasMIME || a.Name.Is("", "mimeCode")
 		}
@@ -131,11 +128,6 @@ func (w *walker) start(t *xmlstream.Token) error {
 			return &Error{t.Line, t.Column, "too many embedded objects beside each other", correct}
 		}
 		f.slot.objects = append(f.slot.objects, b)
-		if w.onObject != nil {
-			if err := w.onObject(f.slot, f.slot.current()); err != nil {
-				return err
-			}
-		}
 	}
 	w.open = append(w.open, f)
 	w.text, w.white, w.crlf = w.text[:0], w.emptied(), false
@@ -236,8 +228,6 @@ func (w *walker) end(t *xmlstream.Token) error {
 			err = w.onSlot(f.slot)
 		}
 	case object:
-		b := f.slot.current()
-		b.closes, b.to = t.Offset, t.End
 		if w.onEnd != nil {
 			err = w.onEnd(t)
 		}

@@ -76,6 +76,8 @@ func TestFaults(t *testing.T) {
 		{"<a><!ELEMENT a></a>", "line 1, column 4: <! begins neither a comment nor a CDATA section nor a document type"},
 		{"\n<?xml version='1.0'?><a/>", "line 2, column 1: the XML declaration stands not at the very beginning: take away what is before it"},
 		{"<a><?XML x?></a>", "line 1, column 4: the XML declaration stands not at the very beginning: take away what is before it"},
+		{"<?xml?><a/>", "line 1, column 6: the XML declaration has no version, or is not in lower case"},
+		{"\xef\xbb\xbf<?XML version='1.0'?><a/>", "line 1, column 6: the XML declaration has no version, or is not in lower case"},
 		{"<?xml version='2.0'?><a/>", `line 1, column 20: "2.0" is no version of XML`},
 		{"<?xml encoding='UTF-8'?><a/>", "line 1, column 7: the XML declaration does not begin with the version"},
 		{"<?xml version='1.0' standalone='yes' encoding='UTF-8'?><a/>", "line 1, column 38: the XML declaration has something else than version, encoding and standalone, in this order"},

@@ -42,6 +42,9 @@ func (r *Reader) instruction() error {
 		return err
 	}
 	if strings.EqualFold(string(r.scratch[n.from:n.to]), "xml") {
+		if r.tok.Line == 1 && r.tok.Column == 1 {
+			return r.fault("the XML declaration has no version, or is not in lower case")
+		}
 		return &SyntaxError{r.tok.Line, r.tok.Column, "the XML declaration stands not at the very beginning: take away what is before it"}
 	}
 	if !r.at("?>") && !r.white() {
