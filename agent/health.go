@@ -216,12 +216,33 @@ func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
 		if t, err := tx.Trouble(name); err == nil {
 			s.Trouble = &t
 		}
+		if err := owedHooks(tx, &s); err != nil {
+			return err
+		}
 		if p, err := tx.Pause(name); err == nil {
 			s.Pause = &p
 		}
 		return nil
 	})
 	return s
+}
+
+// hooksLooked is how many of the owed hooks that are due first are looked at for one that
+// fails.
+const hooksLooked = 20
+
+// owedHooks fills in what hooks are owed, and whether some fail.
+func owedHooks(tx *ledger.Tx, s *PartnerStatus) (err error) {
+	if s.Hooks, err = tx.OpenHooks(s.Name); err != nil || s.Hooks == 0 {
+		return err
+	}
+	open, err := tx.NextHooks(s.Name, hooksLooked)
+	for _, h := range open {
+		if h.Tries > 0 && (s.HookFails == "" || h.Since.Before(s.HookFailsAt)) {
+			s.HookFails, s.HookFailsAt = fmt.Sprintf("%s %q for %s: %s", h.Kind, h.Name, h.Subject, h.Reason), h.Since
+		}
+	}
+	return err
 }
 
 // statusFile is where the status stands in the data folder.

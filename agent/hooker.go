@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/as2drop/as2drop/internal/hooks"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -86,9 +85,11 @@ func (k *hooker) round(ctx context.Context, running *sync.WaitGroup) (wait time.
 		return healEvery, false // the paths that they are told lead nowhere; the worker tells of it
 	}
 	now := k.w.a.now()
+	next := hookPoll // whoever ends nudges us
 	for _, h := range owed {
-		if due := hooks.Due(&h, now); due.After(now) {
-			return min(due.Sub(now), hookPoll), false
+		if due := b.hooks.Due(&h, now); due.After(now) {
+			next = min(next, due.Sub(now))
+			continue
 		}
 		if key := hookKey(&h); k.begin(key, parallel) {
 			running.Go(func() {
@@ -97,7 +98,7 @@ func (k *hooker) round(ctx context.Context, running *sync.WaitGroup) (wait time.
 			})
 		}
 	}
-	return hookPoll, false // whoever ends nudges us
+	return next, false
 }
 
 func (k *hooker) runOne(ctx context.Context, b *box, h ledger.OwedHook) {

@@ -46,7 +46,10 @@ type PartnerStatus struct {
 	Free         uint64          `json:"free"`             // bytes on its volume
 	Polled       string          `json:"polled,omitempty"` // why file events of its outbox are not used
 	Fault        string          `json:"fault,omitempty"`
-	Hangs        time.Time       `json:"hangs,omitzero"` // since when its folder does not answer
+	Hangs        time.Time       `json:"hangs,omitzero"`         // since when its folder does not answer
+	Hooks        int             `json:"hooks,omitempty"`        // owed ones
+	HookFails    string          `json:"hook_fails,omitempty"`   // why one of them failed last
+	HookFailsAt  time.Time       `json:"hook_fails_at,omitzero"` // since when that one is owed
 	Trouble      *ledger.Trouble `json:"trouble,omitempty"`
 	Pause        *ledger.Pause   `json:"pause,omitempty"`
 
@@ -132,6 +135,7 @@ const (
 	codeFailing = "partner-failing"
 	codeBehind  = "behind"
 	codeHeld    = "held-transfers"
+	codeHooks   = "hooks-failing"
 	codeRestart = "worker-restarted"
 	codeExpiry  = "certificate-expires"
 )
@@ -208,6 +212,9 @@ func (s *Status) partner(p *PartnerStatus, limit time.Duration, add addProblem) 
 	if p.Held > 0 {
 		worse(stateHeld, time.Time{})
 		add(ledger.Warning, p.Name, codeHeld, time.Time{}, "as2drop ls "+p.Name+" says why", "%d transfers are held", p.Held)
+	}
+	if p.HookFails != "" {
+		add(ledger.Warning, p.Name, codeHooks, p.HookFailsAt, "they are run again by themselves; as2drop show ID says when", "hooks fail, and %d are owed: %s", p.Hooks, p.HookFails)
 	}
 	if p.Restarts > 0 && s.At.Sub(p.Restarted) < restartsTold {
 		add(ledger.Alarm, p.Name, codeRestart, p.Restarted, "report it with the log", "its worker ended unexpectedly and was started again, %d times since the agent started", p.Restarts)

@@ -46,6 +46,8 @@ func TestConclude(t *testing.T) {
 		"one that nobody takes":          {PartnerStatus{Ready: 7, OldestReady: ago(16 * time.Minute)}, Status{}, "behind", "alarm: acme: 7 complete batches wait in the outbox, the oldest for more than 15m0s, since 2026-11-25 11:44:00 UTC (as2drop ls acme shows what is under way; the log says whether something is stuck)"},
 		"held":                           {PartnerStatus{Open: 2, Held: 1}, Status{}, "held", "warning: acme: 1 transfers are held (as2drop ls acme says why)"},
 		"a worker that was restarted":    {PartnerStatus{Restarts: 2, Restarted: ago(time.Minute)}, Status{}, "ok", "alarm: acme: its worker ended unexpectedly and was started again, 2 times since the agent started, since 2026-11-25 11:59:00 UTC (report it with the log)"},
+		"hooks that are owed":            {PartnerStatus{Hooks: 3}, Status{}, "ok", ""},
+		"hooks that fail":                {PartnerStatus{Hooks: 3, HookFails: "after_sent \"erp\" for t1: exit status 3", HookFailsAt: ago(time.Hour)}, Status{}, "ok", "warning: acme: hooks fail, and 3 are owed: after_sent \"erp\" for t1: exit status 3, since 2026-11-25 11:00:00 UTC (they are run again by themselves; as2drop show ID says when)"},
 		"a worker, long ago":             {PartnerStatus{Restarts: 2, Restarted: ago(2 * time.Hour)}, Status{}, "ok", ""},
 		"a volume that fills up":         {PartnerStatus{Free: 1 << 40}, Status{Free: 300 << 20}, "ok", "warning: /data has 300 MiB free; below 256 MiB nothing is accepted or posted (make room)"},
 		"a volume that is full":          {PartnerStatus{Free: 1 << 40}, Status{Free: 200 << 20}, "ok", "alarm: /data has 200 MiB free, less than the reserve of 256 MiB: nothing is accepted or posted (make room; it goes on by itself then)"},

@@ -104,6 +104,7 @@ type record struct {
 	refused  []ledger.Refusal
 	owed     *ledger.OwedMDN
 	attempts int
+	hooks    []ledger.OwedHook
 }
 
 func (w *world) record() record {
@@ -131,7 +132,9 @@ func recordOf(l *ledger.Ledger) (rec record) {
 			rec.owed = &m
 		}
 		attempts, err := tx.Attempts(id)
+		must(err)
 		rec.attempts = len(attempts)
+		rec.hooks, err = tx.HooksOf(id)
 		return err
 	}))
 	return rec
@@ -141,6 +144,19 @@ func recordOf(l *ledger.Ledger) (rec record) {
 func standing(cw crashtest.World) []string {
 	w := cw.(*world)
 	return standingOf(w, w.record())
+}
+
+// hooksHold are the standing rules, and that a hook is owed for what is published and for
+// nothing else.
+func hooksHold(cw crashtest.World) []string {
+	w := cw.(*world)
+	rec := w.record()
+	problems := standingOf(w, rec)
+	published := rec.received != nil && rec.received.State == ledger.ReceivedPublished
+	if published != (len(rec.hooks) == 1) || published && (!rec.hooks[0].Open || rec.hooks[0].Kind != ledger.HookAfterReceived) {
+		problems = append(problems, fmt.Sprintf("published: %v, and the hooks owed are %+v", published, rec.hooks))
+	}
+	return problems
 }
 
 func standingOf(w *world, rec record) (problems []string) {
@@ -266,7 +282,7 @@ func TestCrashMatrix(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := crashtest.Matrix(c.world, crashtest.Scenario{Run: run, Standing: standing, Final: final, Every: c.every, Faults: c.faults})
+			r := crashtest.Matrix(c.world, crashtest.Scenario{Run: run, Standing: hooksHold, Final: final, Every: c.every, Faults: c.faults})
 			t.Logf("%d cases of %d", r.Cases, r.Left)
 			for _, p := range r.Problems {
 				t.Error(p)

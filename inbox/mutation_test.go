@@ -63,6 +63,17 @@ func TestMatrixReportsMutations(t *testing.T) {
 			}
 			w.answered = func(in *Inbox) { _ = in.insertStored(context.Background(), row) } // the world may have stopped
 		}},
+		"a hook that is owed after the commit": {atOnce(), "", func(w *world) {
+			w.mutate = func(in *Inbox) {
+				in.names["acme"].AfterReceived = nil
+				in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received) error {
+					if err := in.publish(ctx, p, row); err != nil {
+						return err
+					}
+					return in.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.OweHook("acme", ledger.HookAfterReceived, "erp", row.ID, in.Now()) })
+				}
+			}
+		}},
 		"the receipt is posted before the attempt is on record": {later(), "receipt", func(w *world) {
 			w.mutate = func(in *Inbox) {
 				in.attempt = func(ctx context.Context, m *ledger.OwedMDN) (ledger.Attempt, error) {
@@ -97,7 +108,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 				w = w.from(c.from)
 			}
 			c.with(w)
-			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final, Enough: 1})
+			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: hooksHold, Final: final, Enough: 1})
 			if len(r.Problems) == 0 {
 				t.Errorf("%d cases, and nothing was noticed", r.Cases)
 			} else {

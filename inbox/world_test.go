@@ -128,7 +128,7 @@ func (w *world) inbox(l *ledger.Ledger) *Inbox {
 	ids := testKeys()
 	p := Partner{Name: "acme", AS2ID: "ACME", Station: "us", StationAS2ID: "US", Folder: w.disk.Root("acme"), Rules: rules,
 		Identities: []cms.Identity{ids[0]}, Trust: cms.Pinned(ids[1].Certificate), Sign: signerOf(ids[0]),
-		Post: w, ReceiptHosts: []string{"acme.example"}, ReceiptRetry: ReceiptRetry{Attempts: 6}, RequireSigned: true, RequireEncrypted: true, Unpack: true, KeepBroken: true, EvidenceUpTo: 1 << 20}
+		Post: w, ReceiptHosts: []string{"acme.example"}, ReceiptRetry: ReceiptRetry{Attempts: 6}, RequireSigned: true, RequireEncrypted: true, Unpack: true, KeepBroken: true, EvidenceUpTo: 1 << 20, AfterReceived: []string{"erp"}}
 	if w.fs != nil {
 		p.Folder = w.fs(p.Folder)
 	}

@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -89,26 +88,13 @@ func TestCrashMatrixOfHooks(t *testing.T) {
 	}
 }
 
-// unsynced does not sync what hooks wrote.
-type unsynced struct{ fsx.FS }
-
-func (u unsynced) OpenFile(name string, flag int, perm fs.FileMode) (fsx.File, error) {
-	f, err := u.FS.OpenFile(name, flag, perm)
-	if err == nil && strings.Contains(name, hookPart) {
-		f = lazyFile{f}
-	}
-	return f, err
-}
-
-type lazyFile struct{ fsx.File }
-
-func (lazyFile) Sync() error { return nil }
-
 // The matrix must notice what would lose files or hooks.
 func TestMatrixReportsMutationsOfHooks(t *testing.T) {
 	crashtest.NeedsAllPoints(t)
 	for name, m := range map[string]mutation{
-		"what hooks wrote is not synced": {fs: func(f fsx.FS) fsx.FS { return unsynced{f} }},
+		"what hooks wrote is not synced": {fs: func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, File: func(name string) bool { return strings.Contains(name, hookPart) }}
+		}},
 		"hooks are owed after the commit": {steps: func(o *Outbox) {
 			sent := o.p.AfterSent
 			o.p.AfterSent = nil

@@ -24,7 +24,7 @@ type tryCmd struct {
 }
 
 func (c *tryCmd) Help() string {
-	return `Says which of the files would travel together, and what outbox.checks of the partner finds in them. Nothing is dropped, sent or changed; neither a ledger nor a running agent is needed. What the outbox holds already, and what was sent lately, is not looked at.
+	return `Says which of the files would travel together, and what outbox.checks of the partner finds in them; hooks are not asked. Nothing is dropped, sent or changed; neither a ledger nor a running agent is needed. What the outbox holds already, and what was sent lately, is not looked at.
 
 Exit code 0: all of them would be sent, perhaps with a warning; 3: a batch would be refused, or a file would wait.
 

@@ -35,10 +35,10 @@ const (
 // wait is how long a hook rests after so many failures.
 func wait(tries int) time.Duration { return min(firstWait<<min(tries-1, 20), maxWait) }
 
-// Due is when an owed hook is to be run. One that lies further ahead than any wait was put
-// there by a clock that was wrong.
-func Due(h *ledger.OwedHook, now time.Time) time.Time {
-	if h.Due.After(now.Add(2 * maxWait)) {
+// Due is when an owed hook is to be run, or closed because it is not in the config any more.
+// One that lies further ahead than any wait was put there by a clock that was wrong.
+func (o *Owed) Due(h *ledger.OwedHook, now time.Time) time.Time {
+	if h.Due.After(now) && (o.find(h.Kind, h.Name) == nil || h.Due.After(now.Add(2*maxWait))) {
 		return now
 	}
 	return h.Due
@@ -71,7 +71,7 @@ func (o *Owed) run(ctx context.Context, subject string, kind ledger.HookKind, na
 	durable := context.WithoutCancel(ctx)
 	var h ledger.OwedHook
 	err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { h, err = tx.Hook(subject, kind, name); return err })
-	if err != nil || !h.Open || Due(&h, o.Now()).After(o.Now()) {
+	if err != nil || !h.Open || o.Due(&h, o.Now()).After(o.Now()) {
 		return err
 	}
 	hook := o.find(kind, name)

@@ -189,13 +189,17 @@ func TestOwedAnewMeanwhile(t *testing.T) {
 
 // A clock that was wrong put it off for years.
 func TestOwedHookIsClamped(t *testing.T) {
-	h := &ledger.OwedHook{Due: moment.AddDate(3, 0, 0)}
-	if got := Due(h, moment); !got.Equal(moment) {
+	d := newDesk(t, *self(t, "echo"))
+	h := &ledger.OwedHook{Kind: ledger.HookAfterSent, Name: "self", Due: moment.AddDate(3, 0, 0)}
+	if got := d.Due(h, moment); !got.Equal(moment) {
 		t.Error(got)
 	}
 	h.Due = moment.Add(maxWait)
-	if got := Due(h, moment); !got.Equal(h.Due) {
+	if got := d.Due(h, moment); !got.Equal(h.Due) {
 		t.Error(got)
+	}
+	if h.Name = "gone"; !d.Due(h, moment).Equal(moment) {
+		t.Error("one that left the config is not closed before it is due")
 	}
 	if wait(1) != firstWait || wait(4) != 8*firstWait || wait(100) != maxWait {
 		t.Error(wait(1), wait(4), wait(100))
