@@ -70,7 +70,9 @@ func TestMatrixReportsMutations(t *testing.T) {
 					if err := in.publish(ctx, p, row); err != nil {
 						return err
 					}
-					return in.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.OweHook("acme", ledger.HookAfterReceived, "erp", row.ID, in.Now()) })
+					return in.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+						return tx.OweHook("acme", ledger.HookAfterReceived, "erp", row.ID, in.Now())
+					})
 				}
 			}
 		}},
