@@ -44,7 +44,7 @@ func allocated() uint64 {
 // What is refused is refused early, whatever follows, and what is accepted is read in the
 // memory of a small document.
 func TestHostileDocuments(t *testing.T) {
-	const many = 16 << 20
+	const many = (16 << 20) / min(share, 8)
 	for _, c := range []struct {
 		name string
 		src  io.Reader
@@ -73,7 +73,7 @@ func TestHostileDocuments(t *testing.T) {
 		{"white space before the root", around("", " \n", many, "<a/>"), ""},
 		{"white space in a tag", around("<a", " \n", many, "/>"), ""},
 		{"empty elements", around("<a>", "<b/>", many, "</a>"), ""},
-		{"another name each time", io.MultiReader(strings.NewReader("<a>"), &names{n: 1_000_000}, strings.NewReader("</a>")), ""},
+		{"another name each time", io.MultiReader(strings.NewReader("<a>"), &names{n: 1_000_000 / share}, strings.NewReader("</a>")), ""},
 		{"long lines of characters", around("<a>", "日本", many/6*6, "</a>"), ""},
 	} {
 		before := allocated()
@@ -123,7 +123,7 @@ func TestNamesAreForgotten(t *testing.T) {
 
 // An attachment of 2 GiB in one text takes what a small document takes.
 func TestTwoGigabytesInOneText(t *testing.T) {
-	const size = 2 << 30
+	const size = (2 << 30) / share
 	before := allocated()
 	r := NewReader(around("<a>", "QUJD", size, "</a>"), Limits{})
 	var n int64

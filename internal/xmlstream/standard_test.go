@@ -175,7 +175,7 @@ func TestLikeTheStandardLibrary(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		agrees(t, doc)
-		rounds := 20_000_000 / (len(doc) + 10_000)
+		rounds := 20_000_000 / share / (len(doc) + 10_000)
 		for range rounds {
 			agrees(t, mutate(r, doc))
 		}

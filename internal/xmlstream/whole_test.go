@@ -1,0 +1,6 @@
+//go:build !race
+
+package xmlstream
+
+// share is the part of the large documents and of the many that is read: all of it.
+const share = 1
