@@ -76,7 +76,7 @@ func TestEverySampleInEveryForm(t *testing.T) {
 	for i := range bytesOfAll {
 		bytesOfAll[i] = byte(i)
 	}
-	attachments := map[string][]byte{"scan.pdf": append([]byte("%PDF-1.7\n"), bytes.Repeat(bytesOfAll, 700)...), "März.csv": []byte("day;hours\r\n2;8\r\n")}
+	attachments := map[string][]byte{"scan.pdf": append([]byte("%PDF-1.7\n"), bytes.Repeat(bytesOfAll, 700)...), "März.odt": []byte("PK\x03\x04 no more than that")}
 	start(t, cfg)
 	documents := samples(t)
 	for _, form := range forms {
