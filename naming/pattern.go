@@ -15,9 +15,9 @@ type match struct {
 	part, parts int // 0 = the name does not say
 }
 
-// matcher reads names. all returns every way to cut the name, longest key first.
+// matcher reads names. all appends every way to cut the name to found, longest key first.
 type matcher interface {
-	all(name string) []match
+	all(found []match, name string) []match
 }
 
 // pattern is a compiled pattern: a literal, the key, and the rest as an anchored
@@ -104,8 +104,7 @@ func patternExpr(piece, whole string) (string, error) {
 	return b.String(), nil
 }
 
-func (p *pattern) all(name string) []match {
-	var found []match
+func (p *pattern) all(found []match, name string) []match {
 	starts := []int{0}
 	if p.before != nil {
 		starts = starts[:0]
@@ -195,11 +194,11 @@ func compileExpression(text string) (*expression, error) {
 	return &expression{re}, nil
 }
 
-func (e *expression) all(name string) []match {
+func (e *expression) all(found []match, name string) []match {
 	loc := e.re.FindStringSubmatchIndex(name)
 	k := 2 * e.re.SubexpIndex("key")
 	if loc == nil || loc[k] < 0 || loc[k] == loc[k+1] {
-		return nil
+		return found
 	}
 	m := match{key: name[loc[k]:loc[k+1]], start: loc[k]}
 	sub := make([]string, len(loc)/2)
@@ -209,5 +208,5 @@ func (e *expression) all(name string) []match {
 		}
 	}
 	setParts(&m, e.re, sub)
-	return []match{m}
+	return append(found, m)
 }

@@ -14,23 +14,24 @@ func (r *Rules) Sort(names []string) (batches []Batch, rest []string) {
 	if len(names) == 1 {
 		return []Batch{r.Alone(names[0])}, nil
 	}
-	files := make([]*candidate, 0, len(names))
+	g := &grouping{reader: reader{rules: r}, groups: map[string]*candidate{}}
 	for _, n := range names {
-		files = append(files, &candidate{File: File{Name: n}, folded: r.fold(n), docs: readings(r.documents, n), atts: readings(r.attachments, n)})
+		c := &candidate{Name: n, folded: r.fold(n)}
+		if ms := g.asDocument(n); len(ms) > 0 {
+			c.document = true
+			c.reads(ms[0])
+		}
+		g.files = append(g.files, c)
 	}
-	g := &grouping{rules: r, groups: map[string]*group{}, claims: map[string]Claim{}}
+	g.findDocuments()
+	g.attach()
+	g.gather(nil)
 	paired := map[string]bool{}
-	g.attach(g.findDocuments(files))
-	for _, key := range sortedKeys(g.groups) {
-		gr := g.groups[key]
+	for gr := range g.all() {
 		if len(gr.documents) > 1 {
 			continue
 		}
-		b := Batch{Key: gr.key, Document: gr.documents[0].Name}
-		for _, c := range gr.members {
-			b.Attachments = append(b.Attachments, c.Name)
-		}
-		slices.Sort(b.Attachments)
+		b := gr.batch()
 		for _, name := range b.Names() {
 			paired[name] = true
 		}
@@ -48,7 +49,7 @@ func (r *Rules) Sort(names []string) (batches []Batch, rest []string) {
 // Alone is the batch of a file that travels without others: it is its document, whatever
 // the patterns say of its name.
 func (r *Rules) Alone(name string) Batch {
-	if ms := readings(r.documents, name); len(ms) > 0 {
+	if ms := readings(nil, r.documents, name); len(ms) > 0 {
 		return Batch{Key: ms[0].key, Document: name}
 	}
 	return Batch{Key: strings.TrimSuffix(name, path.Ext(name)), Document: name}
@@ -74,7 +75,7 @@ func (r *Rules) Rekey(names []string, n int) []string {
 	for i, name := range names {
 		at := len(name) - len(path.Ext(name))
 		if key, ok := keys[name]; ok {
-			all := slices.Concat(readings(r.documents, name), readings(r.attachments, name))
+			all := slices.Concat(readings(nil, r.documents, name), readings(nil, r.attachments, name))
 			j := slices.IndexFunc(all, func(m match) bool { return r.fold(m.key) == key })
 			if j >= 0 {
 				at = all[j].start + len(all[j].key)

@@ -34,7 +34,7 @@ func (rd *Reading) Unread() (names []string) {
 		return nil
 	}
 	for _, c := range rd.files {
-		if len(c.docs) > 0 && !c.Busy && c.Unchanged >= rd.rules.quiet {
+		if c.document && !c.Busy && c.Unchanged >= rd.rules.quiet {
 			names = append(names, c.Name)
 		}
 	}
@@ -42,34 +42,25 @@ func (rd *Reading) Unread() (names []string) {
 }
 
 // Refer tells what was read of Unread files. One that is missing waits to be read.
-func (rd *Reading) Refer(read map[string]Named) {
-	for _, c := range rd.files {
-		if named, ok := read[c.Name]; ok {
-			c.named = &named
-		}
-	}
-}
+func (rd *Reading) Refer(read map[string]Named) { rd.named = read }
 
 // refer finds the attachments that documents name, whatever their names would make of
-// them. It returns the files that go on by their names. A document that is named itself is
-// an attachment, and what it names counts for nothing then.
-func (g *grouping) refer(files []*candidate) (rest []*candidate) {
+// them. The others go on by their names. A document that is named itself is an attachment,
+// and what it names counts for nothing then.
+func (g *grouping) refer() {
 	if g.rules.complete != References {
-		return files
+		return
 	}
 	by := map[string][]*candidate{} // folded name to the documents that name it
-	for _, c := range files {
-		if c.named == nil {
-			continue
-		}
-		for name := range c.named.all() {
+	for _, c := range g.files {
+		for name := range g.read[c.Name].all() {
 			name = g.rules.fold(name)
 			if cs := by[name]; name != c.folded && (len(cs) == 0 || cs[len(cs)-1] != c) {
 				by[name] = append(cs, c)
 			}
 		}
 	}
-	for _, c := range files {
+	for _, c := range g.files {
 		var roots []*candidate
 		for _, d := range by[c.folded] {
 			if len(by[d.folded]) == 0 {
@@ -79,36 +70,30 @@ func (g *grouping) refer(files []*candidate) (rest []*candidate) {
 		switch {
 		case len(roots) == 1:
 			g.named[roots[0]] = append(g.named[roots[0]], c)
+			c.group = elsewhere
 		case len(roots) > 1:
-			g.wait(c.File, "", WaitAmbiguous, true, "%s name it, and it can travel with one of them; give each a copy under a name of its own", listNames(roots))
-		case len(by[c.folded]) > 0 && len(c.docs) > 0:
-			g.wait(c.File, "", WaitAmbiguous, true, "%s names it, and is an attachment itself", listNames(by[c.folded]))
-		default:
-			rest = append(rest, c)
+			g.wait(c, "", WaitAmbiguous, true, "%s name it, and it can travel with one of them; give each a copy under a name of its own", listNames(roots))
+		case len(by[c.folded]) > 0 && c.document:
+			g.wait(c, "", WaitAmbiguous, true, "%s names it, and is an attachment itself", listNames(by[c.folded]))
 		}
 	}
-	return rest
 }
 
 // join gives documents the files that they name. Of a document that turned out to be none
 // they go on by their names.
-func (g *grouping) join(rest []*candidate) []*candidate {
-	for _, gr := range g.groups {
-		for _, d := range gr.documents {
-			gr.members = append(gr.members, g.named[d]...)
-			delete(g.named, d)
+func (g *grouping) join() {
+	for d, cs := range g.named {
+		for _, c := range cs {
+			c.group, c.role = max(d.group, undecided), attachment
 		}
 	}
-	for _, cs := range g.named {
-		rest = append(rest, cs...)
-	}
-	return rest
 }
 
 // referencesVerdict looks for the attachments that the document of a group names.
 func (g *grouping) referencesVerdict(gr *group, hold func(Reason, bool, string, ...any) Waiting) Waiting {
 	d := gr.documents[0]
-	if d.named == nil {
+	named, known := g.read[d.Name]
+	if !known {
 		if d.Unchanged < g.rules.quiet {
 			return Waiting{} // as long as it changes nobody reads it
 		}
@@ -116,15 +101,15 @@ func (g *grouping) referencesVerdict(gr *group, hold func(Reason, bool, string, 
 		w.For = time.Millisecond
 		return w
 	}
-	if d.named.Fault != "" {
-		return hold(WaitBroken, true, "%s; correct it, or replace it", d.named.Fault)
+	if named.Fault != "" {
+		return hold(WaitBroken, true, "%s; correct it, or replace it", named.Fault)
 	}
 	have := map[string]bool{d.folded: true}
 	for _, c := range gr.members {
 		have[c.folded] = true
 	}
 	var missing []string
-	for _, names := range d.named.Files {
+	for _, names := range named.Files {
 		if !slices.ContainsFunc(names, func(name string) bool { return have[g.rules.fold(name)] }) {
 			have[g.rules.fold(names[0])] = true // who is named twice is missing once
 			missing = append(missing, fmt.Sprintf("%q", names[0])+g.whyNot(names))
@@ -140,8 +125,8 @@ func (g *grouping) referencesVerdict(gr *group, hold func(Reason, bool, string, 
 // whyNot says of a file that is named and not in the group why it is not, if it is here.
 func (g *grouping) whyNot(names []string) string {
 	if g.texts == nil {
-		g.texts = make(map[string]string, len(g.waiting))
-		for _, w := range g.waiting {
+		g.texts = make(map[string]string, g.byThemselves)
+		for _, w := range g.waiting[:g.byThemselves] {
 			g.texts[g.rules.fold(w.Name)] = w.Text
 		}
 	}

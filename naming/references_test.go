@@ -52,7 +52,7 @@ func TestReferences(t *testing.T) {
 				}
 				files = append(files, File{Name: strings.TrimRight(f, "?!"), Size: 1, Unchanged: still, Busy: strings.HasSuffix(f, "!")})
 			}
-			rd := r.Read(files)
+			rd := r.Read(len(files), slices.Values(files))
 			read := map[string]Named{}
 			for doc, names := range c.named {
 				if fault, ok := strings.CutPrefix(names, "!"); ok {
@@ -86,10 +86,10 @@ func named(files ...string) (n Named) {
 func TestUnread(t *testing.T) {
 	files := []File{{Name: "A.xml", Size: 1, Unchanged: time.Hour}, {Name: "B.xml", Size: 1, Unchanged: time.Second}, {Name: "C.xml", Size: 1, Unchanged: time.Hour, Busy: true},
 		{Name: "a.pdf", Size: 1, Unchanged: time.Hour}, {Name: "D.xml", Unchanged: time.Hour}}
-	if got := rules(t, func(c *Config) { c.Complete = References }).Read(files).Unread(); !slices.Equal(got, []string{"A.xml"}) {
+	if got := rules(t, func(c *Config) { c.Complete = References }).Read(len(files), slices.Values(files)).Unread(); !slices.Equal(got, []string{"A.xml"}) {
 		t.Errorf("%q", got)
 	}
-	if got := rules(t, nil).Read(files).Unread(); got != nil {
+	if got := rules(t, nil).Read(len(files), slices.Values(files)).Unread(); got != nil {
 		t.Errorf("by quiet: %q", got)
 	}
 }
@@ -108,7 +108,7 @@ func TestReferencesLoseNothing(t *testing.T) {
 			files = append(files, File{Name: n, Size: 1, Unchanged: time.Duration(rapid.IntRange(0, 1).Draw(t, "quiet "+n)) * time.Hour})
 			read[n] = named(rapid.SliceOfN(rapid.SampledFrom(names), 0, 3).Draw(t, "named by "+n)...)
 		}
-		rd := r.Read(files)
+		rd := r.Read(len(files), slices.Values(files))
 		rd.Refer(read)
 		batches, waiting := rd.Group(nil)
 		times := map[string]int{}

@@ -180,6 +180,9 @@ func (r *Rules) fold(s string) string { return Fold(s, r.foldCase) }
 // Fold returns the form in which two names are compared: Unicode NFC and, where
 // foldCase is set, without regard to case.
 func Fold(name string, foldCase bool) string {
+	if !foldCase && ascii(name) {
+		return name
+	}
 	name = norm.NFC.String(name)
 	switch {
 	case foldCase && ascii(name):
