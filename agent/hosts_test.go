@@ -2,6 +2,7 @@ package agent
 
 import (
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -106,6 +107,20 @@ func (f *failing) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	return f.FS.ReadDir(name)
+}
+
+func (f *failing) Names(name string) ([]string, error) {
+	if err := f.host.ask(f.partner, "list", name); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return f.FS.Names(name)
+}
+
+func (f *failing) Entries(name string) iter.Seq2[fs.FileInfo, error] {
+	if err := f.host.ask(f.partner, "list", name); err != nil {
+		return func(yield func(fs.FileInfo, error) bool) { yield(nil, &fs.PathError{Op: "open", Path: name, Err: err}) }
+	}
+	return f.FS.Entries(name)
 }
 
 func (f *failing) RenameNoReplace(oldname, newname string) error {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"time"
 )
@@ -21,22 +22,39 @@ type Claim struct {
 const claimsAtOnce = 2_000
 
 // Claims are those of a partner for keys (in the form of naming.ClaimKey) that were made
-// since a moment or are still open, undone ones not among them. Claims of before schema 4
-// are returned whatever their key.
-func (tx *Tx) Claims(partner string, keys []string, since time.Time) (list []Claim, err error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	for chunk := range slices.Chunk(append([]string{""}, keys...), claimsAtOnce) {
-		asked, err := json.Marshal(chunk)
+// since a moment or are still open, undone ones not among them. A claim may come more than
+// once where a key does. Claims of before schema 4 are returned whatever their key.
+func (tx *Tx) Claims(partner string, keys iter.Seq[string], since time.Time) (list []Claim, err error) {
+	var chunk []string
+	ask := func() error {
+		slices.Sort(chunk)
+		asked, err := json.Marshal(slices.Compact(chunk))
 		if err != nil {
+			return err
+		}
+		chunk = chunk[:0]
+		if list, err = tx.claims(list, partner, string(asked), since); err != nil {
+			return wrap(err, "transfers")
+		}
+		return nil
+	}
+	any := false
+	for key := range keys {
+		if !any {
+			chunk = append(chunk, "")
+		}
+		any = true
+		if chunk = append(chunk, key); len(chunk) < claimsAtOnce {
+			continue
+		}
+		if err := ask(); err != nil {
 			return nil, err
 		}
-		if list, err = tx.claims(list, partner, string(asked), since); err != nil {
-			return nil, wrap(err, "transfers")
-		}
 	}
-	return list, nil
+	if len(chunk) > 0 {
+		err = ask()
+	}
+	return list, err
 }
 
 func (tx *Tx) claims(list []Claim, partner, asked string, since time.Time) ([]Claim, error) {

@@ -47,11 +47,11 @@ func TestClaimsAreFoundByKey(t *testing.T) {
 	before := l.RowsRead()
 	var got []string
 	err := l.View(bg, func(tx *Tx) error {
-		claims, err := tx.Claims("acme", keys, moment.Add(-time.Hour))
+		claims, err := tx.Claims("acme", slices.Values(keys), moment.Add(-time.Hour))
 		for _, c := range claims {
 			got = append(got, fmt.Sprint(c.Transfer, " ", c.Open))
 		}
-		none, err2 := tx.Claims("acme", nil, time.Time{})
+		none, err2 := tx.Claims("acme", slices.Values([]string(nil)), time.Time{})
 		if len(none) > 0 {
 			t.Errorf("nobody asked for %v", none)
 		}
@@ -78,7 +78,7 @@ func TestClaimsOfAnOlderSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := l.View(bg, func(tx *Tx) error {
-		claims, err := tx.Claims("acme", []string{"z"}, moment.Add(-time.Hour))
+		claims, err := tx.Claims("acme", slices.Values([]string{"z"}), moment.Add(-time.Hour))
 		if len(claims) != 2 || claims[0].Transfer != "t0" || claims[1].Transfer != "t2" {
 			t.Errorf("%+v", claims)
 		}
@@ -227,7 +227,10 @@ func BenchmarkBacklog(b *testing.B) {
 				keys = append(keys, fmt.Sprintf("inv-%07d", 10*i), fmt.Sprintf("inv-%07d_scan", 10*i))
 			}
 			for b.Loop() {
-				view(b, func(tx *Tx) error { _, err := tx.Claims("acme", keys, moment.Add(-time.Hour)); return err })
+				view(b, func(tx *Tx) error {
+					_, err := tx.Claims("acme", slices.Values(keys), moment.Add(-time.Hour))
+					return err
+				})
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/key")
 		})

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"iter"
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
@@ -60,13 +61,25 @@ type counted struct {
 	lists, entries, opened int
 }
 
-func (c *counted) ReadDir(name string) ([]os.DirEntry, error) {
-	entries, err := c.FS.ReadDir(name)
+func (c *counted) Names(name string) ([]string, error) {
+	names, err := c.FS.Names(name)
 	if name == outboxDir {
 		c.lists++
-		c.entries += len(entries)
+		c.entries += len(names)
 	}
-	return entries, err
+	return names, err
+}
+
+func (c *counted) Entries(name string) iter.Seq2[os.FileInfo, error] {
+	return func(yield func(os.FileInfo, error) bool) {
+		c.lists++
+		for info, err := range c.FS.Entries(name) {
+			c.entries++
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
 }
 
 func (c *counted) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {

@@ -20,7 +20,7 @@ import (
 
 // reading is what a document named when it was as it was then.
 type reading struct {
-	observation
+	size, mtime int64
 	naming.Named
 }
 
@@ -29,15 +29,15 @@ type reading struct {
 const readAtOnce = 1000
 
 // named are the attachments that documents name. Each is read once, as long as it does not
-// change; seen is how the files are now, nil where nobody will ask again.
-func (o *Outbox) named(ctx context.Context, names []string, seen map[string]observation, ob *Observer) map[string]naming.Named {
+// change. Where nobody will ask again, all are read that the observer has not read.
+func (o *Outbox) named(ctx context.Context, names []string, again bool, ob *Observer) map[string]naming.Named {
 	all := make(map[string]naming.Named, len(names))
 	kept := make(map[string]reading, len(names))
 	left := readAtOnce
 	for _, name := range names {
 		old, known := ob.read[name]
-		if at := seen[name]; !known || old.size != at.size || old.mtime != at.mtime {
-			if left == 0 && seen != nil || ctx.Err() != nil {
+		if at, _ := ob.sighting(name); !known || old.size != at.size || old.mtime != at.mtime {
+			if left == 0 && again || ctx.Err() != nil {
 				continue
 			}
 			left--
@@ -48,7 +48,7 @@ func (o *Outbox) named(ctx context.Context, names []string, seen map[string]obse
 			if err != nil {
 				named = naming.Named{Fault: fmt.Sprintf("%q cannot be read: %v", name, err)}
 			}
-			old = reading{at, named}
+			old = reading{at.size, at.mtime, named}
 		}
 		kept[name] = old
 		all[name] = old.Named
@@ -59,7 +59,7 @@ func (o *Outbox) named(ctx context.Context, names []string, seen map[string]obse
 
 // readAnew is for one look alone.
 func (o *Outbox) readAnew(ctx context.Context) func(names []string) map[string]naming.Named {
-	return func(names []string) map[string]naming.Named { return o.named(ctx, names, nil, NewObserver()) }
+	return func(names []string) map[string]naming.Named { return o.named(ctx, names, false, NewObserver()) }
 }
 
 // readNamed reads one document in the outbox. What is no XML names nothing.

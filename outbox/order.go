@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -179,26 +180,42 @@ func Behind(head *ledger.Transfer) string {
 	return what + "is " + string(head.State)
 }
 
-// batchAt is a complete batch, and when its document was last written.
-type batchAt struct {
-	batch naming.Batch
-	at    time.Time
+// age is how old a batch is by its document.
+type age struct {
+	since   time.Duration // when it was first seen as it is
+	written int64         // its own time, nanoseconds
 }
 
-// inOrder sorts batches by the time of their documents, of equals by name, and leaves out
-// those that are later than something that is still being written (zero = nothing is).
-// It is pure.
-func inOrder(all []batchAt, settling time.Time) (batches []naming.Batch) {
-	slices.SortStableFunc(all, func(a, b batchAt) int {
-		return cmp.Or(a.at.Compare(b.at), natural(a.batch.Document, b.batch.Document))
-	})
-	for _, d := range all {
-		if !settling.IsZero() && d.at.After(settling) {
-			break
-		}
-		batches = append(batches, d.batch)
+// aged sorts batches by age, of equals by name.
+type aged struct {
+	batches []naming.Batch
+	ages    []age // one of each
+}
+
+func (a aged) Len() int { return len(a.batches) }
+
+func (a aged) Less(i, j int) bool {
+	x, y := a.ages[i], a.ages[j]
+	return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.written, y.written), natural(a.batches[i].Document, a.batches[j].Document)) < 0
+}
+
+func (a aged) Swap(i, j int) {
+	a.batches[i], a.batches[j] = a.batches[j], a.batches[i]
+	a.ages[i], a.ages[j] = a.ages[j], a.ages[i]
+}
+
+// inOrder sorts batches by age, and leaves out those that are later than something that is
+// still being written (zero = nothing is). It is pure.
+func inOrder(a aged, settling time.Time) []naming.Batch {
+	sort.Sort(a)
+	if settling.IsZero() {
+		return a.batches
 	}
-	return batches
+	n := slices.IndexFunc(a.ages, func(x age) bool { return x.written > settling.UnixNano() })
+	if n < 0 {
+		n = len(a.batches)
+	}
+	return a.batches[:n]
 }
 
 // natural compares names as people do: INV-9 comes before INV-10.
@@ -238,21 +255,16 @@ func trimZeros(s string) string {
 	return s
 }
 
-// strict puts the batches of a scan into the order in which they are to leave.
-func (ob *Observer) strict(batches []naming.Batch, waiting []naming.Waiting) []naming.Batch {
-	written := func(name string) time.Time { return time.Unix(0, ob.seen[name].mtime) }
-	all := make([]batchAt, len(batches))
-	for i, b := range batches {
-		all[i] = batchAt{b, written(b.Document)}
-	}
-	var settling time.Time
+// settling is the time of the oldest file that may be ready by waiting alone; zero = none.
+func (ob *Observer) settling(waiting []naming.Waiting) (oldest time.Time) {
 	for _, w := range waiting {
 		if w.For == 0 {
 			continue // time alone does not end it
 		}
-		if at := written(w.Name); settling.IsZero() || at.Before(settling) {
-			settling = at
+		f, _ := ob.sighting(w.Name)
+		if at := time.Unix(0, f.mtime); oldest.IsZero() || at.Before(oldest) {
+			oldest = at
 		}
 	}
-	return inOrder(all, settling)
+	return oldest
 }

@@ -19,7 +19,11 @@ import (
 
 func TestInOrder(t *testing.T) {
 	at := func(s int) time.Time { return moment.Add(time.Duration(s) * time.Second) }
-	named := func(name string, s int) batchAt { return batchAt{naming.Batch{Document: name}, at(s)} }
+	type batchAt struct {
+		name string
+		s    int
+	}
+	named := func(name string, s int) batchAt { return batchAt{name, s} }
 	for name, c := range map[string]struct {
 		all      []batchAt
 		settling time.Time
@@ -31,7 +35,11 @@ func TestInOrder(t *testing.T) {
 		"nothing":                 {nil, at(2), ""},
 	} {
 		var got []string
-		for _, b := range inOrder(c.all, c.settling) {
+		var a aged
+		for _, b := range c.all {
+			a.batches, a.ages = append(a.batches, naming.Batch{Document: b.name}), append(a.ages, age{written: at(b.s).UnixNano()})
+		}
+		for _, b := range inOrder(a, c.settling) {
 			got = append(got, b.Document)
 		}
 		if strings.Join(got, " ") != c.want {

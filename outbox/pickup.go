@@ -92,7 +92,8 @@ func (o *Outbox) nextPickup(ctx context.Context) (p ledger.Pickup, err error) {
 
 // picked keeps of complete batches those that were picked up before. The others wait, and
 // the report says until when.
-func (o *Outbox) picked(batches []naming.Batch, before []naming.Batch, next time.Time, report *Report) (kept []naming.Batch) {
+func (o *Outbox) picked(batches []naming.Batch, before []naming.Batch, next time.Time, report *Report) []naming.Batch {
+	kept := batches[:0]
 	taken := make(map[string]bool, len(before))
 	for _, b := range before {
 		taken[b.Document] = true

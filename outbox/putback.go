@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"time"
 
@@ -20,8 +21,7 @@ func (c *checker) droppedBefore() error {
 	if err := c.claimHeld(); err != nil {
 		return err
 	}
-	long := func(fs.FileInfo) time.Duration { return time.Duration(1<<63 - 1) } // they have stood still
-	batches, _, err := c.look(c.ctx, long, c.readAnew(c.ctx))
+	batches, _, err := c.look(c.ctx, 0, standingStill, c.readAnew(c.ctx))
 	if err != nil {
 		return err
 	}
@@ -40,6 +40,11 @@ func (c *checker) droppedBefore() error {
 		}
 	}
 	return nil
+}
+
+// standingStill is for who looks while no agent runs.
+func standingStill([]sighting, time.Time) (still func(sighting) time.Duration) {
+	return func(sighting) time.Duration { return time.Duration(math.MaxInt64) }
 }
 
 // posted is an earlier transfer of the same document that may have reached the partner;

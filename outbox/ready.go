@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,26 +33,24 @@ func (o *Outbox) Refill(ctx context.Context, ob *Observer) (claimed []string, er
 // seen first, then what its writer finished first, then by name. Who comes later never
 // overtakes. Where the order is strict the writer's time alone counts.
 func (ob *Observer) found(batches []naming.Batch, waiting []naming.Waiting, by *Outbox) {
-	ob.by = by
-	if by.p.Strict {
-		ob.rest = ob.strict(batches, waiting)
-		return
-	}
-	type aged struct {
-		naming.Batch
-		observation
-	}
-	all := make([]aged, len(batches))
+	a := aged{batches, make([]age, len(batches))}
+	seen := ob.seen // by name, as the batches are by that of their documents
 	for i, b := range batches {
-		all[i] = aged{b, ob.seen[b.Document]}
+		for len(seen) > 0 && seen[0].name < b.Document {
+			seen = seen[1:]
+		}
+		if len(seen) == 0 {
+			break
+		}
+		if a.ages[i].written = seen[0].mtime; !by.p.Strict {
+			a.ages[i].since = seen[0].since
+		}
 	}
-	slices.SortFunc(all, func(a, b aged) int {
-		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.mtime, b.mtime), natural(a.Document, b.Document))
-	})
-	for i := range all {
-		batches[i] = all[i].Batch
+	var settling time.Time
+	if by.p.Strict {
+		settling = ob.settling(waiting)
 	}
-	ob.rest = batches
+	ob.rest, ob.ready, ob.by = inOrder(a, settling), ob.at, by
 }
 
 // room is how many more batches may be claimed now. What is claimed must keep the workers
@@ -85,7 +82,7 @@ func (o *Outbox) claimReady(ctx context.Context, ob *Observer, report *Report) e
 		return nil
 	}
 	room, first, err := o.room(ctx)
-	if i := slices.IndexFunc(ob.rest, func(b naming.Batch) bool { return b.Key == first }); i >= 0 {
+	if i := slices.IndexFunc(ob.rest, func(b naming.Batch) bool { return b.Key == first }); first != "" && i >= 0 {
 		corrected := ob.rest[i]
 		ob.rest = slices.Insert(slices.Delete(ob.rest, i, i+1), 0, corrected)
 		room = max(room, 1)
@@ -126,7 +123,7 @@ func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, 
 		keys = append(keys, naming.ClaimKey(t.Key))
 	}
 	err := o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		claims, err := o.claims(tx, keys)
+		claims, err := o.claims(tx, slices.Values(keys))
 		if err != nil {
 			return err
 		}
@@ -165,7 +162,7 @@ func (o *Outbox) intent(b naming.Batch, ob *Observer, at time.Time) (*ledger.Tra
 			}
 			return nil, wait, nil
 		}
-		if seen := ob.seen[name]; seen.size != m.Size || seen.mtime != m.MTime {
+		if seen, ok := ob.sighting(name); !ok || seen.size != m.Size || seen.mtime != m.MTime || seen.since > ob.ready {
 			return nil, &naming.Waiting{Name: name, Key: b.Key, Reason: naming.WaitQuiet, Text: fmt.Sprintf("%q has just changed", name)}, nil
 		}
 		t.Members = append(t.Members, m)

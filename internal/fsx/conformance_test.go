@@ -3,9 +3,11 @@ package fsx_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,6 +177,8 @@ func TestConfinement(t *testing.T) {
 				"mkdir":    func() error { return fsys.Mkdir(name, 0o700) },
 				"lstat":    func() error { _, err := fsys.Lstat(name); return err },
 				"readdir":  func() error { _, err := fsys.ReadDir(name); return err },
+				"names":    func() error { _, err := fsys.Names(name); return err },
+				"entries":  func() error { _, err := listed(fsys, name); return err },
 				"to":       func() error { return fsys.RenameNoReplace("a", name) },
 				"from":     func() error { return fsys.RenameNoReplace(name, "b") },
 				"replace":  func() error { return fsys.Replace("a", name) },
@@ -220,6 +224,14 @@ func TestErrors(t *testing.T) {
 		check("list nothing", err, fs.ErrNotExist)
 		_, err = fsys.ReadDir("full/a")
 		check("list a file", err, nil)
+		_, err = fsys.Names("none")
+		check("names of nothing", err, fs.ErrNotExist)
+		_, err = fsys.Names("full/a")
+		check("names of a file", err, nil)
+		_, err = listed(fsys, "none")
+		check("entries of nothing", err, fs.ErrNotExist)
+		_, err = listed(fsys, "full/a")
+		check("entries of a file", err, nil)
 		_, err = fsys.Lstat("none")
 		check("look at nothing", err, fs.ErrNotExist)
 		if fsys.Busy("none") || fsys.Busy("full/a") {
@@ -314,6 +326,57 @@ func TestReadDirIsSorted(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != "B0 a b c.xml" {
 			t.Errorf("listed %s", got)
+		}
+	})
+}
+
+// listed are the names that Entries lists, sorted.
+func listed(fsys fsx.FS, dir string) (names []string, err error) {
+	for info, ierr := range fsys.Entries(dir) {
+		if ierr != nil {
+			return nil, ierr
+		}
+		names = append(names, info.Name())
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// The three ways to list a folder tell the same, of one that does not fit into one piece too.
+func TestWaysToListAFolder(t *testing.T) {
+	everywhere(t, func(t *testing.T, fsys fsx.FS) {
+		mkdir(t, fsys, "d")
+		for n, more := range []int{0, 1, 254, 1, 1, 300} {
+			for i := range more {
+				put(t, fsys, fmt.Sprintf("d/%d_%d", n, i), strings.Repeat("x", n))
+			}
+			entries, err := fsys.ReadDir("d")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for _, e := range entries {
+				want = append(want, e.Name())
+			}
+			names, err := fsys.Names("d")
+			if err != nil || !slices.Equal(names, want) {
+				t.Errorf("%d names of %d: %v", len(names), len(want), err)
+			}
+			if names, err = listed(fsys, "d"); err != nil || !slices.Equal(names, want) {
+				t.Errorf("%d entries of %d: %v", len(names), len(want), err)
+			}
+		}
+		mkdir(t, fsys, "d/e")
+		for info, err := range fsys.Entries("d") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if same, err := fsys.Lstat("d/" + info.Name()); err != nil || same.Size() != info.Size() || !same.ModTime().Equal(info.ModTime()) || same.Mode() != info.Mode() {
+				t.Errorf("%s: %v, %v: %v", info.Name(), info, same, err)
+			}
+			if info.Name() == "2_0" {
+				break // whoever has seen enough ends it
+			}
 		}
 	})
 }

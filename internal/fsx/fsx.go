@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"strings"
@@ -60,6 +61,11 @@ type FS interface {
 	Lstat(name string) (fs.FileInfo, error)
 	// ReadDir lists a folder sorted by name.
 	ReadDir(name string) ([]fs.DirEntry, error)
+	// Names are the names in a folder, sorted.
+	Names(name string) ([]string, error)
+	// Entries lists a folder of very many files, in no order and bit by bit: what is
+	// renamed meanwhile may come twice. An error ends it.
+	Entries(name string) iter.Seq2[fs.FileInfo, error]
 	// RenameNoReplace moves a file or folder in one step and fails with
 	// fs.ErrExist where the target is there.
 	RenameNoReplace(oldname, newname string) error

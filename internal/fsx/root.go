@@ -1,8 +1,11 @@
 package fsx
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"slices"
@@ -46,6 +49,51 @@ func (r *root) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, nil
+}
+
+func (r *root) Names(name string) ([]string, error) {
+	f, err := r.Root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// entriesAtOnce is how many entries of a folder are in memory at a time, each with about
+// 400 bytes.
+const entriesAtOnce = 256
+
+func (r *root) Entries(name string) iter.Seq2[fs.FileInfo, error] {
+	return func(yield func(fs.FileInfo, error) bool) {
+		f, err := r.Root.Open(name)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer f.Close() // opened for reading: nothing can be lost
+		for err == nil {
+			var entries []fs.DirEntry
+			entries, err = f.ReadDir(entriesAtOnce)
+			for _, e := range entries {
+				info, ierr := e.Info()
+				if errors.Is(ierr, fs.ErrNotExist) {
+					continue // gone since it was listed
+				}
+				if !yield(info, ierr) || ierr != nil {
+					return
+				}
+			}
+		}
+		if err != io.EOF {
+			yield(nil, err)
+		}
+	}
 }
 
 func (r *root) RenameNoReplace(oldname, newname string) error {

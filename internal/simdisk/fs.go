@@ -3,6 +3,7 @@ package simdisk
 import (
 	"errors"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"slices"
@@ -168,6 +169,30 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil
 	})
 	return list, err
+}
+
+func (t *tree) Names(name string) ([]string, error) {
+	entries, err := t.ReadDir(name)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, err
+}
+
+func (t *tree) Entries(name string) iter.Seq2[fs.FileInfo, error] {
+	return func(yield func(fs.FileInfo, error) bool) {
+		entries, err := t.ReadDir(name)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); !yield(info, err) {
+				return
+			}
+		}
+	}
 }
 
 func (t *tree) RenameNoReplace(oldname, newname string) error { return t.move(oldname, newname, false) }
