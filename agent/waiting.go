@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,34 +15,46 @@ import (
 )
 
 // waitingFiles knows which files of an outbox wait, since when, and of which it was told.
+// They may be very many.
 type waitingFiles struct {
-	since map[waitingFile]time.Time // zero = it was told
+	first time.Time     // the moment that since counts from
+	files []waitingFile // by name, then by reason
 }
 
 type waitingFile struct {
 	name   string
 	reason naming.Reason
+	since  time.Duration
+}
+
+const wasTold = math.MinInt64 // since
+
+func (f waitingFile) compare(g waitingFile) int {
+	return cmp.Or(strings.Compare(f.name, g.name), cmp.Compare(f.reason, g.reason))
 }
 
 // news are the files worth an alarm that were not told of: time alone does not help them,
 // or they have waited for too long.
 func (w *waitingFiles) news(waiting []naming.Waiting, now time.Time, tooLong time.Duration) (news []naming.Waiting) {
-	still := make(map[waitingFile]time.Time, len(waiting))
+	if w.first.IsZero() {
+		w.first = now
+	}
+	still := make([]waitingFile, 0, len(waiting))
 	for _, f := range waiting {
 		if f.Reason == naming.WaitIgnored || f.Reason == outbox.WaitPickup {
 			continue
 		}
-		key := waitingFile{f.Name, f.Reason}
-		since, known := w.since[key]
-		if !known {
-			since = now
+		file := waitingFile{f.Name, f.Reason, now.Sub(w.first)}
+		if i, known := slices.BinarySearchFunc(w.files, file, waitingFile.compare); known {
+			file.since = w.files[i].since
 		}
-		if !since.IsZero() && (f.Alarm || now.Sub(since) >= tooLong) {
-			news, since = append(news, f), time.Time{}
+		if file.since != wasTold && (f.Alarm || now.Sub(w.first)-file.since >= tooLong) {
+			news, file.since = append(news, f), wasTold
 		}
-		still[key] = since
+		still = append(still, file)
 	}
-	w.since = still
+	slices.SortFunc(still, waitingFile.compare)
+	w.files = still
 	return news
 }
 

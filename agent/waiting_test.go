@@ -45,11 +45,11 @@ func TestStrayFilesAreFewEvents(t *testing.T) {
 			t.Errorf("after %v: %q, want %q", look.after, told, look.want)
 		}
 	}
-	if len(w.since) != len(waiting) {
-		t.Errorf("%d files are remembered, and %d wait", len(w.since), len(waiting))
+	if len(w.files) != len(waiting) {
+		t.Errorf("%d files are remembered, and %d wait", len(w.files), len(waiting))
 	}
-	if w.news(waiting[:1], noon.Add(27*time.Hour), time.Hour); len(w.since) != 1 {
-		t.Errorf("%d files are remembered of which one is left", len(w.since))
+	if w.news(waiting[:1], noon.Add(27*time.Hour), time.Hour); len(w.files) != 1 {
+		t.Errorf("%d files are remembered of which one is left", len(w.files))
 	}
 }
 

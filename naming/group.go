@@ -117,6 +117,7 @@ type grouping struct {
 	named        map[*candidate][]*candidate // the files that a document names
 	waiting      []Waiting
 	byThemselves int               // how many of waiting wait by themselves, and not with a group
+	young        Waiting           // what a file that changed lately waits for when it is alone; most are that wait in great numbers
 	texts        map[string]string // theirs, by folded name; made when it is needed
 }
 
@@ -130,7 +131,8 @@ func (r *Rules) Group(l Listing) (batches []Batch, waiting []Waiting) {
 // Group finds the complete batches, as Rules.Group does. It is called once.
 func (rd *Reading) Group(claims []Claim) (batches []Batch, waiting []Waiting) {
 	g := &grouping{reader: rd.reader, files: rd.files, groups: make(map[string]*candidate, rd.documents), claims: make(map[string]Claim, len(claims)),
-		read: rd.named, named: map[*candidate][]*candidate{}, waiting: rd.waiting}
+		read: rd.named, named: map[*candidate][]*candidate{}, waiting: rd.waiting,
+		young: waits("", "", WaitQuiet, false, "it changed less than %v ago", rd.rules.quiet)}
 	for _, c := range claims {
 		k := g.rules.fold(c.Key)
 		// Of several claims of one key the one in flight matters, then the latest.
@@ -147,10 +149,14 @@ func (rd *Reading) Group(claims []Claim) (batches []Batch, waiting []Waiting) {
 	g.groups = nil // large, and done with
 
 	g.byThemselves = len(g.waiting)
-	complete := 0
+	complete, seen := 0, 0
 	for gr := range g.all() {
 		if g.complete(gr) {
 			complete++
+		}
+		if seen += len(gr.files); len(g.waiting) == cap(g.waiting) {
+			// As many of the others may wait as of those so far.
+			g.waiting = slices.Grow(g.waiting, len(g.waiting)*(len(g.files)-seen)/seen+len(g.files)/16)
 		}
 	}
 	batches = make([]Batch, 0, complete)
@@ -405,7 +411,10 @@ func (g *grouping) verdict(gr *group) Waiting {
 	}
 	for _, c := range gr.files {
 		if left := g.rules.quiet - c.Unchanged; left > 0 {
-			w := hold(WaitQuiet, false, "%q changed less than %v ago", c.Name, g.rules.quiet)
+			w := g.young
+			if len(gr.files) > 1 {
+				w = hold(WaitQuiet, false, "%q changed less than %v ago", c.Name, g.rules.quiet)
+			}
 			for _, other := range gr.files {
 				left = max(left, g.rules.quiet-other.Unchanged)
 			}

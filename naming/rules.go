@@ -202,16 +202,29 @@ func ascii(s string) bool {
 	return true
 }
 
-// neverReady are the names under which programs write files that are not finished, and
-// those of what the Windows Explorer leaves in folders that somebody looked at.
-var neverReady = []string{".*", "~$*", "*.tmp", "*.part", "*.filepart", "*.crdownload", "desktop.ini", "thumbs.db"}
+// unfinished reports whether programs write files under such names that are not finished:
+// .*, ~$*, *.tmp, *.part, *.filepart, *.crdownload. The Windows Explorer leaves desktop.ini
+// and thumbs.db in folders that somebody looked at. Every name is asked about at every look.
+func unfinished(name string) bool {
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~$") {
+		return true
+	}
+	switch ext := name[strings.LastIndexByte(name, '.')+1:]; {
+	case len(ext) == len(name):
+		return false
+	case equalFold(ext, "tmp", "part", "filepart", "crdownload"):
+		return true
+	}
+	return equalFold(name, "desktop.ini", "thumbs.db")
+}
+
+func equalFold(s string, any ...string) bool {
+	return slices.ContainsFunc(any, func(t string) bool { return strings.EqualFold(s, t) })
+}
 
 func (r *Rules) ignored(name string) bool {
-	lower := strings.ToLower(name)
-	for _, g := range neverReady {
-		if ok, _ := path.Match(g, lower); ok { // the patterns are constants
-			return true
-		}
+	if unfinished(name) {
+		return true
 	}
 	for _, g := range r.ignore {
 		if ok, _ := path.Match(g, name); ok { // checked by Compile

@@ -47,11 +47,8 @@ func harmless(s string) string {
 	if reservedOnWindows(s) || strings.HasPrefix(s, "~$") {
 		s = "_" + s
 	}
-	for _, g := range neverReady {
-		if ok, _ := path.Match(g, strings.ToLower(s)); ok { // the patterns are constants
-			s += "_"
-			break
-		}
+	if unfinished(s) {
+		s += "_"
 	}
 	return s
 }

@@ -1,6 +1,8 @@
 package outbox
 
 import (
+	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"testing"
@@ -45,6 +47,36 @@ func TestListingThatMissesAnAttachment(t *testing.T) {
 			}
 			if ok, _ := fsx.Exists(o.p.Folder, path.Join(tr.FilePath, "INV-1_scan.pdf")); !ok {
 				t.Error("the attachment is not in sent")
+			}
+		})
+	}
+}
+
+// renamed is a folder in which a file comes twice in the list, as one may that is renamed
+// or replaced meanwhile.
+type renamed struct {
+	fsx.FS
+	name string
+}
+
+func (r renamed) Entries(name string) iter.Seq2[fs.FileInfo, error] {
+	return func(yield func(fs.FileInfo, error) bool) {
+		for info, err := range r.FS.Entries(name) {
+			if !yield(info, err) || err == nil && info.Name() == r.name && !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// What is listed twice is one file all the same.
+func TestListingThatShowsAFileTwice(t *testing.T) {
+	for _, name := range []string{"INV-1_scan.pdf", "INV-1.xml"} {
+		t.Run(name, func(t *testing.T) {
+			_, o := begin(t, accept)
+			o.p.Folder = renamed{o.p.Folder, name}
+			if r := scan(t, o); len(r.Claimed) != 1 || len(r.Waiting) > 0 {
+				t.Errorf("claimed %d, waiting %+v", len(r.Claimed), r.Waiting)
 			}
 		})
 	}

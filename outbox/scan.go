@@ -52,7 +52,9 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 	if report.Pickup = pickup; !open {
 		batches = o.picked(batches, ob.rest, pickup, &report)
 	}
-	ob.found(batches, report.Waiting, o)
+	if ob.found(batches, report.Waiting, o) {
+		report.Ready = time.Millisecond // for the next look
+	}
 	return report, o.claimReady(ctx, ob, &report)
 }
 
