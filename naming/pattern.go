@@ -154,7 +154,7 @@ func (p *pattern) fill(key, name string) string {
 		}
 		return ""
 	})
-	for _, m := range p.all(filled) {
+	for _, m := range p.all(nil, filled) {
 		if m.key == key {
 			return filled
 		}

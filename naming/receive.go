@@ -91,7 +91,7 @@ func (r *Rules) Rekey(names []string, n int) []string {
 func (r *Rules) AttachmentName(key, name string) string {
 	folded := r.fold(key)
 	has := func(m match) bool { return r.fold(m.key) == folded }
-	if slices.ContainsFunc(readings(r.attachments, name), has) && !slices.ContainsFunc(readings(r.documents, name), has) {
+	if slices.ContainsFunc(readings(nil, r.attachments, name), has) && !slices.ContainsFunc(readings(nil, r.documents, name), has) {
 		return name
 	}
 	for _, m := range r.attachments {
