@@ -44,7 +44,7 @@ func allocated() uint64 {
 // What is refused is refused early, whatever follows, and what is accepted is read in the
 // memory of a small document.
 func TestHostileDocuments(t *testing.T) {
-	const many = (16 << 20) / min(share, 3) // more than what is held at most, in references
+	const many = (16 << 20) / min(share, 2) // more than what is held at most, in references
 	for _, c := range []struct {
 		name string
 		src  io.Reader
