@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -307,4 +308,38 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("unpacked %d bytes over the limit", total)
 		}
 	})
+}
+
+// A bundle is the same, byte for byte, whatever was written before it or is written at the
+// same time, and what came to an end in an error leaves no trace in it.
+func TestBundlesDoNotDependOnEachOther(t *testing.T) {
+	text := bytes.Repeat([]byte("<Line><Item>bolt</Item></Line>\n"), 4000)
+	contents := [][]byte{text, noise(100_000), text[:700], {}, noise(10), text[11:90_000]}
+	write := func(i int) []byte {
+		var zip bytes.Buffer
+		if _, err := Write(&zip, []Member{member("a", contents[i]), member("b", contents[(i+1)%len(contents)])}); err != nil {
+			t.Error(err)
+		}
+		return zip.Bytes()
+	}
+	var want [][]byte
+	for i := range contents {
+		want = append(want, write(i))
+	}
+	var writers sync.WaitGroup
+	for range 4 {
+		writers.Go(func() {
+			for i := range 60 {
+				short := member("a", contents[i%3])
+				short.Size--
+				if _, err := Write(io.Discard, []Member{short}); err == nil {
+					t.Error("a file that has grown was bundled")
+				}
+				if i %= len(contents); !bytes.Equal(write(i), want[i]) {
+					t.Errorf("bundle %d differs from the first one of its files", i)
+				}
+			}
+		})
+	}
+	writers.Wait()
 }

@@ -72,16 +72,17 @@ func Write(w io.Writer, members []Member) ([]Written, error) {
 	zw := zip.NewWriter(w)
 	level := deflateLevel
 	zw.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
-		return flate.NewWriter(out, level)
+		return newCompressor(out, level)
 	})
-	buf := make([]byte, sampleSize)
+	buf := buffers.Get().(*[sampleSize]byte)
+	defer buffers.Put(buf)
 	written := make([]Written, 0, len(members))
 	for _, m := range members {
 		in, err := m.Open()
 		if err != nil {
 			return nil, err
 		}
-		got, err := writeMember(zw, m, in, buf, &level)
+		got, err := writeMember(zw, m, in, buf[:], &level)
 		err = errors.Join(err, in.Close())
 		if err != nil {
 			return nil, err
@@ -122,8 +123,10 @@ func writeMember(zw *zip.Writer, m Member, in io.Reader, buf []byte, level *int)
 // or fewer bytes give a *ChangedError.
 func Copy(w io.Writer, in io.Reader, name string, size int64) (Written, error) {
 	digest := sha256.New()
+	buf := buffers.Get().(*[sampleSize]byte)
+	defer buffers.Put(buf)
 	// One byte more than announced is enough to know that the file grew.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, digest)}, io.LimitReader(in, size+1), make([]byte, 64<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, digest)}, io.LimitReader(in, size+1), buf[:])
 	if err != nil {
 		return Written{}, err
 	}
