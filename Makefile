@@ -8,7 +8,7 @@ GO ?= go
 BINARY = bin/as2drop
 
 # What make test-windows runs under Wine: the packages whose behaviour depends on the system.
-WINDOWS_PACKAGES = ./internal/access ./internal/fsx ./internal/logfile ./internal/service ./naming ./config ./ledger ./cmd/as2drop
+WINDOWS_PACKAGES = ./internal/access ./internal/fsx ./internal/hooks ./internal/logfile ./internal/service ./naming ./config ./ledger ./cmd/as2drop
 
 # Of outbox and inbox all but the crash matrices: their disk is simulated and the same on every system. Of the agent
 # what Windows does to open files, names, shares and events: the rest takes ten minutes there.

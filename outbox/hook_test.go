@@ -102,6 +102,34 @@ func TestHookChanges(t *testing.T) {
 	clean(t, o)
 }
 
+// What hooks made gets the rights of what is filed.
+func TestHooksFileWithRights(t *testing.T) {
+	w := sharing()
+	w.ask = changing
+	must(run(w))
+	if wrong := unshared(w.disk, "acme/sent/"); len(wrong) > 0 {
+		t.Error(wrong)
+	}
+}
+
+// History has its time for hooks too.
+func TestRetentionForgetsHooks(t *testing.T) {
+	w, o := begin(t, accept)
+	o.p.AfterSent = []string{"done", "open"}
+	id := scan(t, o).Claimed[0]
+	tr := carry(t, o, id)
+	must(o.Ledger.Update(t.Context(), func(tx *ledger.Tx) error {
+		h, err := tx.Hook(id, ledger.HookAfterSent, "done")
+		h.Open = false
+		return errors.Join(err, tx.SaveHook(&h))
+	}))
+	w.now = tr.Filed.Add(90 * day)
+	retain(t, o, Rules{History: rule("history", 90)}, 10)
+	if got := owed(t, o, id); got != "after_sent open 1" {
+		t.Errorf("left: %s", got)
+	}
+}
+
 // Each hook sees what those before it made, and may change it again.
 func TestHooksFollowEachOther(t *testing.T) {
 	w, o := begin(t, accept)

@@ -306,6 +306,38 @@ func TestProofOfEmbeddedAttachments(t *testing.T) {
 	}
 }
 
+// What a hook made is in the message in place of the file that was dropped, and both are on
+// record.
+func TestProofOfWhatHooksMade(t *testing.T) {
+	w := exchanged()
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+	dropped := digest([]byte("as dropped"))
+	for name, c := range map[string]struct {
+		changed []ledger.Changed
+		says    string // empty = proven
+	}{
+		"the document":     {[]ledger.Changed{{Name: "INV-1.xml", Role: ledger.RoleDocument, SHA256: digest(document)}}, ""},
+		"another document": {[]ledger.Changed{{Name: "INV-1.xml", Role: ledger.RoleDocument, SHA256: digest(invoice)}}, digest(invoice) + " was sent; it is not in the message"},
+		"something else":   {[]ledger.Changed{{Name: "INV-1_b.pdf", Role: ledger.RoleAttachment, SHA256: digest([]byte("%PDF"))}}, dropped + " was sent; it is not in the message"},
+		"nothing":          {nil, dropped + " was sent; it is not in the message"},
+	} {
+		dir := copyOf(w.sent)
+		edit(t, dir[outbox.EvidenceTransfer], func(x *ledger.Transfer) {
+			x.Members[0].SHA256, x.Changed = dropped, c.changed
+		})
+		p := prove(t, dir, w.keys)
+		var all strings.Builder
+		for _, s := range p.Steps {
+			fmt.Fprintln(&all, s.Outcome, s.What, s.Text)
+		}
+		if p.Proven != (c.says == "") || !strings.Contains(all.String(), c.says) {
+			t.Errorf("%s: proven %v: %s\n%s", name, p.Proven, p.Conclusion, all.String())
+		}
+	}
+}
+
 func TestNoEvidence(t *testing.T) {
 	dir, err := fsx.OpenRoot(t.TempDir())
 	if err != nil {
