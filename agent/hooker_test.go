@@ -55,7 +55,7 @@ func TestAHookThatHangsDelaysNobody(t *testing.T) {
 	eventually(t, "all four are sent and received, and three hooks are asked", func() bool {
 		sent, _ := filepath.Glob(filepath.Join(partner, "sent", "*", "*", "receipt.mdn"))
 		received, _ := filepath.Glob(filepath.Join(partner, "inbox", "*.xml"))
-		return len(sent) == 4 && len(received) == 4 && now.Load() == 3
+		return len(sent) == 4 && len(received) == 4 && now.Load() >= 3
 	})
 	close(hang)
 	eventually(t, "each of the eight hooks was told", func() bool { return all.Load() == 8 })
