@@ -62,21 +62,33 @@ func (o *Outbox) readAnew(ctx context.Context) func(names []string) map[string]n
 	return func(names []string) map[string]naming.Named { return o.named(ctx, names, false, NewObserver()) }
 }
 
-// readNamed reads one document in the outbox. What is no XML names nothing.
+// readNamed reads one document in the outbox.
 func (o *Outbox) readNamed(name string) (named naming.Named, err error) {
 	f, err := o.p.Folder.OpenFile(path.Join(outboxDir, name), fsx.ReadOnly, 0)
 	if err != nil {
 		return named, err
 	}
 	defer f.Close() // opened for reading: nothing can be lost
-	r := bufio.NewReader(f)
+	return ReadNamed(name, f)
+}
+
+// ReadNamed reads a document of this name for the attachments that it names. What is no
+// XML names nothing, and no fault is an error of its own: an error is one of the disk.
+func ReadNamed(name string, f io.ReaderAt) (named naming.Named, err error) {
+	whole := func() io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
+	r := bufio.NewReader(whole())
 	if !strings.EqualFold(path.Ext(name), ".xml") && !looksLikeXML(r) {
 		return named, nil
 	}
 	kind, refs, err := embedded.References(r)
 	if kind == embedded.Unknown && err == nil {
 		// It names nothing that we know of. What is cut off is not sent all the same.
-		err = xmlstream.Check(io.NewSectionReader(f, 0, math.MaxInt64), xmlstream.Limits{})
+		err = xmlstream.Check(whole(), xmlstream.Limits{})
+	}
+	var fault *embedded.Error
+	var syntax *xmlstream.SyntaxError
+	if errors.As(err, &fault) || errors.As(err, &syntax) {
+		return naming.Named{Fault: fmt.Sprintf("%q cannot be read: %v", name, err)}, nil
 	}
 	for _, ref := range refs {
 		if !ref.Embedded {

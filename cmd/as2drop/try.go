@@ -8,12 +8,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/checks"
+	"github.com/as2drop/as2drop/internal/embedded"
 	"github.com/as2drop/as2drop/naming"
+	"github.com/as2drop/as2drop/outbox"
 )
 
 type tryCmd struct {
@@ -24,7 +27,7 @@ type tryCmd struct {
 }
 
 func (c *tryCmd) Help() string {
-	return `Says which of the files would travel together, and what outbox.checks of the partner finds in them; hooks are not asked. Nothing is dropped, sent or changed; neither a ledger nor a running agent is needed. What the outbox holds already, and what was sent lately, is not looked at.
+	return `Says which of the files would travel together, whether they fit into the form that the partner wants (outbox.bundle), and what outbox.checks finds in them; hooks are not asked. Nothing is dropped, sent or changed; neither a ledger nor a running agent is needed. What the outbox holds already, and what was sent lately, is not looked at.
 
 Exit code 0: all of them would be sent, perhaps with a warning; 3: a batch would be refused, or a file would wait.
 
@@ -38,6 +41,8 @@ type tried struct {
 	Document    string           `json:"document"`
 	Attachments []string         `json:"attachments"`
 	Refused     bool             `json:"refused"`
+	Fault       string           `json:"fault,omitempty"` // why the form cannot be made
+	Next        string           `json:"next,omitempty"`
 	Findings    []checks.Finding `json:"findings"`
 	More        int              `json:"more,omitempty"`
 }
@@ -100,7 +105,11 @@ func (c *tryCmd) try(p *config.Partner) (result trial, err error) {
 		paths[name], sizes[name] = file, info.Size()
 		listing.Files = append(listing.Files, naming.File{Name: name, Size: info.Size(), Dir: info.IsDir(), Unchanged: time.Duration(math.MaxInt64)})
 	}
-	batches, waiting := p.Rules.Group(listing)
+	reading := p.Rules.Read(len(listing.Files), slices.Values(listing.Files))
+	if err := refer(reading, paths); err != nil {
+		return result, err
+	}
+	batches, waiting := reading.Group(nil)
 	result.Waiting = append([]naming.Waiting{}, waiting...)
 	for _, b := range batches {
 		var files []checks.File
@@ -111,9 +120,53 @@ func (c *tryCmd) try(p *config.Partner) (result trial, err error) {
 		if err != nil {
 			return result, err
 		}
-		result.Batches = append(result.Batches, tried{b.Document, append([]string{}, b.Attachments...), report.Refused, append([]checks.Finding{}, report.Findings...), report.More})
+		t := tried{Document: b.Document, Attachments: append([]string{}, b.Attachments...), Refused: report.Refused, Findings: append([]checks.Finding{}, report.Findings...), More: report.More}
+		if len(b.Attachments) > 0 {
+			if err := t.form(p, paths); err != nil {
+				return result, err
+			}
+		}
+		result.Batches = append(result.Batches, t)
 	}
 	return result, nil
+}
+
+// refer reads the documents that have to say what travels with them.
+func refer(reading *naming.Reading, paths map[string]string) error {
+	read := map[string]naming.Named{}
+	for _, name := range reading.Unread() {
+		f, err := os.Open(paths[name])
+		if err != nil {
+			return err
+		}
+		read[name], err = outbox.ReadNamed(name, f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	reading.Refer(read)
+	return nil
+}
+
+// form finds out whether the batch has the form in which it would travel.
+func (t *tried) form(p *config.Partner, paths map[string]string) error {
+	switch outbox.Bundle(p.Outbox.Bundle) {
+	case outbox.BundleNever:
+		t.Refused, t.Fault, t.Next = true, "it has attachments, and bundle: never leaves no way to send them", "choose another form for outbox.bundle; see docs/forms"
+	case outbox.BundleEmbedded:
+		f, err := os.Open(paths[t.Document])
+		if err != nil {
+			return err
+		}
+		defer f.Close() // opened for reading: nothing can be lost
+		_, err = embedded.NewPlan(f, t.Attachments)
+		var fault *embedded.Error
+		if !errors.As(err, &fault) {
+			return err
+		}
+		t.Refused, t.Fault, t.Next = true, fmt.Sprintf("%q cannot take its attachments: %s", t.Document, fault), fault.Next
+	}
+	return nil
 }
 
 func (r *trial) print(g *globals) {
@@ -123,6 +176,9 @@ func (r *trial) print(g *globals) {
 			what = "would be refused for"
 		}
 		fmt.Fprintf(g.out, "%s %s %s\n", strings.Join(append([]string{b.Document}, b.Attachments...), ", "), what, r.Partner)
+		if b.Fault != "" {
+			fmt.Fprintf(g.out, "  %s\n          -> %s\n", b.Fault, b.Next)
+		}
 		for _, f := range b.Findings {
 			fmt.Fprintf(g.out, "  %-7s %s\n          -> %s\n", f.Effect, f, f.Next)
 		}
