@@ -173,14 +173,26 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 	if err := o.placeWhy(t, dir); err != nil {
 		return err
 	}
-	// A hook may have been cut off, and then an operator gave the transfer up.
-	if err := o.removeEach(path.Join(dir, hookPart)); err != nil {
+	if err := o.removeEach(o.unfinished(t, dir)...); err != nil {
 		return err
 	}
 	if err := o.writeTransfer(t, dir); err != nil {
 		return err
 	}
 	return o.keepEvidence(t, dir)
+}
+
+// unfinished is what sealing may have left that did not come to its end before an operator
+// gave the transfer up.
+func (o *Outbox) unfinished(t *ledger.Transfer, dir string) []string {
+	names := []string{path.Join(dir, hookPart)}
+	if len(t.Changed) == 0 {
+		names = append(names, path.Join(dir, changedDir))
+	}
+	if len(t.Sealed) == 0 {
+		names = append(names, path.Join(dir, messageFile), path.Join(dir, messageFile+".part"), path.Join(dir, spoolFile), o.evidence(t))
+	}
+	return names
 }
 
 // placeWhy writes WHY.txt, or takes away that of a verdict which did not last.

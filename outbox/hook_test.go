@@ -250,6 +250,31 @@ func TestHookIsStopped(t *testing.T) {
 	there(t, o, path.Join(tr.FilePath, hookPart), false)
 }
 
+// An operator gives a transfer up while a hook is asked about it: his word counts, and of
+// what was made meanwhile nothing is filed.
+func TestDismissedWhileAHookIsAsked(t *testing.T) {
+	w, o := begin(t, accept)
+	var id string
+	o.p.BeforeSend = []BeforeSend{{Name: "slow", Ask: func(ctx context.Context, q Question) (Answer, string, error) {
+		grantWish(t, o, ledger.WishDismiss, id)
+		return changing(w)(ctx, q)
+	}}}
+	id = scan(t, o).Claimed[0]
+	for range 4 {
+		if _, err := o.Step(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr := filed(t, o, id, ledger.VerdictRefused)
+	if w.partner.posts != 0 || len(tr.Changed) > 0 {
+		t.Errorf("%d posts, changed %+v", w.partner.posts, tr.Changed)
+	}
+	for _, name := range []string{changedDir, messageFile} {
+		there(t, o, path.Join(tr.FilePath, name), false)
+	}
+	there(t, o, o.evidence(&tr), false)
+}
+
 // What a hook says of files is believed only as far as it goes well.
 func TestHookNamesFiles(t *testing.T) {
 	for name, c := range map[string]struct {
