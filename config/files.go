@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +23,10 @@ type finisher struct {
 	config *Config
 	now    time.Time
 	make   []pairToMake
-	toMake map[string]bool          // certificate files that create_keys is going to make
-	rules  map[string]*naming.Rules // compiled, by what they were made from: most partners have the same
-	told   map[string]bool          // paths of which a mistake was reported that many partners may share
+	toMake map[string]bool                // certificate files that create_keys is going to make
+	rules  map[string]*naming.Rules       // compiled, by what they were made from: most partners have the same
+	certs  map[string][]*x509.Certificate // of each file that was read: many partners may share it
+	told   map[string]bool                // paths of which a mistake was reported that many partners may share
 }
 
 // pairToMake is a key pair of ours that is missing, and what wants it.
@@ -153,11 +155,17 @@ func (f *finisher) certificates(path, file string) []*x509.Certificate {
 		return nil
 	}
 	f.reads(file)
-	certs, err := keys.Certificates(f.resolve(file))
-	if err != nil {
-		f.fileError(path, f.resolve(file), err)
-		return nil
+	full := f.resolve(file)
+	certs, known := f.certs[full]
+	if !known {
+		var err error
+		if certs, err = keys.Certificates(full); err != nil {
+			f.fileError(path, full, err)
+			return nil
+		}
+		f.certs[full] = certs
 	}
+	certs = slices.Clone(certs)
 	f.holds(path, certs)
 	for _, cert := range certs {
 		f.validNow(path, file, cert)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func Load(path string, now time.Time) (*Config, error) {
 	if root := d.parse(text); root != nil {
 		mapping(d, c, root, "", rootKeys())
 		if d.values <= maxValues {
-			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}, rules: map[string]*naming.Rules{}}
+			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}, rules: map[string]*naming.Rules{}, certs: map[string][]*x509.Certificate{}}
 			f.finish()
 			c.said = d.said
 		}

@@ -89,3 +89,19 @@ func TestPartnerOverridesPreset(t *testing.T) {
 		t.Error("the reference shows no presets")
 	}
 }
+
+// A thousand partners whose certificates stand in one file hold them once.
+func TestPartnersShareTheCertificatesOfAFile(t *testing.T) {
+	workplace(t)
+	c, err := load(t, ofPreset+strings.Replace(ofPreset[strings.Index(ofPreset, "  acme:"):], "acme:\n    as2_id: A", "beta:\n    as2_id: B", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, other := c.Partners[0].Certificates[0].Certificates, c.Partners[1].Certificates[0].Certificates
+	if one[0] != other[0] {
+		t.Error("each has a copy")
+	}
+	if &one[0] == &other[0] {
+		t.Error("to add one to a partner's list would change that of the other")
+	}
+}
