@@ -49,7 +49,7 @@ func program(what string, args []string) {
 	case "hang": // and so does what it starts
 		fmt.Fprintln(os.Stderr, "I wait")
 		startChild(args)
-		select {}
+		<-time.After(time.Hour)
 	case "leave": // something running behind, and end
 		startChild(args)
 		connect(args[0], "parent") // until that is there
