@@ -188,6 +188,9 @@ func hooksArrive(t *testing.T, got Hooks, authorities []*x509.Certificate) {
 		AfterReceived: []Hook{with(Hook{Name: "prog.exe", Command: []string{program}}), with(Hook{Name: "again", Command: []string{program}})},
 		Parallel:      3,
 	}
+	if programs := got.Programs(); !slices.Equal(programs, []string{program, program, program}) {
+		t.Errorf("programs: %q", programs)
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("hooks: %+v, want %+v", got, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,16 @@ type Hook struct {
 	Timeout        time.Duration
 	OnError        string // of before_send: hold, refuse, ignore
 	Attempts       int    // of the others
+}
+
+// Programs are those that are started, by their whole paths.
+func (h Hooks) Programs() (programs []string) {
+	for _, hook := range slices.Concat(h.BeforeSend, h.AfterSent, h.AfterFailed, h.AfterReceived) {
+		if len(hook.Command) > 0 {
+			programs = append(programs, hook.Command[0])
+		}
+	}
+	return programs
 }
 
 func hooksKeys() []key[Hooks] {

@@ -98,6 +98,7 @@ func (f *serviceFlags) reach(d *service.Definition, cfg *config.Config) {
 	d.Config, d.DataDir, d.Secrets = f.Config, cfg.DataDir, cfg.Secrets
 	for _, p := range cfg.Partners {
 		d.Writable = append(d.Writable, p.Folder)
+		d.Programs = append(d.Programs, p.Hooks.Programs()...)
 		d.SetGID = d.SetGID || p.Access.DirMode&fs.ModeSetgid != 0
 	}
 	for file := range cfg.Files {

@@ -32,6 +32,7 @@ type Definition struct {
 	Writable []string // folders elsewhere that are written: those of partners, that of the log
 	Secrets  []string // files that nobody else may read
 	Readable []string // other files that are read
+	Programs []string // of others, that the agent starts
 	LowPorts bool     // it listens on a port below 1024
 	SetGID   bool     // it makes folders whose files belong to the group of the folder
 

@@ -89,7 +89,7 @@ func hardening(d Definition) []string {
 		setGID = "no"
 	}
 	home, tmp := "yes", "yes"
-	for _, p := range append(append([]string{d.DataDir, d.Config, d.Program}, d.Writable...), append(d.Secrets, d.Readable...)...) {
+	for _, p := range append(append([]string{d.DataDir, d.Config, d.Program}, d.Writable...), slices.Concat(d.Secrets, d.Readable, d.Programs)...) {
 		p = path.Clean(p)
 		for _, top := range []string{"/home", "/root", "/run/user"} {
 			if within(p, top) {
@@ -100,11 +100,15 @@ func hardening(d Definition) []string {
 			tmp = "no"
 		}
 	}
+	execute := "yes"
+	if len(d.Programs) > 0 {
+		execute = "no" // Java, .NET, Node and PHP make programs in memory, and are started by the agent
+	}
 	return append(lines,
 		"ProtectHome="+home, "PrivateTmp="+tmp, "PrivateDevices=yes",
 		"ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes", "ProtectHostname=yes", "ProtectProc=invisible",
 		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID="+setGID,
-		"MemoryDenyWriteExecute=yes", "LockPersonality=yes", "RemoveIPC=yes", "KeyringMode=private",
+		"MemoryDenyWriteExecute="+execute, "LockPersonality=yes", "RemoveIPC=yes", "KeyringMode=private",
 		"SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM")
 }
 

@@ -53,7 +53,10 @@ func TestUnitOfOtherSites(t *testing.T) {
 	d.LowPorts, d.Account, d.SetGID = true, "edi", true
 	has(t, Unit(d), "RestrictSUIDSGID=no")
 	has(t, Unit(d), "CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "AmbientCapabilities=CAP_NET_BIND_SERVICE", "User=edi", "ProtectHome=yes", "PrivateTmp=yes")
+	d.Programs = []string{"/home/edi/bin/hook"}
+	has(t, Unit(d), "MemoryDenyWriteExecute=no", "ProtectHome=read-only")
 	d = definition()
+	has(t, Unit(d), "MemoryDenyWriteExecute=yes")
 	d.DataDir = "/srv/as2 data/100%"
 	has(t, Unit(d), `ReadWritePaths="/srv/as2 data/100%%"`, `RequiresMountsFor="/srv/as2 data/100%%"`, "ReadWritePaths=-/var/lib/as2drop/partners/acme")
 	d.Writable = []string{"/home/edi/acme"}
