@@ -11,6 +11,7 @@ import (
 	"github.com/as2drop/as2drop/internal/bundle"
 	"github.com/as2drop/as2drop/internal/embedded"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/xmlstream"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -89,11 +90,10 @@ func isXML(f io.ReaderAt, document ledger.ReceivedFile) (bool, error) {
 	if strings.EqualFold(path.Ext(document.Final), ".xml") {
 		return true, nil
 	}
-	head := make([]byte, 64)
+	head := make([]byte, 512)
 	n, err := f.ReadAt(head, 0)
 	if err == io.EOF {
 		err = nil
 	}
-	text := strings.TrimPrefix(string(head[:n]), "\ufeff")
-	return strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "<"), err
+	return xmlstream.Begins(head[:n]), err
 }

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +76,8 @@ func (o *Outbox) readNamed(name string) (named naming.Named, err error) {
 func ReadNamed(name string, f io.ReaderAt) (named naming.Named, err error) {
 	whole := func() io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
 	r := bufio.NewReader(whole())
-	if !strings.EqualFold(path.Ext(name), ".xml") && !looksLikeXML(r) {
+	head, _ := r.Peek(512) // what is there
+	if !strings.EqualFold(path.Ext(name), ".xml") && !xmlstream.Begins(head) {
 		return named, nil
 	}
 	kind, refs, err := embedded.References(r)
@@ -96,11 +96,4 @@ func ReadNamed(name string, f io.ReaderAt) (named naming.Named, err error) {
 		}
 	}
 	return named, err
-}
-
-// looksLikeXML goes by the first character.
-func looksLikeXML(r *bufio.Reader) bool {
-	head, _ := r.Peek(512) // what is there
-	head = bytes.TrimPrefix(head, []byte("\ufeff"))
-	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("<"))
 }

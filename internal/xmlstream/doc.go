@@ -28,6 +28,7 @@
 package xmlstream
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -125,6 +126,13 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Fact)
+}
+
+// Begins reports whether a file whose first bytes are these is meant to be XML: behind a
+// mark of UTF-8 and white space stands a tag.
+func Begins(head []byte) bool {
+	head = bytes.TrimPrefix(head, []byte("\ufeff"))
+	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("<"))
 }
 
 // Check reads to the end and says what the first fault is.
