@@ -7,7 +7,7 @@
 //
 //	state      effect of its step                            committed then
 //	claiming   members move into .work/<id>                  claimed, or undone
-//	claimed    hooks, checks; sealed into .work/<id>/message    sealed, refused, or held
+//	claimed    hooks, checks; seal into .work/<id>/message   sealed, refused, or held
 //	sealed     attempt is opened (sending), then the POST    settled, waiting, or sealed again
 //	sending    nothing: whoever posted could not record it   as for an unknown outcome
 //	waiting    nothing: no receipt came in time              as for an unknown outcome
