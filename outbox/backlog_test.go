@@ -173,33 +173,6 @@ func TestBacklogIsClaimedBitByBit(t *testing.T) {
 	}
 }
 
-// Of a large outbox not all that is ready is remembered. The report says that another look
-// finds more, and the order stays.
-func TestMoreIsReadyThanIsRemembered(t *testing.T) {
-	dir := t.TempDir()
-	b := newBacklogIn(t, dir, func(p *Partner) { p.Ahead = 2 })
-	dropMany(t, dir, 0, 12)
-	ob := NewObserver()
-	ob.most = 5
-	var want []string
-	for i := range 12 {
-		want = append(want, fmt.Sprintf("INV-%06d.xml", i))
-	}
-	for _, left := range []int{12, 7, 2} {
-		r := b.scan(t, ob)
-		if more := left > 5; more != (r.Ready > 0) || ob.Left() != min(left, 5)-2 {
-			t.Errorf("of %d: ready in %v, %d left", left, r.Ready, ob.Left())
-		}
-		for len(b.queue(t)) > 0 {
-			b.finish(t, len(b.queue(t)))
-			b.refill(t, ob)
-		}
-	}
-	if !slices.Equal(b.posted, want) {
-		t.Errorf("posted %v", b.posted)
-	}
-}
-
 // A look that comes to nothing takes note of what it saw all the same: what changed before
 // it is not claimed as what was found ready.
 func TestChangeThatALookInVainHasSeen(t *testing.T) {

@@ -31,9 +31,8 @@ func (o *Outbox) Refill(ctx context.Context, ob *Observer) (claimed []string, er
 
 // found remembers what a scan found ready, in the order in which it is claimed: what was
 // seen first, then what its writer finished first, then by name. Who comes later never
-// overtakes. Where the order is strict the writer's time alone counts. It reports whether
-// there are more than it remembers.
-func (ob *Observer) found(batches []naming.Batch, waiting []naming.Waiting, by *Outbox) (more bool) {
+// overtakes. Where the order is strict the writer's time alone counts.
+func (ob *Observer) found(batches []naming.Batch, waiting []naming.Waiting, by *Outbox) {
 	a := aged{batches, make([]age, len(batches))}
 	seen := ob.seen // by name, as the batches are by that of their documents
 	for i, b := range batches {
@@ -52,12 +51,6 @@ func (ob *Observer) found(batches []naming.Batch, waiting []naming.Waiting, by *
 		settling = ob.settling(waiting)
 	}
 	ob.rest, ob.ready, ob.by = inOrder(a, settling), ob.at, by
-	// A corrected document, and what was picked up before, must be found among all.
-	if len(ob.rest) <= ob.most || by.p.Strict || by.p.Pickup != nil {
-		return false
-	}
-	ob.rest = slices.Clone(ob.rest[:ob.most])
-	return true
 }
 
 // room is how many more batches may be claimed now. What is claimed must keep the workers

@@ -52,9 +52,7 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 	if report.Pickup = pickup; !open {
 		batches = o.picked(batches, ob.rest, pickup, &report)
 	}
-	if ob.found(batches, report.Waiting, o) {
-		report.Ready = time.Millisecond // for the next look
-	}
+	ob.found(batches, report.Waiting, o)
 	return report, o.claimReady(ctx, ob, &report)
 }
 

@@ -16,14 +16,14 @@ import (
 // still, and the batches that were ready and not claimed yet. Only two observations of
 // its own count: a file's time against the clock says nothing about its writer.
 //
-// It is as large as the outbox is full: about 60 bytes for each file, its name included.
+// It is as large as the outbox is full: about 60 bytes for each file, its name included, and
+// 75 for each batch that is ready.
 type Observer struct {
 	first time.Time          // of its looks; carries the monotonic clock
 	at    time.Duration      // of the last look that could list the folder, since the first
 	seen  []sighting         // what that one saw, by name
 	read  map[string]reading // documents that were read for what they name
-	rest  []naming.Batch     // ready then, and still to be claimed, oldest first; not all of very many
-	most  int                // how many of them
+	rest  []naming.Batch     // ready then, and still to be claimed, oldest first
 	ready time.Duration      // when rest was found
 	by    *Outbox            // who found it: another config may think differently
 
@@ -40,12 +40,8 @@ type sighting struct {
 
 const aFolder = -1
 
-// restAtMost is how many batches are remembered that are ready. It is work for a while, and
-// then the outbox is looked at again.
-const restAtMost = 10_000
-
 // NewObserver has seen nothing.
-func NewObserver() *Observer { return &Observer{most: restAtMost} }
+func NewObserver() *Observer { return &Observer{} }
 
 // Left is how many batches the last scan found ready that are not claimed yet.
 func (ob *Observer) Left() int { return len(ob.rest) }
