@@ -45,9 +45,8 @@ func (c *runCmd) Run(g *globals) error {
 		}
 		return service.Run(c.Service, work, exitCode)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilTold()
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal ends the process as the system does it
 	n, err := service.FromSystemd(os.Getenv)
 	if err != nil {
 		return err
