@@ -30,7 +30,7 @@ func inUse() int64 {
 // and afterwards as long as he waits. The bytes are counted; how many of those that a look
 // allocates are there at the same time is up to the collector.
 func TestMemoryOfAWaitingFile(t *testing.T) {
-	const files, allocated = 4_000, 1100 // a listing alone allocates 500 for each
+	const files = 4_000
 	for name, c := range map[string]struct {
 		quiet      time.Duration
 		attachment bool
