@@ -26,7 +26,7 @@ func (r *request) extract(row *ledger.Received, l *layout) error {
 	if err := fsx.MkdirAll(r.p.Folder, path.Join(incoming(r.id), filesDir), dirPerm); err != nil {
 		return err
 	}
-	used := make(map[string]bool, len(row.Files))
+	used, tries := make(map[string]bool, len(row.Files)), map[string]int{}
 	for _, f := range row.Files {
 		used[r.p.fold(f.Final)] = true
 	}
@@ -48,12 +48,7 @@ func (r *request) extract(row *ledger.Received, l *layout) error {
 			return err
 		}
 		for n, o := range objects {
-			name := naming.Safe(r.p.Rules.AttachmentName(b.key, naming.Safe(o.Name)))
-			for k := 2; used[r.p.fold(name)]; k++ {
-				ext := path.Ext(o.Name)
-				name = naming.Safe(r.p.Rules.AttachmentName(b.key, naming.Safe(fmt.Sprintf("%s~%d%s", strings.TrimSuffix(o.Name, ext), k, ext))))
-			}
-			used[r.p.fold(name)] = true
+			name := r.nameFor(b.key, o.Name, used, tries)
 			b.files = append(b.files, len(row.Files))
 			row.Files = append(row.Files, ledger.ReceivedFile{Entry: o.Name, From: document.Entry, Staged: fmt.Sprint(extractedPrefix(b.document), n), Final: name, Size: o.Size, SHA256: hex.EncodeToString(o.SHA256[:])})
 			left.Bytes -= o.Size
@@ -61,6 +56,27 @@ func (r *request) extract(row *ledger.Received, l *layout) error {
 		left.Entries -= len(objects)
 	}
 	return r.p.Folder.SyncDir(path.Join(incoming(r.id), filesDir))
+}
+
+// nameFor is a name that nothing else of the message has. tries are the numbers that were
+// given under each name, so that thousands of one name are numbered once each.
+func (r *request) nameFor(key, given string, used map[string]bool, tries map[string]int) string {
+	name := naming.Safe(r.p.Rules.AttachmentName(key, naming.Safe(given)))
+	ext := path.Ext(name)
+	stem, first := strings.TrimSuffix(name, ext), r.p.fold(name)
+	for used[r.p.fold(name)] {
+		tries[first] = max(tries[first], 1) + 1
+		number := fmt.Sprintf("~%d", tries[first])
+		// Safe would cut a long name at the end of its stem, and the number with it.
+		for keep := []rune(stem); ; keep = keep[:len(keep)-1] {
+			name = string(keep) + number + ext
+			if naming.Safe(name) == name || len(keep) == 0 {
+				break
+			}
+		}
+	}
+	used[r.p.fold(name)] = true
+	return name
 }
 
 // extractedPrefix begins the staged names of what was taken out of a file.

@@ -13,6 +13,7 @@ import (
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/bundle"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/naming"
 )
 
 // order is a UBL order with files in it, each NAME=CONTENT.
@@ -82,6 +83,27 @@ func TestExtract(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Names that are one, however long, all get one of their own, and in one go.
+func TestManyOfOneName(t *testing.T) {
+	for _, name := range []string{"scan.pdf", strings.Repeat("l", 300) + ".pdf", strings.Repeat("ü", 200) + ".pdf"} {
+		var embedded []string
+		for i := range 3000 {
+			embedded = append(embedded, fmt.Sprintf("%s=%d", name, i))
+		}
+		w := newWorld(message{})
+		w.change = func(p *Partner) { p.Extract = true }
+		o := send(t, w, seal([]byte(order(embedded...)), func(o *as2.SealOptions) { o.ContentType, o.Filename = "application/xml", "A.xml" }))
+		if len(o.inbox) != 3001 {
+			t.Fatalf("%d files, %v", len(o.inbox), o.refusals)
+		}
+		for _, n := range o.inbox {
+			if naming.Safe(n) != n {
+				t.Fatalf("%q is no safe name", n)
+			}
+		}
 	}
 }
 

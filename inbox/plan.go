@@ -38,24 +38,26 @@ func (e *oddError) Error() string { return e.fact }
 // says of each file out of which zip it came; nil = there is none.
 func (r *request) sort(row *ledger.Received, from []int) *layout {
 	l := &layout{}
-	used := map[string]bool{} // by all zips together
+	used, tries := map[string]bool{}, map[string]int{} // by all zips together
 	for first := 0; first < len(row.Files); {
 		end := first + 1
 		for end < len(row.Files) && (from == nil || from[end] == from[first]) {
 			end++
 		}
-		r.sortOne(row.Files[first:end], first, l, used)
+		r.sortOne(row.Files[first:end], first, l, used, tries)
 		first = end
 	}
 	return l
 }
 
-// sortOne sorts files that pair with each other and with no others.
-func (r *request) sortOne(files []ledger.ReceivedFile, first int, l *layout, used map[string]bool) {
+// sortOne sorts files that pair with each other and with no others. tries are the numbers
+// that were given under each first name, so that thousands of zips alike are numbered once each.
+func (r *request) sortOne(files []ledger.ReceivedFile, first int, l *layout, used map[string]bool, tries map[string]int) {
 	names := r.safeNames(files)
-	original := names
-	for n := 2; slices.ContainsFunc(names, func(name string) bool { return used[r.p.fold(name)] }); n++ {
-		names = r.p.Rules.Rekey(original, n) // all of them, so that they still pair
+	original, key := names, r.p.fold(names[0])
+	for slices.ContainsFunc(names, func(name string) bool { return used[r.p.fold(name)] }) {
+		tries[key] = max(tries[key], 1) + 1
+		names = r.p.Rules.Rekey(original, tries[key]) // all of them, so that they still pair
 	}
 	index := make(map[string]int, len(names))
 	root := -1
