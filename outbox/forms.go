@@ -24,7 +24,8 @@ const (
 	BundleEmbedded        Bundle = "embedded"         // the attachments inside of the document, or the document alone as it is
 )
 
-const noForm = "it has attachments, and bundle: never leaves no way to send them"
+// NoForm is why a batch waits whose attachments the config has no form for.
+const NoForm = "it has attachments, and bundle: never leaves no way to send them"
 
 // form is what of a batch goes into the message.
 type form struct {
@@ -50,7 +51,7 @@ func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked strin
 			f.files = append(f.files, o.asItIs(s))
 		}
 	case o.p.Bundle == BundleNever:
-		return nil, noForm, nil
+		return nil, NoForm, nil
 	case o.p.Bundle == BundleEmbedded:
 		file, err := o.embed(sent, f)
 		if err != nil {

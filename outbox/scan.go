@@ -158,7 +158,7 @@ func (o *Outbox) withoutAttachments(batches []naming.Batch, report *Report) []na
 			continue
 		}
 		for _, name := range append([]string{b.Document}, b.Attachments...) {
-			report.Waiting = append(report.Waiting, naming.Waiting{Name: name, Key: b.Key, Reason: WaitBundle, Alarm: true, Text: noForm})
+			report.Waiting = append(report.Waiting, naming.Waiting{Name: name, Key: b.Key, Reason: WaitBundle, Alarm: true, Text: NoForm})
 		}
 	}
 	return single

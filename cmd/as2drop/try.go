@@ -152,7 +152,7 @@ func refer(reading *naming.Reading, paths map[string]string) error {
 func (t *tried) form(p *config.Partner, paths map[string]string) error {
 	switch outbox.Bundle(p.Outbox.Bundle) {
 	case outbox.BundleNever:
-		t.Refused, t.Fault, t.Next = true, "it has attachments, and bundle: never leaves no way to send them", "choose another form for outbox.bundle; see docs/forms"
+		t.Refused, t.Fault, t.Next = true, outbox.NoForm, "choose another form for outbox.bundle; see docs/forms"
 	case outbox.BundleEmbedded:
 		f, err := os.Open(paths[t.Document])
 		if err != nil {
