@@ -138,6 +138,7 @@ func newRunning(ctx context.Context, w *world, o Options) *running {
 }
 
 func (a *running) start() {
+	wall, counted := a.now().Round(0), time.Now()
 	a.group.Go(a.watch.run)
 	a.changing.Lock()
 	a.install(a.setup())
@@ -149,7 +150,7 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, a.reloads, told("reload")) })
 	a.group.Go(func() { supervise(a.ctx, a.keeper.run, told("retention")) })
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
-	a.group.Go(func() { supervise(a.ctx, a.clock, told("clock")) })
+	a.group.Go(func() { supervise(a.ctx, func(ctx context.Context) { a.clock(ctx, wall, counted) }, told("clock")) })
 	a.group.Go(func() { supervise(a.ctx, a.health.run, told("health")) })
 	a.group.Go(func() { supervise(a.ctx, a.watchLedger, told("ledger")) })
 	if a.options.UntilIdle {

@@ -18,11 +18,11 @@ const (
 // clock notices when somebody puts the clock forward or back, or the machine slept: who
 // waits for a moment waits by the clock that counts, so that everybody is woken to look
 // at the one on the wall. What is due, and whether moments have to be brought back,
-// outbox and inbox find out themselves.
-func (a *running) clock(ctx context.Context) {
+// outbox and inbox find out themselves. Wall and counted are the two clocks as they were
+// before anybody began to wait.
+func (a *running) clock(ctx context.Context, wall, counted time.Time) {
 	tick := time.NewTicker(clockEvery)
 	defer tick.Stop()
-	wall, counted := a.now().Round(0), time.Now()
 	for {
 		select {
 		case <-ctx.Done():

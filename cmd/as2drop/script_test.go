@@ -114,6 +114,8 @@ func params(keys, dir string, env ...string) testscript.Params {
 					return len(found) >= n
 				})
 			},
+			// listens ADDRESS waits until somebody listens there.
+			"listens": func(ts *testscript.TestScript, _ bool, args []string) { awaitListener(ts, args[0]) },
 			// post STATUS URL FILE posts header and body as they stand in the file, once
 			// somebody listens.
 			"post": post,
@@ -171,7 +173,7 @@ func params(keys, dir string, env ...string) testscript.Params {
 func eventually(ts *testscript.TestScript, what string, f func() bool) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer stop()
 	for !f() {
 		select {
@@ -189,10 +191,7 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	u, err := url.Parse(args[1])
 	ts.Check(err)
-	eventually(ts, "somebody listens on "+u.Host, func() bool {
-		c, err := net.Dial("tcp", u.Host)
-		return err == nil && c.Close() == nil
-	})
+	awaitListener(ts, u.Host)
 	r, err := http.NewRequest(http.MethodPost, args[1], strings.NewReader(strings.ReplaceAll(body, "\n", "\r\n")))
 	ts.Check(err)
 	for line := range strings.Lines(head) {
@@ -207,6 +206,13 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("answered %s, want %s: %s", answer.Status, args[0], text)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("answer"), text, 0o600))
+}
+
+func awaitListener(ts *testscript.TestScript, address string) {
+	eventually(ts, "somebody listens on "+address, func() bool {
+		c, err := net.Dial("tcp", address)
+		return err == nil && c.Close() == nil
+	})
 }
 
 func TestScripts(t *testing.T) {

@@ -31,7 +31,7 @@ func TestAsSystemdStartsIt(t *testing.T) {
 	next := func() []string {
 		t.Helper()
 		b := make([]byte, 4096)
-		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := c.Read(b)

@@ -121,7 +121,7 @@ func ended(t *testing.T, over chan struct{}) {
 	t.Helper()
 	select {
 	case <-over:
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Error("what the program started goes on")
 	}
 }

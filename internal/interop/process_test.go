@@ -73,7 +73,7 @@ func (p *process) stop(t *testing.T) {
 	p.stdin.Close() // closed before at the second call
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Errorf("%s does not end on SIGTERM", p.name)
 	}
 }

@@ -21,7 +21,7 @@ func socket(t *testing.T, name string) (env map[string]string, next func() strin
 	return map[string]string{"NOTIFY_SOCKET": name}, func() string {
 		t.Helper()
 		b := make([]byte, 4096)
-		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := c.Read(b)
