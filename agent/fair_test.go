@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/internal/testpartner"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -25,7 +26,7 @@ func TestBacklogDelaysNoOtherPartner(t *testing.T) {
 	}
 	const queue, few = 150, 4
 	makeFolders := c.run()
-	eventually(t, "the agent has a status", func() bool { _, err := ReadStatus(c.cfg.DataDir); return err == nil })
+	eventually(t, "the agent has a status", func() bool { _, err := status.Read(c.cfg.DataDir); return err == nil })
 	makeFolders()
 	for name := range partners {
 		n := few

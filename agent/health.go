@@ -2,12 +2,10 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -23,9 +22,9 @@ import (
 type health struct {
 	a       *running
 	started time.Time
-	latest  atomic.Pointer[Status]
+	latest  atomic.Pointer[status.Status]
 	probes  map[string]*probe
-	raised  map[string]Problem // alarms that are on record and not over
+	raised  map[string]status.Problem // alarms that are on record and not over
 
 	looks sync.Mutex // one look at a time
 
@@ -35,7 +34,7 @@ type health struct {
 }
 
 func newHealth(a *running) *health {
-	return &health{a: a, started: a.now(), probes: map[string]*probe{}, raised: map[string]Problem{}}
+	return &health{a: a, started: a.now(), probes: map[string]*probe{}, raised: map[string]status.Problem{}}
 }
 
 // healthEvery is how often the agent looks how it is; with more than 250 partners less
@@ -52,7 +51,7 @@ const (
 const startedBy = 3
 
 func (h *health) run(ctx context.Context) {
-	tick := time.NewTicker(healthAsked)
+	tick := time.NewTicker(status.LooksEvery)
 	defer tick.Stop()
 	for looks := 1; ; looks++ {
 		h.look(ctx)
@@ -70,36 +69,7 @@ func (h *health) run(ctx context.Context) {
 	}
 }
 
-// healthAsked is how often the agent looks whether somebody wants a fresh status.
-const healthAsked = time.Second
-
-// askFile in the data folder asks for a fresh status. It is a file, so that asking leaves
-// no trace in the ledger.
-const askFile = "agent.ask"
-
-func (h *health) isAsked() bool { return os.Remove(filepath.Join(h.a.dataDir, askFile)) == nil }
-
-// AskStatus asks the running agent for a fresh status and waits for it, up to a limit. It
-// returns the newest one there is.
-func AskStatus(dataDir string, limit time.Duration) (Status, error) {
-	asked := time.Now()
-	if err := os.WriteFile(filepath.Join(dataDir, askFile), nil, 0o600); err != nil {
-		return ReadStatus(dataDir) // whoever may only read sees the last one
-	}
-	tick := time.NewTicker(healthAsked / 20)
-	defer tick.Stop()
-	deadline := time.After(limit)
-	for {
-		if s, err := ReadStatus(dataDir); err == nil && s.At.After(asked) {
-			return s, nil
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return ReadStatus(dataDir)
-		}
-	}
-}
+func (h *health) isAsked() bool { return status.Asked(h.a.dataDir) }
 
 // look takes a status, and makes alarms of what is new in it. It waits for nobody: what
 // does not answer shows in the next one.
@@ -115,9 +85,9 @@ func (h *health) look(ctx context.Context) {
 		maps.DeleteFunc(h.probes, func(partner string, _ *probe) bool { return setup.find(partner) == nil })
 	}
 	s := h.status(ctx, setup)
-	s.conclude(setup.cfg)
+	conclude(s, setup.cfg)
 	h.latest.Store(s)
-	if err := errors.Join(h.write(s), h.tell(ctx, s), h.a.tellVolumes(ctx)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(status.Write(h.a.dataDir, s), h.tell(ctx, s), h.a.tellVolumes(ctx)); err != nil && ctx.Err() == nil {
 		h.a.log.Error("the status could not be kept", "error", err)
 	}
 }
@@ -170,9 +140,9 @@ func (h *health) within(f func()) {
 }
 
 // status puts together what is known.
-func (h *health) status(ctx context.Context, setup *setup) *Status {
+func (h *health) status(ctx context.Context, setup *setup) *status.Status {
 	a := h.a
-	s := &Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC(), Work: a.work()}
+	s := &status.Status{At: a.now().UTC(), Started: h.started.UTC(), PID: os.Getpid(), Version: a.options.Version, Config: setup.cfg.Path, Taken: setup.taken.UTC(), Work: a.work()}
 	if refused := a.refusal.Load(); refused != nil {
 		s.Refused = *refused
 	}
@@ -197,10 +167,10 @@ func (h *health) status(ctx context.Context, setup *setup) *Status {
 	return s
 }
 
-func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
+func (h *health) partner(ctx context.Context, b *box) status.Partner {
 	name := b.partner.Name
 	folder, hangs := h.probes[name].status(h.a.now())
-	s := PartnerStatus{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs, volume: folder.volume}
+	s := status.Partner{Name: name, Files: folder.files, Ready: folder.ready, OldestReady: folder.oldest.UTC(), Free: folder.free, Fault: folder.fault, Hangs: hangs, Volume: folder.volume}
 	if t := h.a.tenant(name); t != nil {
 		t.worker.mu.Lock()
 		s.Restarts, s.Restarted, s.Polled = t.worker.restarts, t.worker.restarted, t.worker.polled
@@ -232,7 +202,7 @@ func (h *health) partner(ctx context.Context, b *box) PartnerStatus {
 const hooksLooked = 20
 
 // owedHooks fills in what hooks are owed, and whether some fail.
-func owedHooks(tx *ledger.Tx, s *PartnerStatus) (err error) {
+func owedHooks(tx *ledger.Tx, s *status.Partner) (err error) {
 	if s.Hooks, err = tx.OpenHooks(s.Name); err != nil || s.Hooks == 0 {
 		return err
 	}
@@ -245,39 +215,6 @@ func owedHooks(tx *ledger.Tx, s *PartnerStatus) (err error) {
 	return err
 }
 
-// statusFile is where the status stands in the data folder.
-const statusFile = "agent.json"
-
-func (h *health) write(s *Status) (err error) {
-	text, err := json.MarshalIndent(s, "", " ")
-	if err != nil {
-		return err
-	}
-	dir, err := fsx.OpenRoot(h.a.dataDir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	return fsx.Rewrite(dir, statusFile, 0o640, append(text, '\n'))
-}
-
-// ReadStatus reads the status that a running agent wrote last.
-func ReadStatus(dataDir string) (s Status, err error) {
-	dir, err := fsx.OpenRoot(dataDir)
-	if err != nil {
-		return s, err
-	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	text, err := fsx.ReadFile(dir, statusFile, 256<<20)
-	if err != nil {
-		return s, err
-	}
-	if err = json.Unmarshal(text, &s); err != nil {
-		return Status{}, fmt.Errorf("%s: %w", statusFile, err)
-	}
-	return s, nil
-}
-
 // When a certificate that expires is told: in days before, the first time and then again.
 const (
 	expiryFirst = 30 * 24 * time.Hour
@@ -288,15 +225,15 @@ var expirySteps = []int{30, 14, 7, 1, 0}
 
 // tell records what is new: alarms when they begin and when they are over, and expiring
 // certificates at each step.
-func (h *health) tell(ctx context.Context, s *Status) error {
+func (h *health) tell(ctx context.Context, s *status.Status) error {
 	var events []ledger.Event
-	now := map[string]Problem{}
+	now := map[string]status.Problem{}
 	for _, p := range s.Problems {
 		// What has an event of its own where it is found out is not told twice.
-		if p.Level != ledger.Alarm || p.Code == codeExpiry || p.Code == codePaused || p.Code == codeFolder || p.Code == codeRestart || p.Code == codeConfig {
+		if p.Level != ledger.Alarm || p.Code == status.CodeExpiry || p.Code == status.CodePaused || p.Code == status.CodeFolder || p.Code == status.CodeRestart || p.Code == status.CodeConfig {
 			continue
 		}
-		if p.Code == codeLedger && h.a.ledger.Trouble() != nil {
+		if p.Code == status.CodeLedger && h.a.ledger.Trouble() != nil {
 			continue // watchLedger tells of it
 		}
 		key := p.Partner + " " + p.Code
@@ -314,8 +251,8 @@ func (h *health) tell(ctx context.Context, s *Status) error {
 	}
 	if s.Ledger != "" {
 		// It is told when the ledger answers, but logged now, and once.
-		if p, ok := now[" "+codeLedger]; ok {
-			h.raised[" "+codeLedger] = p
+		if p, ok := now[" "+status.CodeLedger]; ok {
+			h.raised[" "+status.CodeLedger] = p
 		}
 		return nil
 	}
@@ -352,7 +289,7 @@ func (h *health) tellExpiries(ctx context.Context, at time.Time) error {
 		h.a.log.Warn("certificate", "partner", e.Partner, "text", text, "hint", e.Hint)
 		err = h.a.ledger.Update(ctx, func(tx *ledger.Tx) error {
 			return errors.Join(tx.Tell("expiry "+e.ID(), strconv.Itoa(step)),
-				tx.AddEvent(ledger.Event{At: at, Level: level, Partner: e.Partner, Code: codeExpiry, Text: text, Hint: e.Hint}))
+				tx.AddEvent(ledger.Event{At: at, Level: level, Partner: e.Partner, Code: status.CodeExpiry, Text: text, Hint: e.Hint}))
 		})
 		if err != nil {
 			return err

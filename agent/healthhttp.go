@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/status"
 )
 
 // healthServer answers /healthz and /readyz.
@@ -74,8 +75,8 @@ func (h *health) healthz(rw http.ResponseWriter, _ *http.Request) {
 		answer(rw, http.StatusServiceUnavailable, "starting")
 	case s.Hangs(h.a.now()):
 		answer(rw, http.StatusServiceUnavailable, "the agent has not looked after itself since "+s.At.Format(time.DateTime+" UTC"))
-	case h.a.allHang(h.a.now(), alive):
-		answer(rw, http.StatusServiceUnavailable, "no worker has come to an end of its round for "+alive.String())
+	case h.a.allHang(h.a.now(), status.Fresh):
+		answer(rw, http.StatusServiceUnavailable, "no worker has come to an end of its round for "+status.Fresh.String())
 	default:
 		answer(rw, http.StatusOK, "ok")
 	}

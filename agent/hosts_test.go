@@ -13,6 +13,7 @@ import (
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -298,10 +299,10 @@ func TestFolderThatHangs(t *testing.T) {
 	}
 	eventually(t, "the status tells of it", func() bool {
 		a.health.look(t.Context())
-		s, err := ReadStatus(cfg.DataDir)
+		s, err := status.Read(cfg.DataDir)
 		for _, p := range s.Partners {
 			if p.Name == "stuck" {
-				return err == nil && p.State == stateHangs
+				return err == nil && p.State == status.StateHangs
 			}
 		}
 		return false

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/as2drop/as2drop/internal/status"
 )
 
 // A large outbox takes long to read: the folder has answered, and nobody is told that it
@@ -52,13 +54,13 @@ func TestProbeReadsNothingBesideTheWorker(t *testing.T) {
 // Of a folder that has never answered nobody knows how much room there is.
 func TestSilentFolderIsNotFull(t *testing.T) {
 	a := notStarted(t, nil)
-	s := &Status{At: noon, Free: 1 << 40, Partners: make([]PartnerStatus, len(a.setup().boxes))}
+	s := &status.Status{At: noon, Free: 1 << 40, Partners: make([]status.Partner, len(a.setup().boxes))}
 	for i := range s.Partners {
 		s.Partners[i].Hangs = noon
 	}
-	s.conclude(a.setup().cfg)
+	conclude(s, a.setup().cfg)
 	for _, p := range s.Problems {
-		if p.Code == codeSpace {
+		if p.Code == status.CodeSpace {
 			t.Error(p)
 		}
 	}

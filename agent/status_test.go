@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -28,32 +29,32 @@ func TestConclude(t *testing.T) {
 		return &ledger.Trouble{Since: ago(time.Hour), Count: n, Reason: "no route", Hint: "ask them"}
 	}
 	for name, c := range map[string]struct {
-		partner PartnerStatus
-		status  Status
+		partner status.Partner
+		status  status.Status
 		state   string
 		problem string // empty = none
 	}{
-		"well":                           {PartnerStatus{Open: 5, Files: 9}, Status{}, "ok", ""},
-		"a folder that is gone":          {PartnerStatus{Fault: "is the volume mounted?"}, Status{}, "out of order", "alarm: acme: is the volume mounted? (it is looked for again by itself)"},
-		"a share that hangs":             {PartnerStatus{Hangs: ago(time.Minute)}, Status{}, "does not answer", "alarm: acme: its folder does not answer, since 2026-11-25 11:59:00 UTC (is its share reachable? nothing of the partner goes on until it answers)"},
-		"paused":                         {PartnerStatus{Open: 1, Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password", By: "agent"}}, Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
-		"paused, and a batch is ready":   {PartnerStatus{Ready: 1, OldestReady: ago(time.Second), Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", By: "agent"}}, Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (as2drop release acme)"},
-		"paused, and nothing waits":      {PartnerStatus{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password", By: "agent"}}, Status{}, "paused", "warning: acme: nobody got through, and nothing waits to be sent; the next document tries again: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
-		"paused by somebody":             {PartnerStatus{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "stocktaking"}}, Status{}, "paused", "alarm: acme: nothing is sent: stocktaking, since 2026-11-25 11:00:00 UTC (as2drop release acme)"},
-		"two attempts that failed":       {PartnerStatus{Trouble: trouble(2)}, Status{}, "ok", ""},
-		"three":                          {PartnerStatus{Trouble: trouble(3)}, Status{}, "failing", "alarm: acme: 3 attempts in a row failed, last: no route, since 2026-11-25 11:00:00 UTC (ask them)"},
-		"a batch that was seen just now": {PartnerStatus{Ready: 1, OldestReady: ago(14 * time.Minute)}, Status{}, "ok", ""},
-		"one that nobody takes":          {PartnerStatus{Ready: 7, OldestReady: ago(16 * time.Minute)}, Status{}, "behind", "alarm: acme: 7 complete batches wait in the outbox, the oldest for more than 15m0s, since 2026-11-25 11:44:00 UTC (as2drop ls acme shows what is under way; the log says whether something is stuck)"},
-		"held":                           {PartnerStatus{Open: 2, Held: 1}, Status{}, "held", "warning: acme: 1 transfers are held (as2drop ls acme says why)"},
-		"a worker that was restarted":    {PartnerStatus{Restarts: 2, Restarted: ago(time.Minute)}, Status{}, "ok", "alarm: acme: its worker ended unexpectedly and was started again, 2 times since the agent started, since 2026-11-25 11:59:00 UTC (report it with the log)"},
-		"hooks that are owed":            {PartnerStatus{Hooks: 3}, Status{}, "ok", ""},
-		"hooks that fail":                {PartnerStatus{Hooks: 3, HookFails: "after_sent \"erp\" for t1: exit status 3", HookFailsAt: ago(time.Hour)}, Status{}, "ok", "warning: acme: hooks fail, and 3 are owed: after_sent \"erp\" for t1: exit status 3, since 2026-11-25 11:00:00 UTC (they are run again by themselves; as2drop show ID says when)"},
-		"a worker, long ago":             {PartnerStatus{Restarts: 2, Restarted: ago(2 * time.Hour)}, Status{}, "ok", ""},
-		"a volume that fills up":         {PartnerStatus{Free: 1 << 40}, Status{Free: 300 << 20}, "ok", "warning: /data has 300 MiB free; below 256 MiB nothing is accepted or posted (make room)"},
-		"a volume that is full":          {PartnerStatus{Free: 1 << 40}, Status{Free: 200 << 20}, "ok", "alarm: /data has 200 MiB free, less than the reserve of 256 MiB: nothing is accepted or posted (make room; it goes on by itself then)"},
-		"a volume of the partner's own":  {PartnerStatus{Free: 10 << 20}, Status{}, "ok", "alarm: acme: acme's folder has 10 MiB free, less than the reserve of 256 MiB: nothing is accepted or posted (make room; it goes on by itself then)"},
-		"a ledger that takes nothing":    {PartnerStatus{}, Status{Ledger: "disk full"}, "ok", "alarm: the ledger takes nothing: disk full (nothing is accepted or posted until it does; as2drop check says more)"},
-		"a config that was not taken":    {PartnerStatus{}, Status{Refused: "line 3"}, "ok", "alarm: the config was changed and not taken: line 3 (correct it; it is read again by itself)"},
+		"well":                           {status.Partner{Open: 5, Files: 9}, status.Status{}, "ok", ""},
+		"a folder that is gone":          {status.Partner{Fault: "is the volume mounted?"}, status.Status{}, "out of order", "alarm: acme: is the volume mounted? (it is looked for again by itself)"},
+		"a share that hangs":             {status.Partner{Hangs: ago(time.Minute)}, status.Status{}, "does not answer", "alarm: acme: its folder does not answer, since 2026-11-25 11:59:00 UTC (is its share reachable? nothing of the partner goes on until it answers)"},
+		"paused":                         {status.Partner{Open: 1, Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password", By: "agent"}}, status.Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
+		"paused, and a batch is ready":   {status.Partner{Ready: 1, OldestReady: ago(time.Second), Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", By: "agent"}}, status.Status{}, "paused", "alarm: acme: nothing is sent: 401, since 2026-11-25 11:00:00 UTC (as2drop release acme)"},
+		"paused, and nothing waits":      {status.Partner{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "401", Hint: "correct the password", By: "agent"}}, status.Status{}, "paused", "warning: acme: nobody got through, and nothing waits to be sent; the next document tries again: 401, since 2026-11-25 11:00:00 UTC (correct the password)"},
+		"paused by somebody":             {status.Partner{Pause: &ledger.Pause{Since: ago(time.Hour), Reason: "stocktaking"}}, status.Status{}, "paused", "alarm: acme: nothing is sent: stocktaking, since 2026-11-25 11:00:00 UTC (as2drop release acme)"},
+		"two attempts that failed":       {status.Partner{Trouble: trouble(2)}, status.Status{}, "ok", ""},
+		"three":                          {status.Partner{Trouble: trouble(3)}, status.Status{}, "failing", "alarm: acme: 3 attempts in a row failed, last: no route, since 2026-11-25 11:00:00 UTC (ask them)"},
+		"a batch that was seen just now": {status.Partner{Ready: 1, OldestReady: ago(14 * time.Minute)}, status.Status{}, "ok", ""},
+		"one that nobody takes":          {status.Partner{Ready: 7, OldestReady: ago(16 * time.Minute)}, status.Status{}, "behind", "alarm: acme: 7 complete batches wait in the outbox, the oldest for more than 15m0s, since 2026-11-25 11:44:00 UTC (as2drop ls acme shows what is under way; the log says whether something is stuck)"},
+		"held":                           {status.Partner{Open: 2, Held: 1}, status.Status{}, "held", "warning: acme: 1 transfers are held (as2drop ls acme says why)"},
+		"a worker that was restarted":    {status.Partner{Restarts: 2, Restarted: ago(time.Minute)}, status.Status{}, "ok", "alarm: acme: its worker ended unexpectedly and was started again, 2 times since the agent started, since 2026-11-25 11:59:00 UTC (report it with the log)"},
+		"hooks that are owed":            {status.Partner{Hooks: 3}, status.Status{}, "ok", ""},
+		"hooks that fail":                {status.Partner{Hooks: 3, HookFails: "after_sent \"erp\" for t1: exit status 3", HookFailsAt: ago(time.Hour)}, status.Status{}, "ok", "warning: acme: hooks fail, and 3 are owed: after_sent \"erp\" for t1: exit status 3, since 2026-11-25 11:00:00 UTC (they are run again by themselves; as2drop show ID says when)"},
+		"a worker, long ago":             {status.Partner{Restarts: 2, Restarted: ago(2 * time.Hour)}, status.Status{}, "ok", ""},
+		"a volume that fills up":         {status.Partner{Free: 1 << 40}, status.Status{Free: 300 << 20}, "ok", "warning: /data has 300 MiB free; below 256 MiB nothing is accepted or posted (make room)"},
+		"a volume that is full":          {status.Partner{Free: 1 << 40}, status.Status{Free: 200 << 20}, "ok", "alarm: /data has 200 MiB free, less than the reserve of 256 MiB: nothing is accepted or posted (make room; it goes on by itself then)"},
+		"a volume of the partner's own":  {status.Partner{Free: 10 << 20}, status.Status{}, "ok", "alarm: acme: acme's folder has 10 MiB free, less than the reserve of 256 MiB: nothing is accepted or posted (make room; it goes on by itself then)"},
+		"a ledger that takes nothing":    {status.Partner{}, status.Status{Ledger: "disk full"}, "ok", "alarm: the ledger takes nothing: disk full (nothing is accepted or posted until it does; as2drop check says more)"},
+		"a config that was not taken":    {status.Partner{}, status.Status{Refused: "line 3"}, "ok", "alarm: the config was changed and not taken: line 3 (correct it; it is read again by itself)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := &config.Config{DataDir: "/data", Reserve: 256 << 20, Partners: []*config.Partner{{Name: "acme", Outbox: config.Outbox{ReadyAlarm: 15 * time.Minute}, Station: &config.Station{}}}}
@@ -66,8 +67,8 @@ func TestConclude(t *testing.T) {
 			if c.partner.Free == 0 {
 				c.partner.Free = s.Free
 			}
-			s.Partners = []PartnerStatus{c.partner}
-			s.conclude(cfg)
+			s.Partners = []status.Partner{c.partner}
+			conclude(&s, cfg)
 			var got []string
 			for _, p := range s.Problems {
 				got = append(got, p.String())
@@ -183,13 +184,13 @@ func TestHealthTellsTheTruth(t *testing.T) {
 
 	// A status that is not made any more: the agent hangs.
 	now := a.now
-	a.now = func() time.Time { return now().Add(alive + time.Second) }
+	a.now = func() time.Time { return now().Add(status.Fresh + time.Second) }
 	expect("/healthz", 503, "has not looked after itself")
 	expect("/readyz", 503, "has not looked after itself")
 	a.now = now
 	a.stop()
 	expect("/readyz", 503, "stopping")
-	if s, err := ReadStatus(a.dataDir); err != nil || s.Version != "test" || len(s.Partners) != 1 {
+	if s, err := status.Read(a.dataDir); err != nil || s.Version != "test" || len(s.Partners) != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -267,7 +268,7 @@ func TestARestartShows(t *testing.T) {
 	a.tenants["loopback"] = &tenant{a: a, worker: w, ctx: ctx, stop: stop}
 	w.panicked(panicked{Value: "boom"})
 	a.health.look(t.Context())
-	if s := a.health.latest.Load(); s.Partners[0].Restarts != 1 || len(s.Problems) != 1 || s.Problems[0].Code != codeRestart {
+	if s := a.health.latest.Load(); s.Partners[0].Restarts != 1 || len(s.Problems) != 1 || s.Problems[0].Code != status.CodeRestart {
 		t.Errorf("%+v", s.Problems)
 	}
 }

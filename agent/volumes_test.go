@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -85,13 +86,13 @@ func TestPartnersOnAFullVolume(t *testing.T) {
 
 // In the status a volume is one problem, whoever is on it.
 func TestOneProblemPerVolume(t *testing.T) {
-	s := Status{At: noon, Free: 1 << 40, Partners: []PartnerStatus{
-		{Name: "a", Free: 1, volume: "1"}, {Name: "b", Free: 1, volume: "1"}, {Name: "c", Free: 1, volume: "2"}, {Name: "d", Free: 1}, {Name: "e", Free: 1}, {Name: "f", Free: 1 << 40, volume: "3"}}}
+	s := status.Status{At: noon, Free: 1 << 40, Partners: []status.Partner{
+		{Name: "a", Free: 1, Volume: "1"}, {Name: "b", Free: 1, Volume: "1"}, {Name: "c", Free: 1, Volume: "2"}, {Name: "d", Free: 1}, {Name: "e", Free: 1}, {Name: "f", Free: 1 << 40, Volume: "3"}}}
 	cfg := &config.Config{Reserve: 1 << 30}
 	for _, p := range s.Partners {
 		cfg.Partners = append(cfg.Partners, &config.Partner{Name: p.Name})
 	}
-	s.conclude(cfg)
+	conclude(&s, cfg)
 	var got []string
 	for _, p := range s.Problems {
 		what, _, _ := strings.Cut(p.Text, " has ")

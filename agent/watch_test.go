@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/as2drop/as2drop/internal/status"
 )
 
 // The system has thrown events away: every folder is looked at, and the file whose event
@@ -66,7 +68,7 @@ func TestWithoutEvents(t *testing.T) {
 			drop(t, dir, "loopback", "A-2.xml")
 			eventually(t, "they are sent", func() bool { return sentBy(dir, "loopback", "A-*") == 2 })
 			a.health.look(t.Context())
-			s, err := ReadStatus(cfg.DataDir)
+			s, err := status.Read(cfg.DataDir)
 			if err != nil || !strings.HasPrefix(s.Partners[0].Polled, c.want) || c.want == "" && s.Partners[0].Polled != "" {
 				t.Errorf("the status says %q (%v)", s.Partners[0].Polled, err)
 			}

@@ -1,17 +1,9 @@
 package agent
 
-// Work is what an agent has done since it started: for those who ask whether it does more
-// than it should.
-type Work struct {
-	Looks   int64 `json:"looks"`   // at outboxes
-	Listed  int64 `json:"listed"`  // entries that those looks found
-	Updates int64 `json:"updates"` // of the ledger
-	Commits int64 `json:"commits"` // that the updates took, each with a sync
-	Rows    int64 `json:"rows"`    // read from the ledger
-}
+import "github.com/as2drop/as2drop/internal/status"
 
 // work adds up what was done for the partners that there are now.
-func (a *running) work() (w Work) {
+func (a *running) work() (w status.Work) {
 	w.Updates, w.Commits = a.ledger.Stats()
 	w.Rows = a.ledger.RowsRead()
 	a.changing.Lock()

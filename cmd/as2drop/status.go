@@ -14,6 +14,7 @@ import (
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/status"
 )
 
 type statusCmd struct {
@@ -39,10 +40,10 @@ func (c *statusCmd) Run(g *globals) error {
 		return err
 	}
 	if !agent.Running(cfg.DataDir) {
-		s, err := agent.ReadStatus(cfg.DataDir)
+		s, err := status.Read(cfg.DataDir)
 		return c.notRunning(g, cfg, s, err == nil)
 	}
-	s, err := agent.AskStatus(cfg.DataDir, 5*time.Second)
+	s, err := status.Ask(cfg.DataDir, 5*time.Second)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("the agent has just been started and has not looked how it is; ask again in a moment")
@@ -67,7 +68,7 @@ func (c *statusCmd) Run(g *globals) error {
 }
 
 // only leaves one partner in a status.
-func (c *statusCmd) only(cfg *config.Config, s agent.Status) (agent.Status, error) {
+func (c *statusCmd) only(cfg *config.Config, s status.Status) (status.Status, error) {
 	one := s
 	one.Partners, one.Problems = nil, nil
 	for _, p := range s.Partners {
@@ -87,7 +88,7 @@ func (c *statusCmd) only(cfg *config.Config, s agent.Status) (agent.Status, erro
 }
 
 // notRunning says what there is to say without an agent.
-func (c *statusCmd) notRunning(g *globals, cfg *config.Config, s agent.Status, known bool) error {
+func (c *statusCmd) notRunning(g *globals, cfg *config.Config, s status.Status, known bool) error {
 	if c.JSON {
 		if err := printJSON(g.out, map[string]any{"running": false}); err != nil {
 			return err
@@ -126,7 +127,7 @@ func openTransfers(cfg *config.Config) (n int, err error) {
 }
 
 // printPolled tells whose outboxes are polled, with a line for each reason.
-func printPolled(out io.Writer, s agent.Status) {
+func printPolled(out io.Writer, s status.Status) {
 	const most = 5
 	names := map[string][]string{}
 	for _, p := range s.Partners {
@@ -144,7 +145,7 @@ func printPolled(out io.Writer, s agent.Status) {
 	}
 }
 
-func (c *statusCmd) print(g *globals, s agent.Status, hangs bool) error {
+func (c *statusCmd) print(g *globals, s status.Status, hangs bool) error {
 	fmt.Fprintf(g.out, "as2drop %s runs since %s, process %d\n", s.Version, when(s.Started), s.PID)
 	if hangs {
 		fmt.Fprintf(g.out, "ALARM: it has not looked after itself since %s: it hangs, or the data folder cannot be written; see its log, and start it again\n", when(s.At))

@@ -41,6 +41,7 @@ func ranks() map[string]int {
 		"config":              2,
 		"internal/inspection": 2,
 		"internal/hooks":      2,
+		"internal/status":     2,
 		"internal/evidence":   3,
 		"outbox":              2,
 		"inbox":               2,

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/internal/status"
 )
 
 // binary is the program as it is released.
@@ -112,9 +112,9 @@ func (p *process) stop() {
 }
 
 // work is what the agent says that it has done.
-func (p *process) work() agent.Work {
+func (p *process) work() status.Work {
 	p.t.Helper()
-	s, err := agent.AskStatus(filepath.Join(p.dir, "data"), time.Minute)
+	s, err := status.Ask(filepath.Join(p.dir, "data"), time.Minute)
 	must(p.t, err)
 	if s.PID != p.cmd.Process.Pid {
 		p.t.Fatalf("the status is of process %d, not of %d", s.PID, p.cmd.Process.Pid)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/internal/testpartner"
 )
 
@@ -20,7 +20,7 @@ type backlog struct {
 	documents int
 	took      time.Duration // from when the agent was ready until the partner had answered the last one
 	usage     usage
-	work      agent.Work
+	work      status.Work
 }
 
 // ofBacklog are the settings of the partner. Files are taken at first sight, for otherwise
