@@ -35,6 +35,7 @@ func ranks() map[string]int {
 		"internal/keys":       1,
 		"internal/embedded":   1,
 		"internal/logfile":    1,
+		"internal/accounts":   1,
 		"internal/service":    1,
 		"as2":                 1,
 		"ledger":              1,
@@ -83,6 +84,7 @@ func sole() map[string]string {
 		"modernc.org/sqlite":                 "ledger",
 		"go.yaml.in/yaml/v3":                 "config",
 		"github.com/alecthomas/kong":         "cmd/as2drop",
+		"golang.org/x/crypto":                "internal/accounts",
 	}
 }
 

@@ -1,0 +1,42 @@
+package accounts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Bearer lets requests through to next that show a token with a role, or more: with 401 and
+// 403 for others. From tells next who asks. It is the way in for programs: no cookie counts.
+func (s *Store) Bearer(need Role, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		var id Identity
+		err := ErrToken
+		if strings.EqualFold(scheme, "Bearer") {
+			id, err = s.Token(strings.TrimSpace(token), time.Now())
+		}
+		switch {
+		case errors.Is(err, ErrToken):
+			rw.Header().Set("WWW-Authenticate", `Bearer realm="as2drop"`)
+			refuse(rw, http.StatusUnauthorized, "show a token in the header Authorization: Bearer TOKEN; as2drop token add makes one. The one that was shown is unknown, was removed or has expired, if there was one")
+		case err != nil:
+			refuse(rw, http.StatusServiceUnavailable, "the tokens cannot be read; the log of the agent says why")
+		case !id.Role.May(need):
+			refuse(rw, http.StatusForbidden, fmt.Sprintf("the token %s is one of a %s, and this needs one of an %s", id.Name, id.Role, need))
+		default:
+			next.ServeHTTP(rw, r.WithContext(With(r.Context(), id)))
+		}
+	})
+}
+
+func refuse(rw http.ResponseWriter, status int, text string) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.Header().Set("Cache-Control", "no-store")
+	rw.Header().Set("X-Content-Type-Options", "nosniff")
+	rw.WriteHeader(status)
+	_ = json.NewEncoder(rw).Encode(map[string]string{"error": text}) // whoever asked is gone
+}
