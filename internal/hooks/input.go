@@ -71,12 +71,7 @@ func In(folder string, files []File) []File {
 // environment is that of a program: what programs need to find their things, and what of
 // the input is short.
 func environment(in *Input, inherited func(string) string) []string {
-	var env []string
-	for _, name := range inheritedNames {
-		if v := inherited(name); v != "" {
-			env = append(env, name+"="+v)
-		}
-	}
+	env := found(inherited)
 	add := func(name, value string) { env = append(env, "AS2DROP_"+name+"="+oneLine(value)) }
 	add("HOOK", string(in.Kind))
 	add("HOOK_NAME", in.Hook)
@@ -94,6 +89,16 @@ func environment(in *Input, inherited func(string) string) []string {
 	}
 	if in.Verdict != "" {
 		add("VERDICT", string(in.Verdict))
+	}
+	return env
+}
+
+// found are the variables that a program inherits.
+func found(inherited func(string) string) (env []string) {
+	for _, name := range inheritedNames {
+		if v := inherited(name); v != "" {
+			env = append(env, name+"="+v)
+		}
 	}
 	return env
 }

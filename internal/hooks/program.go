@@ -17,14 +17,10 @@ const leftOpen = time.Second
 // program starts a program, tells it the input and waits for its end. When ctx ends first,
 // it is killed with all that it started. The failure of one that was killed is what it
 // said last.
-func (r *Runner) program(ctx context.Context, h *Hook, in *Input, input []byte, answer io.Writer) error {
+func (r *Runner) program(ctx context.Context, h *Hook, env []string, input []byte, answer io.Writer) error {
 	cmd := exec.Command(h.Command[0], h.Command[1:]...)
 	errs := &tail{}
-	inherited := r.Environ
-	if inherited == nil {
-		inherited = func(string) string { return "" }
-	}
-	cmd.Dir, cmd.Env = r.Dir, environment(in, inherited)
+	cmd.Dir, cmd.Env = r.Dir, env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), answer, errs
 	cmd.WaitDelay = leftOpen
 	tree, err := start(cmd)

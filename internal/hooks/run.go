@@ -65,7 +65,36 @@ func (r *Runner) Run(ctx context.Context, h *Hook, in Input) (out []byte, err er
 	if err != nil {
 		return nil, err
 	}
-	body = append(body, '\n')
+	answer, err := r.run(ctx, h, environment(&in, r.inherited), append(body, '\n'))
+	if err == nil && answer.over && in.Kind == ledger.HookBeforeSend {
+		return nil, failed("what it says is longer than %d bytes", MaxAnswer)
+	}
+	return answer.kept, err
+}
+
+// Tell tells a program or a service a document that is none about a transfer, with the same
+// limits. more are further variables of the program's environment, of one line each.
+func (r *Runner) Tell(ctx context.Context, h *Hook, body []byte, more map[string]string) error {
+	if ctx.Err() != nil {
+		return ErrStopped
+	}
+	env := found(r.inherited)
+	for name, value := range more {
+		env = append(env, name+"="+oneLine(value))
+	}
+	_, err := r.run(ctx, h, env, body)
+	return err
+}
+
+func (r *Runner) inherited(name string) string {
+	if r.Environ == nil {
+		return ""
+	}
+	return r.Environ(name)
+}
+
+// run runs a hook once and returns the beginning of what it said.
+func (r *Runner) run(ctx context.Context, h *Hook, env []string, body []byte) (answer head, err error) {
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), h.Timeout, errTimeLimit)
 	defer cancel()
 	limited, stop := context.WithCancelCause(limited)
@@ -74,23 +103,20 @@ func (r *Runner) Run(ctx context.Context, h *Hook, in Input) (out []byte, err er
 		t := time.AfterFunc(r.Drain, func() { stop(ErrStopped) })
 		context.AfterFunc(limited, func() { t.Stop() })
 	})()
-	answer := &head{}
 	if h.URL != "" {
-		err = r.call(limited, h, body, answer)
+		err = r.call(limited, h, body, &answer)
 	} else {
-		err = r.program(limited, h, &in, body, answer)
+		err = r.program(limited, h, env, body, &answer)
 	}
 	switch cause := context.Cause(limited); {
-	case err == nil && answer.over && in.Kind == ledger.HookBeforeSend:
-		return nil, failed("what it says is longer than %d bytes", MaxAnswer)
 	case err == nil:
-		return answer.kept, nil
+		return answer, nil
 	case errors.Is(cause, ErrStopped):
-		return nil, ErrStopped
+		return head{}, ErrStopped
 	case errors.Is(cause, errTimeLimit):
-		return nil, failed("it had not ended after %v, its time limit%s", h.Timeout, said(err))
+		return head{}, failed("it had not ended after %v, its time limit%s", h.Timeout, said(err))
 	}
-	return nil, err
+	return head{}, err
 }
 
 // said is what a hook said that was killed.
