@@ -103,7 +103,7 @@ func spoil(t testing.TB, file string, n int) (spoilt int) {
 	}
 	garbage := make([]byte, 4096)
 	r := rand.NewChaCha8([32]byte{1})
-	for page := int64(42); page < info.Size()/4096; page += int64(n) {
+	for page := int64(72); page < info.Size()/4096; page += int64(n) {
 		_, _ = r.Read(garbage) // it never fails
 		overwrite(t, file, page*4096, garbage)
 		spoilt++

@@ -134,9 +134,9 @@ func TestStopInTime(t *testing.T) {
 func TestLastWords(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	address, _ := family(t, kill)
-	in := sample()
+	in, r := sample(), runner(t)
 	var f *Failure
-	if err := runner(t).program(ctx, self(t, "hang", address), &in, nil, &head{}); !errors.As(err, &f) || f.Fact != "its last words: I wait" {
+	if err := r.program(ctx, self(t, "hang", address), environment(&in, r.inherited), nil, &head{}); !errors.As(err, &f) || f.Fact != "its last words: I wait" {
 		t.Error(err)
 	}
 }
