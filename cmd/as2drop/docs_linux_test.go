@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestDocs follows every page of docs/ and the README as a reader would: what a console
+// block shows is typed and must print what it shows, files that a page shows are written,
+// every other YAML is read by the loader of the config, and every command line of ours in
+// the text, also in blocks that cannot be run here, must be one that the program knows.
+//
+// A page has a folder of its own. In it
+//
+//   - a comment "test" has lines for testscript, which run at that place, and files as in
+//     a txtar, which are there from the beginning;
+//   - a block with title="NAME" is a file;
+//   - "not run: REASON" before a block says why nobody runs it; a block that nobody runs
+//     and has no such mark is a mistake;
+//   - "wait" before a block: its commands are repeated until they print what is shown;
+//   - "exit N" before a block is how its last command ends;
+//   - "printed" before a block: each line is a text of the program, held against its source.
+func TestDocs(t *testing.T) {
+	keys := keyDir(t)
+	for _, page := range docPages(t) {
+		t.Run(strings.TrimSuffix(page.name, ".md"), func(t *testing.T) {
+			reportNotRun(t, page)
+			checkInline(t, page)
+			for _, b := range page.blocks {
+				checkBlock(t, page, b)
+			}
+			if !t.Failed() {
+				followPage(t, page, keys)
+			}
+		})
+	}
+}
+
+// reportNotRun lists what is not run, and why.
+func reportNotRun(t *testing.T, page docPage) {
+	reasons := map[string]int{}
+	run := 0
+	for _, b := range page.blocks {
+		switch {
+		case b.notRun != "":
+			reasons[b.notRun]++
+		case b.language != "script":
+			run++
+		}
+	}
+	t.Logf("%d blocks are run, read or compared", run)
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		t.Logf("%d not run: %s", reasons[reason], reason)
+	}
+}
+
+// checkBlock looks at what can be looked at without running it.
+func checkBlock(t *testing.T, page docPage, b docBlock) {
+	at := fmt.Sprintf("%s:%d", page.name, b.line)
+	switch {
+	case b.notRun != "":
+		for _, line := range commandLines(b) {
+			if err := parseLine(line); err != nil {
+				t.Errorf("%s: %s: %v", at, line, err)
+			}
+		}
+	case b.title != "" || b.language == "script":
+	case b.language == "console":
+		if _, err := b.commands(); err != nil {
+			t.Errorf("%s: %v", page.name, err)
+		}
+	case b.language == "yaml":
+		if err := loadFragment(t.TempDir(), b.text); err != nil {
+			t.Errorf("%s: the config does not take it: %v", at, err)
+		}
+	case b.printed:
+		texts := sourceTexts(t)
+		for _, line := range strings.Split(strings.TrimSpace(b.text), "\n") {
+			if part := texts.lacks(line); part != "" {
+				t.Errorf("%s: the program prints no %q: %s", at, part, line)
+			}
+		}
+	default:
+		t.Errorf("%s: nobody runs this block (%s), and no mark says why", at, b.language)
+	}
+}
+
+// followPage makes a script of a page and runs it.
+func followPage(t *testing.T, page docPage, keys string) {
+	var script, files strings.Builder
+	for i, b := range page.blocks {
+		switch {
+		case b.notRun != "":
+		case b.language == "script":
+			lines, more, _ := strings.Cut("\n"+b.text, "\n-- ")
+			fmt.Fprintf(&script, "# %s:%d%s\n", page.name, b.line, lines)
+			if more != "" {
+				files.WriteString("-- " + more)
+			}
+		case b.title != "" || b.language == "console":
+			fmt.Fprintf(&script, "# %s:%d\nblock %d\n", page.name, b.line, i)
+		}
+	}
+	if script.Len() == 0 {
+		return
+	}
+	file := filepath.Join(t.TempDir(), strings.ReplaceAll(page.name, string(filepath.Separator), "-")+".txtar")
+	if err := os.WriteFile(file, []byte(script.String()+"endpage\n"+files.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	session := &docSession{page: page}
+	p := withHabits(withLedgers(withPartners(params(keys, ""))))
+	p.Dir, p.Files = "", []string{file}
+	setup := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		top, err := filepath.Abs(docRoot)
+		if err != nil {
+			return err
+		}
+		session.dir = e.WorkDir
+		e.Defer(func() { _ = session.end() }) // if it failed; else endpage has
+		if err := setup(e); err != nil {
+			return err
+		}
+		e.Setenv("TOP", top)
+		// Where a package puts things; here they are in the folder of the page.
+		for _, path := range []string{"/etc/as2drop", "/var/lib/as2drop", "/mnt/backup", "/srv/edi"} {
+			session.stands = append(session.stands, [2]string{path, e.WorkDir + path})
+		}
+		session.stands = append(session.stands, [2]string{":8443", ":" + e.Getenv("PORT")})
+		return nil
+	}
+	p.Cmds["block"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		b := page.blocks[n]
+		if b.title != "" {
+			session.file(ts, b)
+			return
+		}
+		session.console(ts, b)
+	}
+	// stands TEXT VALUE: where the page says TEXT, VALUE is meant on this machine.
+	p.Cmds["stands"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		session.stands = append(session.stands, [2]string{args[0], args[1]})
+	}
+	// site [YAML] sets up a station with a partner acme who takes what comes; the YAML, of one
+	// line, is the partner's.
+	p.Cmds["site"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		partnerCommand(ts, false, []string{"acme", "well"})
+		text := os.Expand(siteConfig, ts.Getenv)
+		for _, a := range args {
+			text += "    " + a + "\n"
+		}
+		ts.Check(os.WriteFile(ts.MkAbs("config.yaml"), []byte(text), 0o600))
+		ts.Setenv("AS2DROP_CONFIG", ts.MkAbs("config.yaml"))
+		ts.Check(ts.Exec("as2drop", "run", "--until-idle")) // makes the folders
+	}
+	// endpage has what still runs end, in order.
+	p.Cmds["endpage"] = func(ts *testscript.TestScript, _ bool, _ []string) {
+		ts.Check(session.end())
+	}
+	testscript.Run(t, p)
+}
+
+// siteConfig is what the command site writes.
+const siteConfig = `data_dir: var
+stations:
+  main: {as2_id: SELF, keys: [{certificate: "${KEYS}/self.pem", key: "${KEYS}/self.key"}]}
+partners:
+  acme:
+    as2_id: ACME
+    station: main
+    url: ${ACME_URL}
+    certificates: ["${KEYS}/other.pem"]
+    server_certificates: [acme.pem]
+`
