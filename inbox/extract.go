@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (r *request) extractFrom(document ledger.ReceivedFile, place int, left bund
 	if xml, err := isXML(f, document); err != nil || !xml {
 		return nil, err
 	}
-	_, objects, err := embedded.Extract(f, embedded.Limits{Objects: max(left.Entries, 1), Bytes: max(left.Bytes, 1)}, func(i int, _ embedded.Object) (io.WriteCloser, error) {
+	_, objects, err := embedded.Extract(f, embedded.Limits{Objects: cmp.Or(left.Entries, -1), Bytes: cmp.Or(left.Bytes, -1)}, func(i int, _ embedded.Object) (io.WriteCloser, error) {
 		return r.create(fmt.Sprint(extractedPrefix(place), i))
 	})
 	return objects, err

@@ -51,7 +51,9 @@ func TestExtract(t *testing.T) {
 		"broken behind the first": {nil, map[string]string{"A.xml": two[:len(two)-1]}, map[string]string{"A.xml": two[:len(two)-1]}, `nothing was taken out of "A.xml": line 4, column `},
 		"no base64":               {nil, map[string]string{"A.xml": strings.Replace(two, ">JVBE", ">?VBE", 1)}, map[string]string{"A.xml": strings.Replace(two, ">JVBE", ">?VBE", 1)}, `nothing was taken out of "A.xml": line 2, column `},
 		"over the limits":         {func(p *Partner) { p.Limits = bundle.Limits{Bytes: 8} }, map[string]string{"A.xml": two}, map[string]string{"A.xml": two}, `nothing was taken out of "A.xml": `},
-		"not asked for":           {func(p *Partner) { p.Extract = false }, map[string]string{"A.xml": two}, map[string]string{"A.xml": two}, ""},
+		"the limit is used up": {func(p *Partner) { p.Limits = bundle.Limits{Entries: 4} }, map[string]string{"A.xml": two, "B.xml": order("b.pdf=1")},
+			map[string]string{"A.xml": two, "A_scan.pdf": "%PDF 1", "A_b.pdf": "%PDF 2", "B.xml": order("b.pdf=1")}, `more than 0 embedded objects`},
+		"not asked for": {func(p *Partner) { p.Extract = false }, map[string]string{"A.xml": two}, map[string]string{"A.xml": two}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(message{})

@@ -12,14 +12,15 @@ import (
 	"github.com/as2drop/as2drop/internal/xmlstream"
 )
 
-// Limits bound what is taken out of one document. Zero is the default.
+// Limits bound what is taken out of one document. Zero is the default, less than zero is
+// nothing at all.
 type Limits struct {
 	Objects int   // default 10,000
 	Bytes   int64 // of all of them together, decoded; default 256 GiB
 }
 
 func (l Limits) withDefaults() Limits {
-	return Limits{cmp.Or(l.Objects, 10_000), cmp.Or(l.Bytes, 256<<30)}
+	return Limits{max(cmp.Or(l.Objects, 10_000), 0), max(cmp.Or(l.Bytes, 256<<30), 0)}
 }
 
 // Object is a file that was embedded in a document.

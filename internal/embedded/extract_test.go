@@ -94,6 +94,8 @@ func TestExtractionThatFails(t *testing.T) {
 		"broken within":  {doc[:strings.Index(doc, "Jj<")], &closing{Writer: io.Discard}, Limits{}, "the document ends inside"},
 		"too many":       {doc, &closing{Writer: io.Discard}, Limits{Objects: 1}, "line 3, column 70: more than 1 embedded objects"},
 		"too many bytes": {doc, &closing{Writer: io.Discard}, Limits{Bytes: 5}, "the embedded objects have more than 5 bytes"},
+		"no bytes":       {doc, &closing{Writer: io.Discard}, Limits{Bytes: -1}, "the embedded objects have more than 0 bytes"},
+		"none":           {doc, &closing{Writer: io.Discard}, Limits{Objects: -1}, "more than 0 embedded objects"},
 	} {
 		opened := 0
 		kind, objects, err := Extract(strings.NewReader(c.doc), c.limit, func(int, Object) (io.WriteCloser, error) {
