@@ -47,9 +47,11 @@ func ranks() map[string]int {
 		"outbox":              2,
 		"inbox":               2,
 		"internal/agenda":     3,
-		"web":                 3,
-		"agent":               4,
-		"cmd/as2drop":         5,
+		"internal/views":      4,
+		"web/api":             5,
+		"web":                 6,
+		"agent":               7,
+		"cmd/as2drop":         8,
 
 		// From here on nothing is part of the program. The ranks above cannot point to these.
 		"internal/simdisk":           firstTestRank,
