@@ -24,7 +24,7 @@ func TestViolationsAreFound(t *testing.T) {
 		{"lower rank", planted("outbox", module+"/ledger", module+"/internal/fsx", "time"), ""},
 		{"higher rank", planted("ledger", module+"/outbox"), "ledger (rank 1) imports outbox (rank 2): not lower"},
 		{"same rank", planted("outbox", module+"/inbox"), "outbox (rank 2) imports inbox (rank 2): not lower"},
-		{"test package in the program", planted("agent", module+"/internal/simdisk"), "agent (rank 4) imports internal/simdisk (rank 90): not lower"},
+		{"test package in the program", planted("agent", module+"/internal/simdisk"), "agent (rank 7) imports internal/simdisk (rank 90): not lower"},
 		{"package without rank", planted("utils"), "utils has no rank: add it to ranks and to DESIGN.md"},
 		{"import without rank", planted("agent", module+"/utils"), "agent imports utils, which has no rank"},
 		{"watch outside agent", planted("outbox", "github.com/fsnotify/fsnotify"), "outbox imports github.com/fsnotify/fsnotify, which belongs to agent alone"},
@@ -52,7 +52,7 @@ func TestRenderShowsSystemsAndRanks(t *testing.T) {
 	g["internal/fsx"]["golang.org/x/sys/windows"] = []string{"windows"}
 	g["agent"] = planted("agent", module+"/outbox", module+"/inbox")["agent"]
 	_, got, _ := strings.Cut(render(g, ranks()), "\n")
-	want := "\n0 internal/fsx\n\t+ golang.org/x/sys/windows (windows)\n\n4 agent\n\tinbox, outbox\n"
+	want := "\n0 internal/fsx\n\t+ golang.org/x/sys/windows (windows)\n\n7 agent\n\tinbox, outbox\n"
 	if got != want {
 		t.Errorf("rendered %q, want %q", got, want)
 	}
