@@ -33,6 +33,7 @@ listen:
 stations:
   us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key, sign_from: 2026-11-01}]}
 health: {address: "127.0.0.1:8480"}
+console: {address: "[::1]:8482", certificate: keys/us.pem, key: keys/us.key, public_url: "https://localhost", users_file: keys/users, tokens_file: keys/tokens, idle: 5m, session: 1h}
 partners:
   acme:
     preset: pyas2
@@ -152,6 +153,9 @@ func TestEveryKeyArrives(t *testing.T) {
 		"map[attachment_size:warn envelopes:warn names:warn one_document:warn total_size:refuse types:refuse unique_names:refuse well_formed_xml:refuse] [pdf csv] [stp] 1000000 2000000 a-c 9" {
 		t.Errorf("checks: %+v", r)
 	}
+	if o := c.Console; o.Address != "[::1]:8482" || o.Key == nil || len(o.Certificates) != 1 || o.BehindProxy || o.PublicURL != "https://localhost" || o.UsersFile != "keys/users" || o.TokensFile != "keys/tokens" || o.Idle != 5*time.Minute || o.Session != time.Hour {
+		t.Errorf("console: %+v", o)
+	}
 	if c.Reserve != 2<<30 || p.LateWindow != 7*24*time.Hour || p.EvidenceUpTo != 1<<20 || !strings.HasSuffix(p.Folder, "elsewhere") || !p.AllowHTTP || p.Preset != "pyas2" || p.Version != "1.1" {
 		t.Errorf("%+v %+v", c, p)
 	}
@@ -255,7 +259,7 @@ func TestDocumentedDefaults(t *testing.T) {
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
 		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}",
 		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask", "that of all", "all of them",
-		"the file name of the program, or the host of the URL", "required without url", "required without command"}
+		"the file name of the program, or the host of the URL", "required without url", "required without command", "accounts/users in data_dir", "accounts/tokens in data_dir"}
 	tried := 0
 	for _, table := range tables() {
 		for _, row := range table.rows {
@@ -274,6 +278,11 @@ func TestDocumentedDefaults(t *testing.T) {
 				with = string(text) + set
 			case table.path == "retention":
 				with = string(text) + "retention:\n  " + set
+			case table.path == "console":
+				with = string(text) + "console:\n  " + set
+				if want, err = load(t, string(text)+"console: {}\n"); err != nil {
+					t.Fatal(err)
+				}
 			case table.path == "listen[]":
 				with = strings.Replace(string(text), "- address:", "- "+set+"      address:", 1)
 			case table.path == "partners.NAME.certificates[]":

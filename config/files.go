@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,13 @@ func (f *finisher) plan() {
 			names = []string{host, "localhost"}
 		}
 		want(fmt.Sprintf("listen[%d]", i), &KeyPair{CertificateFile: l.CertificateFile, KeyFile: l.KeyFile}, keys.Request{Name: names[0], Hosts: names})
+	}
+	if c := &f.config.Console; c.CertificateFile != "" {
+		names := []string{"localhost", "127.0.0.1"}
+		if u, err := url.Parse(c.PublicURL); err == nil && u.Hostname() != "" {
+			names = append([]string{u.Hostname()}, names...)
+		}
+		want("console", &KeyPair{CertificateFile: c.CertificateFile, KeyFile: c.KeyFile}, keys.Request{Name: names[0], Hosts: names})
 	}
 	for _, s := range f.config.Stations {
 		for i := range s.Keys {

@@ -28,6 +28,7 @@ func (f *finisher) finish() {
 		f.listener(i)
 	}
 	f.health()
+	f.console()
 	for _, s := range c.Stations {
 		f.station(s)
 	}
@@ -66,6 +67,7 @@ func (f *finisher) readFiles() {
 			l.Certificates = append([]*x509.Certificate{pair.Certificate}, pair.Chain...)
 		}
 	}
+	f.consoleFiles()
 	for _, s := range f.config.Stations {
 		for i := range s.Keys {
 			f.pair(fmt.Sprintf("stations.%s.keys[%d]", s.Name, i), &s.Keys[i])

@@ -49,6 +49,10 @@ func rootKeys() []key[Config] {
 		{"health", "mapping", "", "Where others can ask how the agent is.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			mapping(d, &c.Health, n, path, healthKeys())
 		}},
+		{"console", "mapping", "none", "The console for people in a browser, and the API for programs. It is served where this key is; console: {} is enough.", func(d *decoder, c *Config, n *yaml.Node, path string) {
+			c.Console = Console{Address: consoleAddress, Idle: 30 * time.Minute, Session: 12 * time.Hour}
+			mapping(d, &c.Console, n, path, consoleKeys())
+		}},
 		{"stations", "names", "required", "Our own AS2 identities; separate ones for test and production are normal.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			named(d, n, path, func(name string, value *yaml.Node, at string) {
 				s := &Station{Name: name}

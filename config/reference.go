@@ -21,6 +21,7 @@ func tables() []table {
 		describe("files", "", accessKeys()),
 		describe("listen[]", "Each item of listen.", listenKeys()),
 		describe("health", "", healthKeys()),
+		describe("console", "", consoleKeys()),
 		describe("stations.NAME", "", stationKeys()),
 		describe("stations.NAME.keys[]", "Each item of keys.", stationKeyKeys()),
 		describe("partners.NAME", "", partnerKeys()),

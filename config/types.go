@@ -24,6 +24,7 @@ type Config struct {
 	Access     Access
 	Listen     []Listener
 	Health     Health
+	Console    Console
 	Stations   []*Station // in the order of the file
 	Partners   []*Partner // in the order of the file
 
