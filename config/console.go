@@ -182,4 +182,3 @@ func AccountFiles(path string) (users, tokens string, err error) {
 	f.accountFiles()
 	return c.Console.UsersFile, c.Console.TokensFile, nil
 }
-
