@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync/atomic"
+	"time"
 )
 
 // maxGroup is how many Updates share one commit at most.
@@ -16,6 +16,7 @@ type job struct {
 	f        func(*Tx) error
 	err      error
 	panicked any
+	deeds    []Deed
 	lead     chan bool // true: lead the next group; false: done
 }
 
@@ -77,9 +78,11 @@ func (l *Ledger) runGroup(group []*job) {
 			}
 		}
 	}
+	began := time.Now()
 	// A cancelled caller must not undo the others: the transaction has no deadline.
 	tx, err := l.write.BeginTx(context.Background(), nil)
 	if err != nil {
+		l.committed(began, nil, err)
 		fail(err)
 		return
 	}
@@ -89,7 +92,8 @@ func (l *Ledger) runGroup(group []*job) {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		if err := inSavepoint(tx, j, &l.rows); err != nil {
+		if err := l.inSavepoint(tx, j); err != nil {
+			l.committed(began, nil, err)
 			fail(err)
 			return
 		}
@@ -101,22 +105,42 @@ func (l *Ledger) runGroup(group []*job) {
 		return
 	}
 	if err := tx.Commit(); err != nil {
+		l.committed(began, nil, err)
 		fail(err)
 		return
 	}
 	l.commits.Add(1)
 	l.works()
+	l.committed(began, group, nil)
+}
+
+// committed tells who counts what a commit made durable, or why it did not.
+func (l *Ledger) committed(began time.Time, group []*job, err error) {
+	if l.observe == nil {
+		return
+	}
+	c := Commit{Took: time.Since(began), Err: err}
+	for _, j := range group {
+		if j.err == nil && j.panicked == nil {
+			c.Deeds = append(c.Deeds, j.deeds...)
+		}
+	}
+	l.observe(c)
 }
 
 // inSavepoint runs one job. Its own error is j.err; the one returned means that the
 // transaction as a whole is lost.
-func inSavepoint(tx *sql.Tx, j *job, rows *atomic.Int64) error {
+func (l *Ledger) inSavepoint(tx *sql.Tx, j *job) error {
+	var deeds *[]Deed
+	if l.observe != nil {
+		deeds = &j.deeds
+	}
 	if _, err := tx.Exec("SAVEPOINT job"); err != nil {
 		return err
 	}
 	func() {
 		defer func() { j.panicked = recover() }()
-		j.err = j.f(&Tx{tx, j.ctx, rows})
+		j.err = j.f(&Tx{tx, j.ctx, &l.rows, deeds})
 	}()
 	if j.err != nil || j.panicked != nil {
 		if _, err := tx.Exec("ROLLBACK TO job"); err != nil {

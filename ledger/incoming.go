@@ -22,6 +22,11 @@ func (tx *Tx) InsertReceived(r *Received, fold func(string) string) error {
 	if err != nil {
 		return err
 	}
+	d := Deed{Kind: DeedReceived, Partner: r.Partner}
+	for _, f := range r.Files {
+		d.Bytes += f.Size
+	}
+	tx.did(d)
 	return tx.reserveNames(r, fold)
 }
 
@@ -107,6 +112,7 @@ func (tx *Tx) AddRefusal(r Refusal) error {
 	if err != nil {
 		return err
 	}
+	tx.did(Deed{Kind: DeedRefused, Partner: r.Partner, Reason: r.Disposition})
 	return tx.insert("refusal "+r.ID, `INSERT INTO refusals (id, partner, at, kept, body) VALUES (?,?,?,?,?)`, r.ID, r.Partner, nanos(r.At), r.kept(), string(body))
 }
 

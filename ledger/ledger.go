@@ -38,6 +38,9 @@ var (
 // Options say how to open a ledger.
 type Options struct {
 	VFS string // name of an SQLite VFS, for tests on a simulated disk; the file name is then its own
+	// Observe is told of each commit, by who made it and before the next one begins: it must
+	// be quick. nil = nobody counts.
+	Observe func(Commit)
 }
 
 // Ledger is an open ledger. It is safe for concurrent use.
@@ -49,6 +52,7 @@ type Ledger struct {
 	leading bool
 
 	updates, commits, rows atomic.Int64
+	observe                func(Commit)
 
 	file     string
 	trouble  atomic.Pointer[Fault]
@@ -75,7 +79,7 @@ func Open(file string, o Options) (*Ledger, error) {
 			return nil, err
 		}
 	}
-	l := &Ledger{file: file, lost: make(chan struct{})}
+	l := &Ledger{file: file, observe: o.Observe, lost: make(chan struct{})}
 	l.write = open(file, o, "_txlock=immediate")
 	// The schema, and that what is read is durable.
 	if err := l.migrate(bare); err != nil {
@@ -254,9 +258,10 @@ func (l *Ledger) RowsRead() int64 { return l.rows.Load() }
 
 // Tx is one transaction. It must not be used after the function it was given to.
 type Tx struct {
-	tx   *sql.Tx
-	ctx  context.Context
-	rows *atomic.Int64 // counted up for each row read
+	tx    *sql.Tx
+	ctx   context.Context
+	rows  *atomic.Int64 // counted up for each row read
+	deeds *[]Deed       // what counts once it is committed; nil = nobody counts
 }
 
 // View calls f with a snapshot of the ledger.
@@ -266,7 +271,7 @@ func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
 		return l.examine(fmt.Errorf("ledger: %w", err))
 	}
 	defer tx.Rollback() // nothing was written
-	return l.examine(f(&Tx{tx, ctx, &l.rows}))
+	return l.examine(f(&Tx{tx, ctx, &l.rows, nil}))
 }
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32

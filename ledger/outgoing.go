@@ -115,8 +115,16 @@ func (tx *Tx) CloseAttempt(a Attempt) error {
 	if err != nil {
 		return err
 	}
-	return tx.replace(fmt.Sprintf("attempt %d of transfer %s", a.N, a.Transfer),
-		`UPDATE attempts SET outcome=?, body=? WHERE transfer=? AND n=? AND outcome IN ('open', 'waiting')`, a.Outcome, string(body), a.Transfer, a.N)
+	what := fmt.Sprintf("attempt %d of transfer %s", a.N, a.Transfer)
+	const update = `UPDATE attempts SET outcome=?, body=? WHERE transfer=? AND n=? AND outcome=?`
+	err = tx.replace(what, update, a.Outcome, string(body), a.Transfer, a.N, OutcomeOpen)
+	if err == nil {
+		return tx.posted(a)
+	}
+	if errors.Is(err, ErrLost) {
+		err = tx.replace(what, update, a.Outcome, string(body), a.Transfer, a.N, OutcomeWaiting)
+	}
+	return err
 }
 
 // AddAttempt records an attempt that has ended, as it is read back from the evidence.

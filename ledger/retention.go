@@ -275,6 +275,7 @@ func (tx *Tx) PutEvent(e *Event) error {
 	if err != nil {
 		return wrap(err, "event")
 	}
+	tx.did(Deed{Kind: DeedEvent, Partner: e.Partner, Level: e.Level, Code: e.Code})
 	e.ID, err = result.LastInsertId()
 	return wrap(err, "event")
 }

@@ -15,6 +15,7 @@ func (tx *Tx) AddEvent(e Event) error {
 	if err != nil {
 		return err
 	}
+	tx.did(Deed{Kind: DeedEvent, Partner: e.Partner, Level: e.Level, Code: e.Code})
 	return tx.insert("event", `INSERT INTO events (partner, subject, body) VALUES (?,?,?)`, e.Partner, e.Subject, string(body))
 }
 
