@@ -87,6 +87,7 @@ func (h *health) look(ctx context.Context) {
 	s := h.status(ctx, setup)
 	conclude(s, setup.cfg)
 	h.latest.Store(s)
+	h.a.counts.Look(s, setup.cfg)
 	if err := errors.Join(status.Write(h.a.dataDir, s), h.tell(ctx, s), h.a.tellVolumes(ctx)); err != nil && ctx.Err() == nil {
 		h.a.log.Error("the status could not be kept", "error", err)
 	}

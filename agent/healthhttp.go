@@ -12,7 +12,7 @@ import (
 	"github.com/as2drop/as2drop/internal/status"
 )
 
-// healthServer answers /healthz and /readyz.
+// healthServer answers /healthz, /readyz and /metrics.
 type healthServer struct {
 	configured string
 	net        net.Listener
@@ -36,6 +36,7 @@ func (a *running) listenForHealth(cfg *config.Config, open *healthServer) (*heal
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", a.health.healthz)
 	mux.HandleFunc("GET /readyz", a.health.readyz)
+	mux.Handle("GET /metrics", a.counts)
 	return &healthServer{address, n, &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),

@@ -168,7 +168,9 @@ func TestHealthTellsTheTruth(t *testing.T) {
 		}
 	}
 	expect("/readyz", 503, "starting")
+	expect("/metrics", 200, "as2drop_ledger_commit_failures_total 0\n")
 	a.health.look(t.Context())
+	expect("/metrics", 200, `as2drop_partner_state{partner="loopback",state="ok"} 1`)
 	expect("/healthz", 200, "ok")
 	expect("/readyz", 200, "ready\n")
 

@@ -20,12 +20,14 @@ import (
 	"github.com/as2drop/as2drop/internal/keys"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
+	"github.com/as2drop/as2drop/web/metrics"
 )
 
 // world is a ledger with what is configured for it: what the agent runs on, and what
 // commands look at.
 type world struct {
 	ledger     *ledger.Ledger
+	counts     *metrics.Metrics // of a running agent; nil for those who only look
 	log        *slog.Logger
 	now        func() time.Time
 	rand       io.Reader
@@ -83,11 +85,13 @@ func openWorldWith(ctx context.Context, cfg *config.Config, log *slog.Logger, ve
 	if err := refuseLost(cfg); err != nil {
 		return nil, err
 	}
-	l, err := ledger.Open(LedgerPath(cfg.DataDir), ledger.Options{})
+	counts := metrics.New(metrics.Options{Version: version, Log: log, Now: time.Now})
+	l, err := ledger.Open(LedgerPath(cfg.DataDir), ledger.Options{Observe: counts.Commit})
 	if err != nil {
 		return nil, err
 	}
 	w := newWorld(cfg, l, log)
+	w.counts = counts
 	w.userAgent, w.hands = "as2drop/"+version, hands
 	if err := w.begin(ctx, cfg); err != nil {
 		return nil, errors.Join(err, l.Close())

@@ -13,6 +13,8 @@ import (
 type Expiry struct {
 	Partner     string // that it is about; empty if it is ours
 	Use         string // what it is used for, with its owner
+	Owner       string // "station NAME", "partner NAME" or "listener ADDRESS"
+	For         string // tls, signatures, encryption or client
 	Certificate *x509.Certificate
 	At          time.Time // the certificate's last second
 	Hint        string
@@ -35,21 +37,21 @@ func (c *Config) Expiring(now time.Time, within time.Duration) (all []Expiry) {
 	}
 	for _, l := range c.Listen {
 		if len(l.Certificates) > 0 {
-			add(Expiry{Use: "TLS on " + l.Address, Hint: "put a new certificate in its place; it is read by itself"}, l.Certificates[0])
+			add(Expiry{Use: "TLS on " + l.Address, Owner: "listener " + l.Address, For: "tls", Hint: "put a new certificate in its place; it is read by itself"}, l.Certificates[0])
 		}
 	}
 	for _, s := range c.Stations {
-		add(Expiry{Use: "signatures of station " + s.Name, Hint: "make the next one, give its certificate to the partners and add it to the list"}, last(s.candidates(), now))
+		add(Expiry{Use: "signatures of station " + s.Name, Owner: "station " + s.Name, For: "signatures", Hint: "make the next one, give its certificate to the partners and add it to the list"}, last(s.candidates(), now))
 	}
 	for _, p := range c.Partners {
 		if p.Send.Cipher != cms.NoCipher && p.URL != "" {
-			add(Expiry{Partner: p.Name, Use: "encryption to " + p.Name, Hint: "ask the partner for the next one and add it to the list"}, last(p.candidates(), now))
+			add(Expiry{Partner: p.Name, Use: "encryption to " + p.Name, Owner: "partner " + p.Name, For: "encryption", Hint: "ask the partner for the next one and add it to the list"}, last(p.candidates(), now))
 		}
 		if len(p.Trust.Authorities) == 0 {
-			add(Expiry{Partner: p.Name, Use: "signatures of " + p.Name, Hint: "ask the partner for the next one and add it to the list"}, latest(p))
+			add(Expiry{Partner: p.Name, Use: "signatures of " + p.Name, Owner: "partner " + p.Name, For: "signatures", Hint: "ask the partner for the next one and add it to the list"}, latest(p))
 		}
 		if k := p.Client.Identity; k != nil {
-			add(Expiry{Partner: p.Name, Use: "our client certificate for " + p.Name, Hint: "put a new one in its place; it is read by itself"}, k.Certificate)
+			add(Expiry{Partner: p.Name, Use: "our client certificate for " + p.Name, Owner: "partner " + p.Name, For: "client", Hint: "put a new one in its place; it is read by itself"}, k.Certificate)
 		}
 	}
 	return all

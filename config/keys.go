@@ -113,6 +113,6 @@ func stationKeyKeys() []key[KeyPair] {
 
 func healthKeys() []key[Health] {
 	return []key[Health]{
-		{"address", "host:port", "none", "Where /healthz and /readyz answer, over plain HTTP. They name partners and what is wrong with them: listen on 127.0.0.1, or where only those can reach it who may know.", setString(func(h *Health) *string { return &h.Address })},
+		{"address", "host:port", "none", "Where /healthz, /readyz and, for Prometheus, /metrics answer, over plain HTTP. They name partners and what is wrong with them: listen on 127.0.0.1, or where only those can reach it who may know.", setString(func(h *Health) *string { return &h.Address })},
 	}
 }

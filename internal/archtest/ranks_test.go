@@ -47,6 +47,7 @@ func ranks() map[string]int {
 		"outbox":              2,
 		"inbox":               2,
 		"internal/agenda":     3,
+		"web/metrics":         3,
 		"internal/views":      4,
 		"web/api":             5,
 		"web":                 6,
