@@ -133,7 +133,7 @@ func (o *Outbox) undo(ctx context.Context, t *ledger.Transfer, reason string) er
 		t.FilePath = path.Join(failedDir, o.folderName(t))
 		t.State, t.Settled = ledger.StateSettled, o.Now().UTC()
 		o.blocks(t)
-		return o.save(ctx, t, o.event(t, ledger.Alarm, "claim-stuck", t.Next, "%s: %s", t.Document, t.Reason), counted(t))
+		return o.save(ctx, t, o.event(t, ledger.Alarm, "claim-stuck", t.Next, "%s: %s", t.Document, t.Reason), countVerdict(t))
 	}
 	if err := fsx.RemoveAll(o.p.Folder, dir); err != nil {
 		return err

@@ -34,15 +34,15 @@ func (o *Outbox) settle(ctx context.Context, t *ledger.Transfer, d decision, mor
 		o.blocks(t)
 		more = append(more, o.event(t, ledger.Alarm, "failed", t.Next, "%s: %s: %s", t.Document, t.Verdict, t.Reason))
 	}
-	if err := o.save(ctx, t, append(more, counted(t))...); err != nil {
+	if err := o.save(ctx, t, append(more, countVerdict(t))...); err != nil {
 		return err
 	}
 	failpoint.Hit("after verdict")
 	return nil
 }
 
-// counted has the verdict counted that is committed.
-func counted(t *ledger.Transfer) func(*ledger.Tx) error {
+// countVerdict has the verdict counted that is committed.
+func countVerdict(t *ledger.Transfer) func(*ledger.Tx) error {
 	return func(tx *ledger.Tx) error { tx.Settled(t); return nil }
 }
 
