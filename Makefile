@@ -16,7 +16,7 @@ WINDOWS_MATRICES = Matrix|Mutation|Planted
 WINDOWS_AGENT = StillOpen|InUse|Names|Beyond|OnAShare|Watcher|Heartbeat
 
 # Packages that must have a judge test; make judges finds all others by their build tag.
-JUDGED_PACKAGES = ./cms ./outbox ./internal/keys ./internal/judges ./internal/xmlstream ./internal/embedded
+JUDGED_PACKAGES = ./cmd/as2drop ./config ./cms ./outbox ./internal/keys ./internal/judges ./internal/xmlstream ./internal/embedded
 
 # make demo KEEP=1 leaves both agents running.
 KEEP =

@@ -8,6 +8,9 @@
 #   the schemas of OASIS UBL  the sample documents
 #   xmllint                   what is well-formed XML, and documents with attachments by those schemas and that of CII
 #   the rules of EN 16931     invoices with attachments
+#   jsonschema of Python      the schema of the config
+#   mandoc                    the manual pages
+#   bash, zsh, fish           the completion
 #
 # A missing tool is a failure, never a skip. What is fetched (pinned Python packages, jars, schemas) lies in .cache, which git
 # ignores. A judge test is in a file with the build tag judges and is called TestJudge...; this script finds the packages.
@@ -15,11 +18,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=
-for tool in go java javac openssl python3 mvn xmllint; do
+for tool in go java javac openssl python3 mvn xmllint mandoc zsh fish; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 if [ -n "$missing" ]; then
-    echo "judges.sh: not installed:$missing: apt-get install default-jdk-headless openssl python3-venv maven libxml2-utils" >&2
+    echo "judges.sh: not installed:$missing: apt-get install default-jdk-headless openssl python3-venv maven libxml2-utils mandoc zsh fish" >&2
     exit 1
 fi
 

@@ -157,11 +157,14 @@ func ModernCiphers() []Cipher {
 	return slices.DeleteFunc(every(), Cipher.Legacy)
 }
 
+// Aliases are further names that ParseCipher takes for it.
+func (c Cipher) Aliases() []string { return strings.Fields(c.spec().aliases) }
+
 // ParseCipher reads a name such as "aes-256-cbc" or "3des", in any case.
 func ParseCipher(name string) (Cipher, error) {
 	lower := strings.ToLower(name)
 	for _, c := range every() {
-		if s := c.spec(); s.name == lower || slices.Contains(strings.Fields(s.aliases), lower) {
+		if s := c.spec(); s.name == lower || slices.Contains(c.Aliases(), lower) {
 			return c, nil
 		}
 	}

@@ -406,7 +406,7 @@ func TestTemplateLoads(t *testing.T) {
 		write(t, filepath.Join("keys", name+".pem"), string(pems()["us.pem"]))
 		write(t, filepath.Join("keys", name+".key"), string(pems()["us.key"]))
 	}
-	text, err := Template(TemplateData{AS2ID: `"MY COMPANY"`, Host: "as2.example"})
+	text, err := Template(TemplateData{AS2ID: `"MY COMPANY"`, Host: "as2.example", DataDir: "./data", Schema: "config.schema.json"})
 	if err != nil {
 		t.Fatal(err)
 	}

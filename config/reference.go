@@ -13,6 +13,17 @@ type table struct {
 
 type row struct{ name, typ, def, doc string }
 
+// about is what a key means, and its default.
+func (r row) about() string {
+	switch {
+	case r.def == "":
+		return r.doc
+	case strings.HasPrefix(r.def, "required"):
+		return r.doc + " R" + r.def[1:] + "."
+	}
+	return r.doc + " Default: " + r.def + "."
+}
+
 // tables are all mappings in the order of the reference.
 func tables() []table {
 	return []table{

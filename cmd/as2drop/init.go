@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,7 +22,7 @@ func (c *initCmd) Help() string {
 	return `Example:
   as2drop init /etc/as2drop --as2-id MYCOMPANY --host as2.mycompany.example
 
-Writes config.yaml, keys/as2.pem and .key (ours, for signing and decrypting), keys/tls.pem and .key (of the web server), and the folder partners/ for what partners send you. Nothing that exists is overwritten.`
+Writes config.yaml, config.schema.json, from which editors know its keys, keys/as2.pem and .key (ours, for signing and decrypting), keys/tls.pem and .key (of the web server), and the folder partners/ for what partners send you. Nothing that exists is overwritten, but for the config of a package that nobody has changed yet.`
 }
 
 func (c *initCmd) Run(g *globals) error {
@@ -29,8 +30,9 @@ func (c *initCmd) Run(g *globals) error {
 		return exit{exitUsage, err}
 	}
 	file := filepath.Join(c.Dir, "config.yaml")
-	if _, err := os.Stat(file); err == nil {
-		return fmt.Errorf("%s exists; nothing was changed", file)
+	packaged, err := isPackaged(file)
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Join(c.Dir, "partners"), 0o700); err != nil {
 		return err
@@ -43,16 +45,7 @@ func (c *initCmd) Run(g *globals) error {
 	if err := keys.Make(keys.Request{Name: c.Host, Hosts: []string{c.Host}, Now: now}, in("tls.pem"), in("tls.key")); err != nil {
 		return err
 	}
-	text, err := config.Template(config.TemplateData{AS2ID: fmt.Sprintf("%q", c.AS2ID), Host: c.Host})
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := c.write(file, packaged); err != nil {
 		return err
 	}
 	fmt.Fprintf(g.out, `Written to %s:
@@ -67,4 +60,46 @@ Next: add a partner to config.yaml, then
   as2drop run -c %s
 `, c.Dir, file, file)
 	return nil
+}
+
+// isPackaged says whether a config is that of a package, as it was installed. Any other one that exists
+// is an error.
+func isPackaged(file string) (bool, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	start, err := config.Template(config.Packaged)
+	if err != nil {
+		return false, err
+	}
+	if string(b) != start {
+		return false, fmt.Errorf("%s exists; nothing was changed", file)
+	}
+	return true, nil
+}
+
+// write writes the config. That of a package keeps its owner and its mode.
+func (c *initCmd) write(file string, packaged bool) error {
+	data := config.TemplateData{AS2ID: fmt.Sprintf("%q", c.AS2ID), Host: c.Host, DataDir: "./data", Schema: "config.schema.json"}
+	flags := os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	if packaged {
+		data.DataDir, data.Schema = config.Packaged.DataDir, config.Packaged.Schema
+		flags = os.O_TRUNC | os.O_WRONLY
+	} else if err := os.WriteFile(filepath.Join(c.Dir, data.Schema), []byte(config.Schema()), 0o644); err != nil {
+		return err
+	}
+	text, err := config.Template(data)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, flags, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }

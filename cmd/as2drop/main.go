@@ -30,29 +30,33 @@ const (
 
 // cli is the command line; each command has a file of its own.
 type cli struct {
-	Run       runCmd       `cmd:"" help:"Run the agent."`
-	Init      initCmd      `cmd:"" help:"Write a commented config, keys and folders for a new set-up."`
-	Demo      demoCmd      `cmd:"" help:"Show the whole job between two agents on this machine."`
-	Check     checkCmd     `cmd:"" help:"Check the config, and the ledger against the folders."`
-	Status    statusCmd    `cmd:"" help:"Say how the running agent is, and what is wrong."`
-	Backup    backupCmd    `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
-	Ls        lsCmd        `cmd:"" help:"List what waits, and for what."`
-	Try       tryCmd       `cmd:"" help:"Say what would become of files, before they are dropped."`
-	Schedule  scheduleCmd  `cmd:"" help:"Print when what will happen next."`
-	Show      showCmd      `cmd:"" help:"Tell the whole story of a transfer or received message."`
-	Retry     retryCmd     `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
-	Hold      holdCmd      `cmd:"" help:"Hold a transfer, or everything for a partner."`
-	Dismiss   dismissCmd   `cmd:"" help:"Give a transfer up for good."`
-	Rerun     rerunCmd     `cmd:"" help:"Run hooks of a transfer or received message again that were given up."`
-	Stop      stopCmd      `cmd:"" help:"End a running agent."`
-	Release   releaseCmd   `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
-	Retention retentionCmd `cmd:"" help:"List what retention removes next, and by which rule."`
-	Presets   presetsCmd   `cmd:"" help:"List the presets for partners, or show what one sets."`
-	Inspect   inspectCmd   `cmd:"" help:"Take a raw AS2 message or receipt apart."`
-	Verify    verifyCmd    `cmd:"" help:"Prove from the evidence alone who signed what."`
-	Cert      certCmd      `cmd:"" help:"Make, show and convert certificates and keys."`
-	Service   serviceCmd   `cmd:"" help:"Install, start and stop the agent as a service."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Run        runCmd        `cmd:"" help:"Run the agent."`
+	Init       initCmd       `cmd:"" help:"Write a commented config, keys and folders for a new set-up."`
+	Demo       demoCmd       `cmd:"" help:"Show the whole job between two agents on this machine."`
+	Check      checkCmd      `cmd:"" help:"Check the config, and the ledger against the folders."`
+	Status     statusCmd     `cmd:"" help:"Say how the running agent is, and what is wrong."`
+	Backup     backupCmd     `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
+	Ls         lsCmd         `cmd:"" help:"List what waits, and for what."`
+	Try        tryCmd        `cmd:"" help:"Say what would become of files, before they are dropped."`
+	Schedule   scheduleCmd   `cmd:"" help:"Print when what will happen next."`
+	Show       showCmd       `cmd:"" help:"Tell the whole story of a transfer or received message."`
+	Retry      retryCmd      `cmd:"" help:"Send a failed transfer again, or a waiting one now."`
+	Hold       holdCmd       `cmd:"" help:"Hold a transfer, or everything for a partner."`
+	Dismiss    dismissCmd    `cmd:"" help:"Give a transfer up for good."`
+	Rerun      rerunCmd      `cmd:"" help:"Run hooks of a transfer or received message again that were given up."`
+	Stop       stopCmd       `cmd:"" help:"End a running agent."`
+	Release    releaseCmd    `cmd:"" help:"Let a held transfer, or a paused partner, go on."`
+	Retention  retentionCmd  `cmd:"" help:"List what retention removes next, and by which rule."`
+	Presets    presetsCmd    `cmd:"" help:"List the presets for partners, or show what one sets."`
+	Inspect    inspectCmd    `cmd:"" help:"Take a raw AS2 message or receipt apart."`
+	Verify     verifyCmd     `cmd:"" help:"Prove from the evidence alone who signed what."`
+	Cert       certCmd       `cmd:"" help:"Make, show and convert certificates and keys."`
+	Service    serviceCmd    `cmd:"" help:"Install, start and stop the agent as a service."`
+	Config     configCmd     `cmd:"" help:"Say how config.yaml is written."`
+	Completion completionCmd `cmd:"" help:"Print what a shell reads to complete as2drop."`
+	Complete   completeCmd   `cmd:"" hidden:"" passthrough:""`
+	Man        manCmd        `cmd:"" help:"Print the manual page of a command."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // globals is what commands are given.
@@ -63,7 +67,7 @@ type globals struct {
 
 // configFlag is shared by the commands that need a config.
 type configFlag struct {
-	Config string `short:"c" default:"config.yaml" env:"AS2DROP_CONFIG" help:"The config file (${default}). Also: $AS2DROP_CONFIG." placeholder:"FILE"`
+	Config string `short:"c" default:"${config}" env:"AS2DROP_CONFIG" help:"The config file (${default}). Also: $AS2DROP_CONFIG." placeholder:"FILE"`
 }
 
 func (f configFlag) load(g *globals) (*config.Config, error) {
@@ -104,13 +108,7 @@ func main() {
 func run(args []string, g *globals) int {
 	var c cli
 	code := -1
-	parser, err := kong.New(&c, kong.Name("as2drop"), kong.Description(
-		"An AS2 agent that watches folders. Drop a document with its attachments into a partner's outbox; it is sent, and filed under sent or failed by the partner's receipt.\n\n"+
-			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something, status has an alarm, or what inspect or verify looked at would be refused or proves nothing."),
-		kong.Writers(g.out, g.err), kong.Exit(func(c int) { code = c }), kong.Bind(g), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
-	if err != nil {
-		panic(err) // the structs above are wrong
-	}
+	parser := newParser(&c, g, configFile(), func(c int) { code = c })
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -130,6 +128,18 @@ func run(args []string, g *globals) int {
 		fmt.Fprintf(g.err, "as2drop: %v\n", err)
 	}
 	return exitCode(err)
+}
+
+// newParser is the command line. file is the config of commands that are given none.
+func newParser(c *cli, g *globals, file string, ended func(code int)) *kong.Kong {
+	parser, err := kong.New(c, kong.Name("as2drop"), kong.Description(
+		"An AS2 agent that watches folders. Drop a document with its attachments into a partner's outbox; it is sent, and filed under sent or failed by the partner's receipt.\n\n"+
+			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something, status has an alarm, or what inspect or verify looked at would be refused or proves nothing."),
+		kong.Writers(g.out, g.err), kong.Exit(ended), kong.Bind(g), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"config": file})
+	if err != nil {
+		panic(err) // the structs above are wrong
+	}
+	return parser
 }
 
 // exitCode is what a program ends with after an error.

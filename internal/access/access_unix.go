@@ -2,17 +2,57 @@
 
 package access
 
-import "os"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+)
 
 // Remedy is what to do about a file that is exposed.
 const Remedy = "chmod o= FILE"
 
-// Create makes a private file that is not there yet, for writing.
+// Create makes a private file that is not there yet, for writing. What root makes in a
+// folder of somebody else belongs to that one: keys that an administrator makes in the folder of
+// the service are for the service.
 func Create(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if uid, gid, ok := heir(path); ok {
+		if err := f.Chown(uid, gid); err != nil {
+			return nil, errors.Join(err, f.Close(), os.Remove(path))
+		}
+	}
+	return f, nil
 }
 
-func mkdir(path string) error { return os.Mkdir(path, 0o700) }
+func mkdir(path string) error {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	if uid, gid, ok := heir(path); ok {
+		return os.Lchown(path, uid, gid)
+	}
+	return nil
+}
+
+// heir is who owns the folder of a path, if we are root and it is another one.
+func heir(path string) (uid, gid int, ok bool) {
+	if os.Geteuid() != 0 {
+		return 0, 0, false
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return 0, 0, false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return 0, 0, false
+	}
+	return int(owner.Uid), int(owner.Gid), true
+}
 
 // Private takes a file or folder from everybody but its owner. Accounts are those of
 // Windows and mean nothing here.

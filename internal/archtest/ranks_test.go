@@ -30,6 +30,9 @@ func ranks() map[string]int {
 		"internal/access":     0,
 		"internal/envelope":   0,
 		"internal/filetype":   0,
+		"internal/roff":       0,
+		"internal/completion": 0,
+		"internal/manual":     1,
 		"testdata/ubl":        0,
 		"internal/checks":     1,
 		"internal/keys":       1,
@@ -76,7 +79,7 @@ func ranks() map[string]int {
 // firstTestRank is the lowest rank of packages that exist for tests and tools.
 const firstTestRank = 90
 
-// sole names the modules that one package alone may import, and the package. Packages from
+// sole names the modules that one package alone, or a few, may import, and the packages. Packages from
 // firstTestRank on are free: internal/simdisk puts itself under SQLite.
 func sole() map[string]string {
 	return map[string]string{
@@ -86,8 +89,8 @@ func sole() map[string]string {
 		"software.sslmate.com/src/go-pkcs12": "internal/keys",
 		"modernc.org/sqlite":                 "ledger",
 		"go.yaml.in/yaml/v3":                 "config",
-		"github.com/alecthomas/kong":         "cmd/as2drop",
 		"golang.org/x/crypto":                "internal/accounts",
+		"github.com/alecthomas/kong":         "cmd/as2drop internal/manual internal/completion",
 	}
 }
 
