@@ -19,6 +19,9 @@ func (tx *Tx) InsertReceived(r *Received, fold func(string) string) error {
 	err = tx.insert("message "+r.MessageID,
 		`INSERT INTO received (id, partner, as2_from, as2_to, message_id, state, open, at, version, kept, body) VALUES (?,?,?,?,?,?,?,?,1,?,?)`,
 		r.ID, r.Partner, r.From, r.To, r.MessageID, r.State, r.State != ReceivedPublished, nanos(r.At), r.kept(), string(body))
+	if err == nil {
+		err = tx.addWords(wordsOfReceived, r.ID, r.Partner, r.names())
+	}
 	if err != nil {
 		return err
 	}

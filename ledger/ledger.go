@@ -175,6 +175,11 @@ func (l *Ledger) migrate(bare bool) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
+	if version < wordsSince {
+		if _, err := tx.Exec(fillWords); err != nil {
+			return fmt.Errorf("words of names: %w", err)
+		}
+	}
 	if version < newest {
 		if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", newest)); err != nil {
 			return err

@@ -20,9 +20,13 @@ func (tx *Tx) InsertTransfer(t *Transfer) error {
 	if err != nil {
 		return err
 	}
-	return tx.insert("transfer "+t.ID,
+	err = tx.insert("transfer "+t.ID,
 		`INSERT INTO transfers (id, partner, key, state, open, held, due, created, version, message_id, filed, kept, line, content, fold, body) VALUES (?,?,?,?,?,?,?,?,1,?,?,?,?,?,?,?)`,
 		t.ID, t.Partner, t.Key, t.State, t.State.Open(), t.Rests(), nanos(t.Due), nanos(t.Created), t.MessageID, nanos(t.Filed), t.kept(), t.line(), t.content(), naming.ClaimKey(t.Key), string(body))
+	if err != nil {
+		return err
+	}
+	return tx.addWords(wordsOfTransfer, t.ID, t.Partner, t.names())
 }
 
 // SaveTransfer replaces a transfer if nobody did since it was read, and counts its

@@ -50,6 +50,9 @@ func Salvage(ctx context.Context, damaged, fresh string) (report []Salvaged, err
 		}
 		report = append(report, r)
 	}
+	if _, err = s.to.ExecContext(ctx, fillWords); err != nil {
+		return nil, blame(fresh, err)
+	}
 	_, err = s.to.ExecContext(ctx, copied)
 	return report, blame(fresh, err)
 }
@@ -66,9 +69,10 @@ type table struct {
 	body         int // index of the JSON among the columns; -1 = none
 }
 
-// tables are those of the new ledger: all that there can be.
+// tables are those of the new ledger: all that there can be, but for what follows from the
+// others.
 func (s *salvage) tables() (list []table, err error) {
-	names, err := texts(s.ctx, s.to, `SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%' ORDER BY name='attempts'`)
+	names, err := texts(s.ctx, s.to, `SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%' AND name NOT IN ('slots', 'words') ORDER BY name='attempts'`)
 	if err != nil {
 		return nil, err
 	}
