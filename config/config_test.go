@@ -30,6 +30,17 @@ files: {group: "0", file_mode: "0640", dir_mode: "2750"}
 listen:
   - {address: "127.0.0.1:1", path: /x, certificate: keys/us.pem, key: keys/us.key, client_authorities: keys/other.pem}
   - {address: "127.0.0.1:2", behind_proxy: true, public_url: "https://us.example/as2"}
+alarms:
+  name: edi
+  group_wait: 1s
+  group_interval: 2s
+  update_interval: 3s
+  repeat: 4s
+  receivers:
+    office: {mail: {server: "mail.example:465", user: us, password_file: keys/secret, authorities: keys/us.pem, from: EDI <edi@us.example>, to: [ops@us.example, x@us.example]}, level: warning, partners: [acme, beta], hours: Mon-Fri 6-22, timeout: 5s}
+    here: {mail: {server: "localhost:25", tls: none, from: edi@us.example, to: ops@us.example}}
+    chat: {webhook: {url: "http://chat.example/x", allow_http: true, headers: {X-D: d}, bearer_file: keys/secret, authorities: keys/us.pem, secret_file: keys/secret}}
+    pager: {command: [keys/prog.exe, -p]}
 stations:
   us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key, sign_from: 2026-11-01}]}
 health: {address: "127.0.0.1:8480"}
@@ -66,6 +77,7 @@ partners:
     outbox: {bundle: never, poll: 2s, watch: events, rescan: "@hourly", window: "* 6 * * *", ready_alarm: 4s, waiting_alarm: 3s, order: free, same_content: hold, same_content_days: 5,
       checks: {all: off, types: refuse, allowed_types: [pdf, csv], other_types: stp, attachment_size: warn, max_attachment: 1MB, total_size: refuse, max_total: 2MB, names: warn,
         name_characters: a-c, max_name: 9, unique_names: refuse, one_document: warn, well_formed_xml: refuse, envelopes: warn}}
+    expect: {sent: off, received: [Mon-Fri at 9, daily at 17], grace: 90m}
     retention: {sent: forever, failed: 5d}
     files: {file_mode: "0664"}
     inbox: {unpack: never, broken_zip: reject, several_documents: keep, strays: reject, nested_zips: split, extract: true, on_conflict: reject, layout: batch}
@@ -141,6 +153,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		t.Errorf("client: %+v", p.Client)
 	}
 	hooksArrive(t, p.Hooks, c.Listen[0].Certificates)
+	alarmsArrive(t, c)
 	first, second := p.Certificates[0], p.Certificates[1]
 	if !first.Sign || !first.Encrypt || second.Sign || !second.Encrypt || second.Until.Unix() != 1798761600 || second.EncryptFrom.UTC().Format(time.DateTime) != "2025-12-31 23:00:00" {
 		t.Errorf("certificates: %+v, %+v", first, second)
@@ -259,7 +272,8 @@ func TestDocumentedDefaults(t *testing.T) {
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
 		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}",
 		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask", "that of all", "all of them",
-		"the file name of the program, or the host of the URL", "required without url", "required without command", "accounts/users in data_dir", "accounts/tokens in data_dir"}
+		"the file name of the program, or the host of the URL", "required without url", "required without command", "accounts/users in data_dir", "accounts/tokens in data_dir",
+		"the name of the host", "30s, mail 1m", "all, and the agent itself", "implicit on port 465, else starttls"}
 	tried := 0
 	for _, table := range tables() {
 		for _, row := range table.rows {
@@ -276,8 +290,18 @@ func TestDocumentedDefaults(t *testing.T) {
 			switch indent := strings.Repeat("  ", strings.Count(table.path, ".")+1); {
 			case table.path == "":
 				with = string(text) + set
-			case table.path == "retention":
-				with = string(text) + "retention:\n  " + set
+			case table.path == "retention", table.path == "alarms":
+				with = string(text) + table.path + ":\n  " + set
+			case strings.HasPrefix(table.path, "alarms.receivers.NAME"):
+				said := "alarms: {receivers: {NAME: {webhook: {url: \"https://chat.example\", %s}, %s}}}\n"
+				args := []any{"", strings.TrimSpace(set)}
+				if strings.HasSuffix(table.path, ".webhook") {
+					slices.Reverse(args)
+				}
+				with = string(text) + fmt.Sprintf(said, args...)
+				if want, err = load(t, string(text)+fmt.Sprintf(said, "", "")); err != nil {
+					t.Fatal(err)
+				}
 			case table.path == "console":
 				with = string(text) + "console:\n  " + set
 				if want, err = load(t, string(text)+"console: {}\n"); err != nil {

@@ -29,6 +29,7 @@ func (f *finisher) finish() {
 	}
 	f.health()
 	f.console()
+	f.alarms()
 	for _, s := range c.Stations {
 		f.station(s)
 	}

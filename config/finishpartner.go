@@ -51,6 +51,7 @@ func (f *finisher) partner(p *Partner) {
 	f.checks(p, path+".outbox.checks")
 	f.bundle(p, path)
 	f.hooks(p, path+".hooks")
+	f.expected(p, path+".expect")
 }
 
 // bundle refuses to hide the names by which document and attachments are known to belong

@@ -24,6 +24,7 @@ func defaultPartner() *Partner {
 		Retry:        Retry{Attempts: 30, First: 30 * time.Second, Max: time.Hour, Factor: 2, Jitter: 0.1, GiveUpAfter: 24 * time.Hour},
 		Timeouts:     Timeouts{Connect: 30 * time.Second, Stall: 2 * time.Minute, Answer: 10 * time.Minute},
 		Hooks:        Hooks{Parallel: 2},
+		Expect:       Expected{Grace: time.Hour},
 		EvidenceUpTo: 64 << 20,
 	}
 	p.Naming.Marker = "{key}.ready"
@@ -53,6 +54,7 @@ func rootKeys() []key[Config] {
 			c.Console = Console{Address: consoleAddress, Idle: 30 * time.Minute, Session: 12 * time.Hour}
 			mapping(d, &c.Console, n, path, consoleKeys())
 		}},
+		section("alarms", "Who is told of what is wrong. See docs/alarms.md.", func(c *Config) *Alarms { return &c.Alarms }, alarmKeys),
 		{"stations", "names", "required", "Our own AS2 identities; separate ones for test and production are normal.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			named(d, n, path, func(name string, value *yaml.Node, at string) {
 				s := &Station{Name: name}

@@ -36,7 +36,7 @@ func Load(path string, now time.Time) (*Config, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20, Retention: Housekeeping{at: []string{"daily at 03:30"}}, Files: map[string]Stamp{path: before}}
+	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20, Alarms: defaultAlarms(), Retention: Housekeeping{at: []string{"daily at 03:30"}}, Files: map[string]Stamp{path: before}}
 	d := newDecoder(path)
 	if root := d.parse(text); root != nil {
 		mapping(d, c, root, "", rootKeys())

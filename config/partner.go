@@ -40,6 +40,7 @@ type Partner struct {
 	Retry        Retry
 	Timeouts     Timeouts
 	Hooks        Hooks
+	Expect       Expected
 	EvidenceUpTo int64
 	Retention    Retention // completed by what is said for all
 	Access       Access    // the same

@@ -33,6 +33,7 @@ func partnerKeys() []key[Partner] {
 		section("inbox", "How files are delivered.", func(p *Partner) *Inbox { return &p.Inbox }, inboxKeys),
 		section("retry", "How often and how long a transfer is tried.", func(p *Partner) *Retry { return &p.Retry }, retryKeys),
 		section("hooks", "Programs and web services of yours that are asked before a batch is sent, or told afterwards what became of it. See docs/hooks.md.", func(p *Partner) *Hooks { return &p.Hooks }, hooksKeys),
+		section("expect", "What traffic is normal. Nothing for longer is an alarm; docs/alarms.md says how that is found out.", func(p *Partner) *Expected { return &p.Expect }, expectKeys),
 		section("retention", "How long things of this partner are kept, where that is not as for all.", func(p *Partner) *Retention { return &p.Retention }, retentionKeys),
 		section("files", "Who may use the files of this partner, where that is not as for all.", func(p *Partner) *Access { return &p.Access }, accessKeys),
 		section("timeouts", "Bounds of one attempt.", func(p *Partner) *Timeouts { return &p.Timeouts }, timeoutKeys),

@@ -25,6 +25,7 @@ type Config struct {
 	Listen     []Listener
 	Health     Health
 	Console    Console
+	Alarms     Alarms
 	Stations   []*Station // in the order of the file
 	Partners   []*Partner // in the order of the file
 
