@@ -1,0 +1,119 @@
+package alarms
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/as2drop/as2drop/internal/schedule"
+)
+
+// Weeks that are compared with.
+const (
+	maxWeeks = 8
+	minWeeks = 4 // fewer prove nothing
+)
+
+// Traffic is what is known of one direction of a partner.
+type Traffic struct {
+	What  string // "sent" or "received"
+	By    schedule.Schedule
+	Grace time.Duration
+	Zone  *time.Location
+	Begun time.Time // when the partner was set up, or when somebody began to look: the later
+	Last  time.Time // when something was sent or received last; zero = never
+	// First is when something was sent or received first in a stretch of the past, both ends
+	// included; zero = nothing was.
+	First func(from, to time.Time) (time.Time, error)
+}
+
+// Silence says why nothing for so long is not normal; empty = it is. since is when there was
+// something last.
+func (t *Traffic) Silence(now time.Time) (why string, since time.Time, err error) {
+	if !t.By.IsZero() {
+		why, since = t.missed(now)
+		return why, since, nil
+	}
+	return t.unusual(now)
+}
+
+// missed looks whether a moment has passed by which something was to come.
+func (t *Traffic) missed(now time.Time) (why string, since time.Time) {
+	// What came last is for the first moment that it was not too late for.
+	last := t.Last
+	if last.IsZero() {
+		last = t.Begun
+	}
+	had := t.By.Next(last.Add(-t.Grace))
+	if t.Last.IsZero() {
+		had = last
+	}
+	due := t.By.Next(had)
+	if due.IsZero() || !now.After(due.Add(t.Grace)) {
+		return "", time.Time{}
+	}
+	return fmt.Sprintf("nothing was %s %s; something was expected by %s (expect: %s, grace %v)", t.What, t.sinceText(), t.moment(due), t.By, t.Grace), last
+}
+
+// unusual compares the silence with the same stretch of the weeks before. It begins when the
+// last thing came and ends now, less the grace on both sides, because nobody is on time to
+// the minute. If something came in that stretch in all of those weeks, or in all but one of
+// at least five, a silence is none of theirs.
+func (t *Traffic) unusual(now time.Time) (why string, since time.Time, err error) {
+	from, to := t.Last.Add(t.Grace), now.Add(-t.Grace)
+	if t.Last.IsZero() || !to.After(from) {
+		return "", time.Time{}, nil
+	}
+	weeks, with := 0, 0
+	var example time.Time
+	for week := 1; week <= maxWeeks; week++ {
+		a, b := t.earlier(from, week), t.earlier(to, week)
+		known, err := t.First(time.Time{}, t.earlier(t.Last, week))
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		if known.IsZero() { // the partner was not active yet
+			break
+		}
+		at, err := t.First(a, b)
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		weeks++
+		if !at.IsZero() {
+			with++
+			if example.IsZero() {
+				example = at
+			}
+		} else if weeks-with > 1 {
+			return "", time.Time{}, nil
+		}
+	}
+	if weeks < minWeeks || with < weeks && weeks <= minWeeks {
+		return "", time.Time{}, nil
+	}
+	return fmt.Sprintf("nothing was %s %s; in %d of the last %d weeks something had been by this time, such as on %s", t.What, t.sinceText(), with, weeks, t.moment(example)), t.Last, nil
+}
+
+// earlier is a moment some weeks before, by the clock on the wall.
+func (t *Traffic) earlier(m time.Time, weeks int) time.Time {
+	return m.In(t.Zone).AddDate(0, 0, -7*weeks)
+}
+
+func (t *Traffic) moment(m time.Time) string { return m.In(t.Zone).Format("Mon 2006-01-02 15:04 MST") }
+
+func (t *Traffic) sinceText() string {
+	if t.Last.IsZero() {
+		return "since " + t.moment(t.Begun) + ", when the partner was set up"
+	}
+	return "since " + t.moment(t.Last)
+}
+
+// SilenceHint is what an operator can do about it.
+func SilenceHint(what, partner string) string {
+	who := "is the program still running that drops files for " + partner + "? as2drop ls " + partner + " shows what waits"
+	if strings.HasPrefix(what, "rec") {
+		who = "ask " + partner + " whether they send; does anything reach us at all (network, firewall, certificate of the listener)?"
+	}
+	return who + "; expect in the config says what is normal"
+}
