@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/hooks"
@@ -42,6 +43,8 @@ func Signature(secret, timestamp string, body []byte) string {
 // Send tells the service or program once.
 func (h *Hook) Send(ctx context.Context, m *Message, told func(Step)) error {
 	hook := *h.Hook
+	told, over := inTurn(told)
+	defer over()
 	what, hint := "program", "try it by hand, as the user of the agent; it gets the JSON on standard input"
 	if hook.URL != "" {
 		what, hint = "request", "is the URL right, and does the log of the service say more?"
@@ -66,6 +69,20 @@ func (h *Hook) Send(ctx context.Context, m *Message, told func(Step)) error {
 		told(Step{"accepted", "the program ended with exit code 0"})
 	}
 	return nil
+}
+
+// inTurn lets several tell one after the other, until it is over.
+func inTurn(told func(Step)) (one func(Step), over func()) {
+	var mu sync.Mutex
+	ended := false
+	one = func(s Step) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			told(s)
+		}
+	}
+	return one, func() { mu.Lock(); defer mu.Unlock(); ended = true }
 }
 
 // trace tells what happens on the way to a service.

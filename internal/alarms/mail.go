@@ -117,12 +117,9 @@ func (s *session) connect(ctx context.Context) (err error) {
 	if err != nil {
 		return &Failure{"connect", plainError(err), "does the server listen on port " + s.port + ", and does a firewall let us through? Usual are 587 (starttls) and 465 (implicit)"}
 	}
-	deadline, _ := ctx.Deadline()
-	context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) }) // on a closed one it does nothing
-	if err := s.conn.SetDeadline(deadline); err != nil {
-		return &Failure{"connect", plainError(err), ""}
-	}
-	s.saw("connect", "to %s", s.conn.RemoteAddr())
+	conn := s.conn
+	context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // on a closed one it does nothing
+	s.saw("connect", "to %s", conn.RemoteAddr())
 	s.conn = &bounded{s.conn, maxTalk}
 	return nil
 }
@@ -250,7 +247,7 @@ func (a *loginAuth) Next(from []byte, more bool) ([]byte, error) {
 // want it for, if others are left.
 func (s *session) envelope() (refused *Failure, err error) {
 	if err := s.client.Mail(s.m.From); err != nil {
-		return nil, &Failure{"sender", reply(err), "may " + s.m.User + " send as " + s.m.From + "?"}
+		return nil, &Failure{"sender", reply(err), "may we send as " + s.m.From + "? Some servers want it to be the address of user"}
 	}
 	s.saw("sender", "%s", s.m.From)
 	var texts []string

@@ -51,6 +51,7 @@ func ranks() map[string]int {
 		"inbox":               2,
 		"internal/agenda":     3,
 		"web/metrics":         3,
+		"internal/alarms":     3,
 		"internal/views":      4,
 		"web/api":             5,
 		"web":                 6,
