@@ -154,8 +154,8 @@ func webhookKeys() []key[Receiver] {
 
 func expectKeys() []key[Expected] {
 	return []key[Expected]{
-		{"sent", "usual, off or list of schedules", "usual", "When something is to be sent to the partner: as in the weeks before, or by each of these moments something since the one before. It is an alarm if nothing is.", setTraffic(func(e *Expected) *Traffic { return &e.Sent })},
-		{"received", "usual, off or list of schedules", "usual", "The same for what the partner sends.", setTraffic(func(e *Expected) *Traffic { return &e.Received })},
+		{"sent", "list of schedules, usual or off", "usual", "When something is to be sent to the partner: as in the weeks before, or by each of these moments something since the one before. It is an alarm if nothing is.", setTraffic(func(e *Expected) *Traffic { return &e.Sent })},
+		{"received", "list of schedules, usual or off", "usual", "The same for what the partner sends.", setTraffic(func(e *Expected) *Traffic { return &e.Received })},
 		{"grace", "duration", "1h", "How much later than expected is still all right.", setDuration(time.Minute, func(e *Expected) *time.Duration { return &e.Grace })},
 	}
 }
