@@ -35,6 +35,11 @@ func Load(path string, now time.Time) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parse(path, text, before, now)
+}
+
+// parse reads the text of a config as if it stood in its file.
+func parse(path string, text []byte, before Stamp, now time.Time) (*Config, error) {
 	sum := sha256.Sum256(text)
 	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20, Alarms: defaultAlarms(), Retention: Housekeeping{at: []string{"daily at 03:30"}}, Files: map[string]Stamp{path: before}}
 	d := newDecoder(path)

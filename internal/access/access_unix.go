@@ -4,6 +4,7 @@ package access
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -73,4 +74,21 @@ func Private(path string, _ ...string) error {
 func Exposed(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().Perm()&0o007 != 0
+}
+
+// Like gives a file the owner and the mode of another one, as a file that takes its place
+// or stands beside it must have: who changes a config as root must not lock the agent out.
+func Like(path string, like os.FileInfo) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	is, ok := info.Sys().(*syscall.Stat_t)
+	want, also := like.Sys().(*syscall.Stat_t)
+	if ok && also && (is.Uid != want.Uid || is.Gid != want.Gid) {
+		if err := os.Chown(path, int(want.Uid), int(want.Gid)); err != nil {
+			return fmt.Errorf("the file belongs to user %d, group %d, and would not any more: do it as that user, or as root: %w", want.Uid, want.Gid, err)
+		}
+	}
+	return os.Chmod(path, like.Mode().Perm())
 }

@@ -8,6 +8,8 @@
 // beside them. A folder passes it on to what is made in it. Without that, everything below
 // %ProgramData% can be read by every user of the machine.
 //
+// Like gives a file the owner and the mode of another one.
+//
 // Grant adds an account to those that a file or folder allows already. Exposed reports
 // whether everybody may read a file.
 package access
