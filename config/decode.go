@@ -156,6 +156,14 @@ func named(d *decoder, n *yaml.Node, path string, each func(name string, value *
 	}
 }
 
+// CheckName reports why a partner or station cannot have a name.
+func CheckName(name string) error {
+	if !validName(name) {
+		return fmt.Errorf("%q is no name: it has letters, digits, dots, hyphens and underscores, begins with a letter or digit, and has 64 characters at most", name)
+	}
+	return nil
+}
+
 func validName(s string) bool {
 	for i, r := range s {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'

@@ -32,6 +32,9 @@ func defaultPartner() *Partner {
 	return p
 }
 
+// NewPartner is a partner that says nothing: what holds unless something else was agreed.
+func NewPartner() *Partner { return defaultPartner() }
+
 func rootKeys() []key[Config] {
 	return []key[Config]{
 		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setPath(func(c *Config) *string { return &c.DataDir })},

@@ -55,10 +55,12 @@ func (c *initCmd) Run(g *globals) error {
   keys/tls.pem     of the web server; partners need it too, as it is self-signed
   partners/        put the certificates of your partners here
 
-Next: add a partner to config.yaml, then
+Next:
+  as2drop partner card main -c %s   what your partners need to know of you
+  as2drop partner add NAME -c %s    or: partner import, with the card of a partner who has as2drop
   as2drop check -c %s
   as2drop run -c %s
-`, c.Dir, file, file)
+`, c.Dir, file, file, file, file)
 	return nil
 }
 

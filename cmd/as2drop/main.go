@@ -50,6 +50,7 @@ type cli struct {
 	Presets    presetsCmd    `cmd:"" help:"List the presets for partners, or show what one sets."`
 	Inspect    inspectCmd    `cmd:"" help:"Take a raw AS2 message or receipt apart."`
 	Verify     verifyCmd     `cmd:"" help:"Prove from the evidence alone who signed what."`
+	Partner    partnerCmd    `cmd:"" help:"Add a partner, exchange details with it, and test the connection."`
 	Cert       certCmd       `cmd:"" help:"Make, show and convert certificates and keys."`
 	Service    serviceCmd    `cmd:"" help:"Install, start and stop the agent as a service."`
 	Config     configCmd     `cmd:"" help:"Say how config.yaml is written."`

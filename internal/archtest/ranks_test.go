@@ -50,6 +50,7 @@ func ranks() map[string]int {
 		"outbox":              2,
 		"inbox":               2,
 		"internal/agenda":     3,
+		"internal/card":       3,
 		"web/metrics":         3,
 		"internal/alarms":     3,
 		"internal/views":      4,

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// asker asks somebody at a terminal.
+type asker struct {
+	in  *bufio.Reader
+	out io.Writer
+}
+
+// question is one that has an answer right away: each answer is checked at once, and asked
+// for again until it is right.
+type question struct {
+	what    string // such as AS2 ID
+	explain string // in one line
+	def     string // what an empty answer means
+	none    bool   // an empty answer is one
+	// check says what there is to know of an answer, or what is wrong with it.
+	check func(answer string) (note string, err error)
+}
+
+// terminal is an asker if somebody sits there, nil if nobody does.
+func terminal(g *globals) *asker {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil
+	}
+	return &asker{bufio.NewReader(os.Stdin), g.out}
+}
+
+// ask returns an answer that passed its check.
+func (a *asker) ask(q question) (string, error) {
+	fmt.Fprintf(a.out, "\n%s\n", q.explain)
+	for {
+		prompt := q.what
+		switch {
+		case q.def != "":
+			prompt += " [" + q.def + "]"
+		case q.none:
+			prompt += " [none]"
+		}
+		fmt.Fprint(a.out, prompt+": ")
+		line, err := a.in.ReadString('\n')
+		if err != nil && (!errors.Is(err, io.EOF) || line == "") {
+			fmt.Fprintln(a.out)
+			return "", errors.New("no answer came; nothing was changed")
+		}
+		answer := strings.TrimSpace(line)
+		if answer == "" {
+			answer = q.def
+		}
+		if answer == "" && !q.none {
+			fmt.Fprintln(a.out, "  It is needed.")
+			continue
+		}
+		note, err := q.check(answer)
+		if err != nil {
+			fmt.Fprintf(a.out, "  That does not do: %v\n", err)
+			continue
+		}
+		if note != "" {
+			fmt.Fprintln(a.out, "  "+strings.ReplaceAll(note, "\n", "\n  "))
+		}
+		return answer, nil
+	}
+}
+
+// yes asks whether to go on.
+func (a *asker) yes(what string) (bool, error) {
+	fmt.Fprintf(a.out, "\n%s [y/N]: ", what)
+	line, err := a.in.ReadString('\n')
+	if err != nil && line == "" {
+		fmt.Fprintln(a.out)
+		return false, errors.New("no answer came; nothing was changed")
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}

@@ -1,0 +1,362 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/access"
+	"github.com/as2drop/as2drop/internal/card"
+	"github.com/as2drop/as2drop/internal/keys"
+)
+
+// newPartner is a partner that is to be written into a config.
+type newPartner struct {
+	name, as2ID, url, station, preset string
+	allowHTTP                         bool
+	certificates                      []newCertificate
+	servers                           [][]*x509.Certificate // each becomes a file
+	settings                          []card.Setting
+}
+
+// newCertificate becomes a file of the partner.
+type newCertificate struct {
+	certs    []*x509.Certificate
+	from     string // encrypt_from; empty = from the beginning
+	signOnly bool   // nothing can be encrypted to it
+}
+
+// checks of single answers, made as soon as they are given.
+
+func checkNewName(cfg *config.Config, name string) error {
+	if err := config.CheckName(name); err != nil {
+		return err
+	}
+	for _, p := range cfg.Partners {
+		if strings.EqualFold(p.Name, name) {
+			return fmt.Errorf("%s has a partner %s already, on line %d; to change it edit the file, for a new certificate: as2drop partner certificate %s FILE", cfg.Path, p.Name, p.Line, p.Name)
+		}
+	}
+	return nil
+}
+
+func checkNewID(cfg *config.Config, station, id string) error {
+	if err := as2.CheckName(id); err != nil {
+		return err
+	}
+	for _, p := range cfg.Partners {
+		if p.AS2ID == id && p.StationName == station {
+			return fmt.Errorf("partners.%s has the AS2 ID %q with station %s already; give this one another station", p.Name, id, station)
+		}
+	}
+	return nil
+}
+
+// checkURL also takes plain HTTP where that is allowed.
+func checkURL(text string, allowHTTP bool) error {
+	if text == "" {
+		return nil
+	}
+	if err := card.CheckURL(text); err != nil {
+		return err
+	}
+	if u, err := url.Parse(text); err == nil && u.Scheme == "http" && !allowHTTP {
+		return errors.New("plain HTTP shows AS2 IDs and file names to everybody on the way: ask for an https URL, or allow it with --allow-http")
+	}
+	return nil
+}
+
+func findStation(cfg *config.Config, name string) (*config.Station, error) {
+	var names []string
+	for _, s := range cfg.Stations {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return nil, fmt.Errorf("%q is no station of %s; there are: %s", name, cfg.Path, strings.Join(names, ", "))
+}
+
+// aboutCertificates describes certificates for whoever has to compare them.
+func aboutCertificates(g *globals, certs []*x509.Certificate) string {
+	var lines []string
+	for _, c := range certs {
+		s := describeCertificate(c, g.now())
+		lines = append(lines, "subject  "+oneLine(s.Subject), "SHA-256  "+card.Pairs(s.SHA256), fmt.Sprintf("valid    to %s, %d days left", when(s.NotAfter), s.DaysLeft))
+		for _, d := range s.Doubts {
+			lines = append(lines, "attention: "+oneLine(d))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// text is a scalar as the config has it; the writer quotes what needs it.
+func textNode(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+
+func mapNode(pairs ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.MappingNode, Content: pairs}
+}
+
+// listNode is a list in one line.
+func listNode(items ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle, Content: items}
+}
+
+func put(n *yaml.Node, key string, value *yaml.Node) {
+	n.Content = append(n.Content, textNode(key), value)
+}
+
+func putText(n *yaml.Node, key, value string) {
+	if value != "" {
+		put(n, key, textNode(value))
+	}
+}
+
+// node is the partner as it stands in the file. The files are those of its certificates.
+func (p *newPartner) node(certificates, servers []string) *yaml.Node {
+	n := mapNode()
+	putText(n, "preset", p.preset)
+	putText(n, "as2_id", p.as2ID)
+	putText(n, "station", p.station)
+	putText(n, "url", p.url)
+	if p.allowHTTP {
+		put(n, "allow_http", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+	}
+	list := listNode()
+	for i, file := range certificates {
+		item := textNode(file)
+		if c := p.certificates[i]; c.from != "" || c.signOnly {
+			item, list.Style = certificateNode(file, c.from, c.signOnly), 0
+		}
+		list.Content = append(list.Content, item)
+	}
+	put(n, "certificates", list)
+	if len(servers) > 0 {
+		list := listNode()
+		for _, file := range servers {
+			list.Content = append(list.Content, textNode(file))
+		}
+		put(n, "server_certificates", list)
+	}
+	sections := map[string]*yaml.Node{}
+	for _, s := range p.settings {
+		in := n
+		if s.Section != "" {
+			if in = sections[s.Section]; in == nil {
+				in = mapNode()
+				sections[s.Section] = in
+				put(n, s.Section, in)
+			}
+		}
+		if !s.List {
+			putText(in, s.Key, s.Values[0])
+			continue
+		}
+		list := listNode()
+		for _, v := range s.Values {
+			list.Content = append(list.Content, textNode(v))
+		}
+		put(in, s.Key, list)
+	}
+	return n
+}
+
+// certificateNode is an item of certificates, in one line.
+func certificateNode(file, from string, signOnly bool) *yaml.Node {
+	n := mapNode()
+	n.Style = yaml.FlowStyle
+	putText(n, "file", file)
+	putText(n, "encrypt_from", from)
+	if signOnly {
+		putText(n, "use", "sign")
+	}
+	return n
+}
+
+// certificateFiles are the copies of certificates that a command made.
+type certificateFiles struct {
+	cfg  *config.Config
+	made []string // files, and folders behind them
+}
+
+// forget removes them.
+func (f *certificateFiles) forget() error {
+	var err error
+	for _, name := range f.made {
+		err = errors.Join(err, os.Remove(name))
+	}
+	f.made = nil
+	return err
+}
+
+// copy writes certificates into the folder partners beside the config, and returns the path
+// as the config has it. The same certificates are not written twice, others never over.
+func (f *certificateFiles) copy(base string, certs []*x509.Certificate) (string, error) {
+	dir := filepath.Join(filepath.Dir(f.cfg.Path), "partners")
+	if err := f.folder(dir); err != nil {
+		return "", err
+	}
+	for _, name := range []string{base + ".pem", base + "-" + keys.Fingerprint(certs[0])[:8] + ".pem"} {
+		path := filepath.Join(dir, name)
+		there, err := keys.Certificates(path)
+		switch {
+		case err == nil && slices.EqualFunc(there, certs, (*x509.Certificate).Equal):
+			return "partners/" + name, nil
+		case err == nil || !errors.Is(err, os.ErrNotExist):
+			continue
+		}
+		if err := keys.WriteCertificates(path, certs); err != nil {
+			return "", err
+		}
+		f.made = slices.Insert(f.made, 0, path)
+		return "partners/" + name, f.like(path)
+	}
+	return "", fmt.Errorf("%s holds other certificates under every name that this one could have: %s.pem", dir, base)
+}
+
+// folder makes a folder that whoever reads the config can look into.
+func (f *certificateFiles) folder(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := access.MkdirAll(dir); err != nil {
+		return err
+	}
+	f.made = append(f.made, dir)
+	above, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	return access.Like(dir, above)
+}
+
+// like lets whoever reads the config read a file too.
+func (f *certificateFiles) like(path string) error {
+	info, err := os.Stat(f.cfg.Path)
+	if err != nil {
+		return err
+	}
+	return access.Like(path, info)
+}
+
+// write writes a partner, after it has shown what changes and was allowed to. ask is nil
+// where nobody can be asked: yes says then that it may.
+func (p *newPartner) write(g *globals, cfg *config.Config, ask *asker, yes, dry bool) (err error) {
+	files := &certificateFiles{cfg: cfg}
+	defer func() { err = errors.Join(err, files.forget()) }()
+	var certificates, servers []string
+	for i, c := range p.certificates {
+		base := p.name
+		if i > 0 {
+			base += fmt.Sprintf("-%d", i+1)
+		}
+		file, err := files.copy(base, c.certs)
+		if err != nil {
+			return err
+		}
+		certificates = append(certificates, file)
+	}
+	for i, certs := range p.servers {
+		base := p.name + "-tls"
+		if i > 0 {
+			base += fmt.Sprintf("-%d", i+1)
+		}
+		file, err := files.copy(base, certs)
+		if err != nil {
+			return err
+		}
+		servers = append(servers, file)
+	}
+	text, err := config.AddPartner([]byte(cfg.Text), p.name, p.node(certificates, servers))
+	if err != nil {
+		return editError(cfg, err)
+	}
+	done, err := applyDraft(g, cfg, text, "partners."+p.name, ask, yes, dry)
+	if err != nil || !done {
+		return err
+	}
+	files.made = nil // they belong to the config now
+	fmt.Fprintf(g.out, "\nNext:\n  as2drop partner test %s%s\n  as2drop partner card %s%s   what %s needs to know of us\n", p.name, configArg(cfg), p.name, configArg(cfg), p.name)
+	return nil
+}
+
+// configArg is the flag that names a config which is not the default one.
+func configArg(cfg *config.Config) string {
+	if cfg.Path == "config.yaml" || os.Getenv("AS2DROP_CONFIG") == cfg.Path {
+		return ""
+	}
+	return " -c " + cfg.Path
+}
+
+// editError names the file.
+func editError(cfg *config.Config, err error) error {
+	var e *config.EditError
+	if errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", cfg.Path, err)
+	}
+	return err
+}
+
+// applyDraft shows how a config is to change, and writes it if that is wanted. Whatever else
+// would change with it is a reason to refuse.
+func applyDraft(g *globals, cfg *config.Config, text []byte, only string, ask *asker, yes, dry bool) (done bool, err error) {
+	d, err := config.NewDraft(cfg, text, g.now())
+	if err != nil {
+		return false, exit{exitUsage, fmt.Errorf("nothing was changed, for the config would not be right:\n%w", err)}
+	}
+	for _, c := range d.Changes {
+		if c.Path != only && !strings.HasPrefix(c.Path, only+".") && !strings.HasPrefix(c.Path, only+"[") && !strings.HasPrefix(c.Path, only+" ") {
+			return false, fmt.Errorf("nothing was changed, for %s would change too: %s", c.Path, c.Text)
+		}
+	}
+	fmt.Fprintf(g.out, "\n%s", d.Text())
+	for _, w := range d.Config.Warnings {
+		if strings.HasPrefix(w.Path, only) {
+			fmt.Fprintf(g.out, "warning: %v\n", w)
+		}
+	}
+	if dry {
+		fmt.Fprintln(g.out, "\nNothing was written (--dry-run).")
+		return false, nil
+	}
+	if !yes {
+		if ask == nil {
+			return false, exit{exitUsage, errors.New("nothing was written: there is no terminal to ask at; look at the above, and say --yes")}
+		}
+		if ok, err := ask.yes("Write it?"); err != nil || !ok {
+			fmt.Fprintln(g.out, "Nothing was written.")
+			return false, err
+		}
+	}
+	backup, err := d.Write(g.now())
+	if err != nil {
+		return false, err
+	}
+	fmt.Fprintf(g.out, "\nWritten to %s; as it was: %s\n", cfg.Path, backup)
+	if agent.Running(cfg.DataDir) {
+		fmt.Fprintln(g.out, "The running agent takes it by itself; as2drop status tells when it has.")
+	} else {
+		fmt.Fprintln(g.out, "No agent is running; the next one begins with it.")
+	}
+	return true, nil
+}
+
+// sameBytes reports whether a file has a content; one that is not there has none.
+func sameBytes(file string, content []byte) (same, there bool, err error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, false, nil
+	}
+	return bytes.Equal(b, content), true, err
+}
