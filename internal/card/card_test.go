@@ -77,7 +77,11 @@ func TestCardsAreReadBack(t *testing.T) {
 	cfg := load(t)
 	for name, change := range map[string]func(*Request){
 		"station": func(*Request) {},
-		"both":    func(r *Request) { r.Test = cfg.Stations[1]; r.IPs = []string{"203.0.113.7", "2001:db8::/32"}; r.Contact = "EDI <desk> & co\n+43 1" },
+		"both": func(r *Request) {
+			r.Test = cfg.Stations[1]
+			r.IPs = []string{"203.0.113.7", "2001:db8::/32"}
+			r.Contact = "EDI <desk> & co\n+43 1"
+		},
 		"partner": func(r *Request) { r.Partner = cfg.Partners[0] },
 		"URL":     func(r *Request) { r.URLs = []string{"https://a.example/", "https://b.example/x?y=z"}; r.IsTest = true },
 	} {
