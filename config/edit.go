@@ -14,14 +14,14 @@ import (
 // AddPartner puts a partner at the end of the partners of a config. Every byte that is
 // there stays, but for the {} or null of a file that had no partner. What cannot be done
 // so is an *EditError, and nothing was changed.
-func AddPartner(text []byte, name string, value *yaml.Node) ([]byte, error) {
-	return edit(text, []string{"partners"}, name, value)
+func AddPartner(text []byte, name string, value Value) ([]byte, error) {
+	return edit(text, []string{"partners"}, name, value.node)
 }
 
 // AddItem puts an item at the end of a list such as stations, main, keys. A single value
 // becomes a list.
-func AddItem(text []byte, path []string, item *yaml.Node) ([]byte, error) {
-	return edit(text, path, "", item)
+func AddItem(text []byte, path []string, item Value) ([]byte, error) {
+	return edit(text, path, "", item.node)
 }
 
 // EditError says why a file cannot be added to, and what was to be added.

@@ -50,7 +50,7 @@ func TestAddPartner(t *testing.T) {
 		"an anchor":                    {"partners: &all\n  a: &a {x: y}\n  b: *a\n", "partners: &all\n  a: &a {x: y}\n  b: *a\n  g:\n    x: \"1\"\n"},
 		"an anchor of nobody":          {"partners: &all {}\nq: r\n", "partners: &all\n  g:\n    x: \"1\"\nq: r\n"},
 	} {
-		got, err := AddPartner([]byte(c.before), "g", nodeOf(t, `{x: "1"}`))
+		got, err := AddPartner([]byte(c.before), "g", Value{nodeOf(t, `{x: "1"}`)})
 		if err != nil || string(got) != c.after {
 			t.Errorf("%s: %v\n%s\nwant\n%s", name, err, got, c.after)
 		}
@@ -66,7 +66,7 @@ func TestAddPartnerCannot(t *testing.T) {
 		{"a: 1\n---\nb: 2\n", "the file is no single document"},
 		{"[]", "the file is no mapping"},
 	} {
-		got, err := AddPartner([]byte(c.text), "g", nodeOf(t, `{x: "1"}`))
+		got, err := AddPartner([]byte(c.text), "g", Value{nodeOf(t, `{x: "1"}`)})
 		var e *EditError
 		if got != nil || !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %q, %v, want %q", c.text, got, err, c.want)
@@ -75,7 +75,7 @@ func TestAddPartnerCannot(t *testing.T) {
 }
 
 func TestAddItem(t *testing.T) {
-	item := nodeOf(t, `{file: b.pem, encrypt_from: "2027-01-31"}`)
+	item := Value{nodeOf(t, `{file: b.pem, encrypt_from: "2027-01-31"}`)}
 	const in = `{"file": "b.pem", "encrypt_from": "2027-01-31"}`
 	for name, c := range map[string]struct{ before, after string }{
 		"brackets":       {"p:\n  c: [a.pem] # his\n", "p:\n  c: [a.pem, " + in + "] # his\n"},

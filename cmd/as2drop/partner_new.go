@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/config"
@@ -101,87 +99,67 @@ func aboutCertificates(g *globals, certs []*x509.Certificate) string {
 	return strings.Join(lines, "\n")
 }
 
-// text is a scalar as the config has it; the writer quotes what needs it.
-func textNode(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
-
-func mapNode(pairs ...*yaml.Node) *yaml.Node {
-	return &yaml.Node{Kind: yaml.MappingNode, Content: pairs}
-}
-
-// listNode is a list in one line.
-func listNode(items ...*yaml.Node) *yaml.Node {
-	return &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle, Content: items}
-}
-
-func put(n *yaml.Node, key string, value *yaml.Node) {
-	n.Content = append(n.Content, textNode(key), value)
-}
-
-func putText(n *yaml.Node, key, value string) {
-	if value != "" {
-		put(n, key, textNode(value))
-	}
-}
-
-// node is the partner as it stands in the file. The files are those of its certificates.
-func (p *newPartner) node(certificates, servers []string) *yaml.Node {
-	n := mapNode()
-	putText(n, "preset", p.preset)
-	putText(n, "as2_id", p.as2ID)
-	putText(n, "station", p.station)
-	putText(n, "url", p.url)
+// value is the partner as it stands in the file. The files are those of its certificates.
+func (p *newPartner) value(certificates, servers []string) config.Value {
+	v := config.Mapping()
+	v.PutText("preset", p.preset)
+	v.PutText("as2_id", p.as2ID)
+	v.PutText("station", p.station)
+	v.PutText("url", p.url)
 	if p.allowHTTP {
-		put(n, "allow_http", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+		v.Put("allow_http", config.Yes())
 	}
-	list := listNode()
+	var list []config.Value
+	inLine := true
 	for i, file := range certificates {
-		item := textNode(file)
+		item := config.Text(file)
 		if c := p.certificates[i]; c.from != "" || c.signOnly {
-			item, list.Style = certificateNode(file, c.from, c.signOnly), 0
+			item, inLine = certificateValue(file, c.from, c.signOnly), false
 		}
-		list.Content = append(list.Content, item)
+		list = append(list, item)
 	}
-	put(n, "certificates", list)
+	if all := config.List(list...); inLine {
+		v.Put("certificates", all.InLine())
+	} else {
+		v.Put("certificates", all)
+	}
 	if len(servers) > 0 {
-		list := listNode()
-		for _, file := range servers {
-			list.Content = append(list.Content, textNode(file))
-		}
-		put(n, "server_certificates", list)
+		v.Put("server_certificates", textList(servers))
 	}
-	sections := map[string]*yaml.Node{}
+	sections := map[string]config.Value{"": v}
 	for _, s := range p.settings {
-		in := n
-		if s.Section != "" {
-			if in = sections[s.Section]; in == nil {
-				in = mapNode()
-				sections[s.Section] = in
-				put(n, s.Section, in)
-			}
+		in, known := sections[s.Section]
+		if !known {
+			in = config.Mapping()
+			sections[s.Section] = in
+			v.Put(s.Section, in)
 		}
-		if !s.List {
-			putText(in, s.Key, s.Values[0])
-			continue
+		if s.List {
+			in.Put(s.Key, textList(s.Values))
+		} else {
+			in.PutText(s.Key, s.Values[0])
 		}
-		list := listNode()
-		for _, v := range s.Values {
-			list.Content = append(list.Content, textNode(v))
-		}
-		put(in, s.Key, list)
 	}
-	return n
+	return v
 }
 
-// certificateNode is an item of certificates, in one line.
-func certificateNode(file, from string, signOnly bool) *yaml.Node {
-	n := mapNode()
-	n.Style = yaml.FlowStyle
-	putText(n, "file", file)
-	putText(n, "encrypt_from", from)
-	if signOnly {
-		putText(n, "use", "sign")
+func textList(texts []string) config.Value {
+	var list []config.Value
+	for _, t := range texts {
+		list = append(list, config.Text(t))
 	}
-	return n
+	return config.List(list...).InLine()
+}
+
+// certificateValue is an item of certificates, in one line.
+func certificateValue(file, from string, signOnly bool) config.Value {
+	v := config.Mapping()
+	v.PutText("file", file)
+	v.PutText("encrypt_from", from)
+	if signOnly {
+		v.PutText("use", "sign")
+	}
+	return v.InLine()
 }
 
 // certificateFiles are the copies of certificates that a command made.
@@ -278,7 +256,7 @@ func (p *newPartner) write(g *globals, cfg *config.Config, ask *asker, yes, dry 
 		}
 		servers = append(servers, file)
 	}
-	text, err := config.AddPartner([]byte(cfg.Text), p.name, p.node(certificates, servers))
+	text, err := config.AddPartner([]byte(cfg.Text), p.name, p.value(certificates, servers))
 	if err != nil {
 		return editError(cfg, err)
 	}
