@@ -87,7 +87,7 @@ func (w *world) newBox(ctx context.Context, cfg *config.Config, p *config.Partne
 	} else {
 		b.client = client(p)
 	}
-	d.Post = b.client
+	d.Post = watched{b.client, &w.flights, w.now}
 	o := outboxPartner(cfg, p, b.folder)
 	if err := w.hook(cfg, b, &o); err != nil {
 		b.fault, b.folder = err, nil

@@ -46,7 +46,8 @@ type world struct {
 	markers sync.Map // by partner: the lock of who writes its marker
 	turns   sync.Map // by partner: a chan struct{} for who opens or recovers its folder
 
-	shared *turns // at processor and disk
+	shared  *turns  // at processor and disk
+	flights flights // what is being posted
 
 	transfers, incoming, hooked wakers // while the agent runs: who sees to a partner's transfers, to what came in, and to the hooks that are owed
 }

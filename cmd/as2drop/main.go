@@ -52,6 +52,8 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Prove from the evidence alone who signed what."`
 	Partner    partnerCmd    `cmd:"" help:"Add a partner, exchange details with it, and test the connection."`
 	Cert       certCmd       `cmd:"" help:"Make, show and convert certificates and keys."`
+	User       userCmd       `cmd:"" help:"Manage who may sign in to the console."`
+	Token      tokenCmd      `cmd:"" help:"Manage tokens of programs that use the API."`
 	Service    serviceCmd    `cmd:"" help:"Install, start and stop the agent as a service."`
 	Config     configCmd     `cmd:"" help:"Say how config.yaml is written."`
 	Completion completionCmd `cmd:"" help:"Print what a shell reads to complete as2drop."`

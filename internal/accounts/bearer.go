@@ -26,7 +26,7 @@ func (s *Store) Bearer(need Role, next http.Handler) http.Handler {
 		case err != nil:
 			refuse(rw, http.StatusServiceUnavailable, "the tokens cannot be read; the log of the agent says why")
 		case !id.Role.May(need):
-			refuse(rw, http.StatusForbidden, fmt.Sprintf("the token %s is one of a %s, and this needs one of an %s", id.Name, id.Role, need))
+			refuse(rw, http.StatusForbidden, fmt.Sprintf("the token %s has the role %s, and this needs %s", id.Name, id.Role, need))
 		default:
 			next.ServeHTTP(rw, r.WithContext(With(r.Context(), id)))
 		}
