@@ -124,7 +124,8 @@ type running struct {
 	ended     map[string]*tenant // of partners that left the config
 	listeners []*listener
 	health    *health
-	volumes   volumes       // what is wrong with them
+	volumes   volumes // what is wrong with them
+	alarmer   *alarmer
 	told      *healthServer // where the health is told; nil = nowhere
 }
 
@@ -132,6 +133,7 @@ func newRunning(ctx context.Context, w *world, o Options) *running {
 	a := &running{world: w, options: o, watch: newWatcher(o.Log), tenants: map[string]*tenant{}, ended: map[string]*tenant{}}
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.health = newHealth(a)
+	a.alarmer = newAlarmer(a)
 	a.keeper = &keeper{running: a, poke: make(chan struct{}, 1)}
 	a.keeping.Store(true)
 	return a
@@ -153,6 +155,7 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, func(ctx context.Context) { a.clock(ctx, wall, counted) }, told("clock")) })
 	a.group.Go(func() { supervise(a.ctx, a.health.run, told("health")) })
 	a.group.Go(func() { supervise(a.ctx, a.watchLedger, told("ledger")) })
+	a.group.Go(func() { supervise(a.ctx, a.alarmer.run, told("alarms")) })
 	if a.options.UntilIdle {
 		a.group.Go(a.stopWhenIdle)
 	}
@@ -268,6 +271,7 @@ func (a *running) stopWhenIdle() {
 		var open []ledger.Wish
 		err := a.ledger.View(a.ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err })
 		if err == nil && len(open) == 0 && a.wishing.Load() == 0 && !a.keeping.Load() && a.idle() {
+			a.alarmer.flush(a.ctx)
 			a.stop()
 			return
 		}

@@ -20,11 +20,12 @@ import (
 
 // health looks after the agent itself, and says how it is.
 type health struct {
-	a       *running
-	started time.Time
-	latest  atomic.Pointer[status.Status]
-	probes  map[string]*probe
-	raised  map[string]status.Problem // alarms that are on record and not over
+	a        *running
+	started  time.Time
+	latest   atomic.Pointer[status.Status]
+	probes   map[string]*probe
+	silences map[string]silence        // by partner
+	raised   map[string]status.Problem // alarms that are on record and not over
 
 	looks sync.Mutex // one look at a time
 
@@ -34,7 +35,7 @@ type health struct {
 }
 
 func newHealth(a *running) *health {
-	return &health{a: a, started: a.now(), probes: map[string]*probe{}, raised: map[string]status.Problem{}}
+	return &health{a: a, started: a.now(), probes: map[string]*probe{}, silences: map[string]silence{}, raised: map[string]status.Problem{}}
 }
 
 // healthEvery is how often the agent looks how it is; with more than 250 partners less
@@ -83,6 +84,7 @@ func (h *health) look(ctx context.Context) {
 	}
 	if len(h.probes) > len(setup.boxes) {
 		maps.DeleteFunc(h.probes, func(partner string, _ *probe) bool { return setup.find(partner) == nil })
+		maps.DeleteFunc(h.silences, func(partner string, _ silence) bool { return setup.find(partner) == nil })
 	}
 	s := h.status(ctx, setup)
 	conclude(s, setup.cfg)
@@ -165,6 +167,7 @@ func (h *health) status(ctx context.Context, setup *setup) *status.Status {
 	for _, b := range setup.boxes {
 		s.Partners = append(s.Partners, h.partner(ctx, b))
 	}
+	s.Untold = h.untold(ctx, setup.cfg)
 	return s
 }
 
@@ -195,6 +198,7 @@ func (h *health) partner(ctx context.Context, b *box) status.Partner {
 		}
 		return nil
 	})
+	s.Silent = h.silent(ctx, b, &s)
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/alarms"
 	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -32,6 +33,10 @@ func conclude(s *status.Status, cfg *config.Config) {
 		concludePartner(s, &s.Partners[i], p.Outbox.ReadyAlarm, add)
 	}
 	concludeVolumes(s, uint64(cfg.Reserve), add)
+	for _, u := range s.Untold {
+		add(ledger.Alarm, "", status.CodeUntold, u.Since, u.Hint, "alarms do not reach %s: %s", u.Receiver, u.Reason)
+		s.Problems[len(s.Problems)-1].Subject = u.Receiver
+	}
 	for _, e := range cfg.Expiring(s.At, expiryFirst) {
 		level, days := ledger.Warning, e.Days(s.At)
 		if days < expiryAlarm {
@@ -83,6 +88,16 @@ func concludePartner(s *status.Status, p *status.Partner, limit time.Duration, a
 	if p.Held > 0 {
 		worse(status.StateHeld, time.Time{})
 		add(ledger.Warning, p.Name, status.CodeHeld, time.Time{}, "as2drop ls "+p.Name+" says why", "%d transfers are held", p.Held)
+	}
+	for _, q := range p.Silent {
+		level, code := ledger.Warning, status.CodeNoSent
+		if q.Expected {
+			level = ledger.Alarm
+		}
+		if q.What == alarms.Received {
+			code = status.CodeNoGot
+		}
+		add(level, p.Name, code, q.Since, alarms.SilenceHint(q.What, p.Name), "%s", q.Why)
 	}
 	if p.HookFails != "" {
 		add(ledger.Warning, p.Name, status.CodeHooks, p.HookFailsAt, "they are run again by themselves; as2drop show ID says when", "hooks fail, and %d are owed: %s", p.Hooks, p.HookFails)

@@ -50,9 +50,16 @@ func (v *volumes) met(f volumeFault, partner, text, hint string) {
 	}
 }
 
+// volumeAlarm is one that is to be told, of the partners that met the fault until then.
+type volumeAlarm struct {
+	fault    volumeFault
+	partners []string
+	event    ledger.Event
+}
+
 // due are the alarms to be told now, each at most once an hour. What nobody has met for so
-// long is forgotten.
-func (v *volumes) due(now time.Time) (events []ledger.Event) {
+// long is forgotten. They stay due until told says that they are on record.
+func (v *volumes) due(now time.Time) (alarms []volumeAlarm) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for f, n := range v.news {
@@ -70,24 +77,39 @@ func (v *volumes) due(now time.Time) (events []ledger.Event) {
 		} else {
 			e.Text = fmt.Sprintf("%d partners on one volume, %s: %s", len(n.partners), namesOf(n.partners), n.text)
 		}
-		events = append(events, e)
-		n.told, n.partners = now, nil
+		alarms = append(alarms, volumeAlarm{f, slices.Clone(n.partners), e})
 	}
-	return events
+	return alarms
+}
+
+// told notes that alarms are on record. Who met the same meanwhile is told of next time.
+func (v *volumes) told(alarms []volumeAlarm, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, a := range alarms {
+		n := v.news[a.fault]
+		n.told = now
+		n.partners = slices.DeleteFunc(n.partners, func(name string) bool { return slices.Contains(a.partners, name) })
+	}
 }
 
 // tellVolumes records the alarms that are due.
 func (a *running) tellVolumes(ctx context.Context) error {
-	events := a.volumes.due(a.now())
-	if len(events) == 0 {
+	now := a.now()
+	alarms := a.volumes.due(now)
+	if len(alarms) == 0 {
 		return nil
 	}
-	return a.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
-		for _, e := range events {
-			err = errors.Join(err, tx.AddEvent(e))
+	err := a.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
+		for _, alarm := range alarms {
+			err = errors.Join(err, tx.AddEvent(alarm.event))
 		}
 		return err
 	})
+	if err == nil {
+		a.volumes.told(alarms, now)
+	}
+	return err
 }
 
 // maxNamed is how many partners a text names.

@@ -33,9 +33,14 @@ func TestManyPartnersOnOneVolume(t *testing.T) {
 	meet(fifty...)
 	v.met(volumeFault{"2", causeSpace}, "other", "other is full", "make room")
 	told := func() (texts []string) {
-		for _, e := range v.due(now) {
-			texts = append(texts, e.Partner+" "+e.Text)
+		due := v.due(now)
+		for _, alarm := range due {
+			texts = append(texts, alarm.event.Partner+" "+alarm.event.Text)
 		}
+		if again := v.due(now); len(again) != len(due) {
+			t.Errorf("what is not on record is not due any more: %v", again)
+		}
+		v.told(due, now)
 		slices.Sort(texts)
 		return texts
 	}

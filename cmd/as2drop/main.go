@@ -35,6 +35,7 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Show the whole job between two agents on this machine."`
 	Check      checkCmd      `cmd:"" help:"Check the config, and the ledger against the folders."`
 	Status     statusCmd     `cmd:"" help:"Say how the running agent is, and what is wrong."`
+	Alarm      alarmCmd      `cmd:"" help:"Show what is raised and who was told, and try the receivers."`
 	Backup     backupCmd     `cmd:"" help:"Save a copy of the ledger, also while the agent runs."`
 	Ls         lsCmd         `cmd:"" help:"List what waits, and for what."`
 	Try        tryCmd        `cmd:"" help:"Say what would become of files, before they are dropped."`

@@ -64,6 +64,26 @@ func (d *Desk) Deliver(ctx context.Context, name string) error {
 	return d.conclude(context.WithoutCancel(ctx), row.Owed.ID, r, err)
 }
 
+// TellWithout sends a message about one thing that is wrong, without the ledger: for when
+// that cannot be used.
+func (d *Desk) TellWithout(ctx context.Context, r *Receiver, c Condition) error {
+	now := d.Now()
+	id, err := ledger.NewID(now, d.Rand)
+	if err != nil {
+		return err
+	}
+	a := &ledger.RaisedAlarm{ID: id, Key: c.key(), Partner: c.Partner, Code: c.Code, Level: c.Level, Since: c.Since, Last: now, Count: 1, Text: c.Text, Hint: c.Hint}
+	m, err := d.compose(id, r, []telling{{a, raised}}, nil, now)
+	if err != nil {
+		return err
+	}
+	err = r.Channel.Send(ctx, &Message{AlarmMsg: *m}, func(Step) {})
+	if partly := (*Partly)(nil); errors.As(err, &partly) {
+		return nil
+	}
+	return err
+}
+
 func (d *Desk) row(ctx context.Context, name string) (row ledger.AlarmReceiver, err error) {
 	err = d.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { row, err = rowOf(tx, name); return err })
 	return row, err

@@ -91,10 +91,6 @@ func (c *Condition) key() string { return key(c.Partner, c.Code, c.Subject) }
 
 func key(partner, code, subject string) string { return partner + " " + code + " " + subject }
 
-// CodeUndelivered is the code of the condition that a receiver cannot be told; its subject
-// is the receiver.
-const CodeUndelivered = "alarm-undelivered"
-
 // cursor is the subject in the ledger under which the last event that was gathered stands.
 const cursor = "alarms gathered"
 
@@ -120,15 +116,4 @@ func (d *Desk) Idle(ctx context.Context) error {
 		return err
 	}
 	return d.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.Tell(cursor, "") })
-}
-
-// Undelivered are the receivers that cannot be told, or not all of them.
-func Undelivered(receivers []ledger.AlarmReceiver) (list []Condition) {
-	for _, r := range receivers {
-		if r.Failing.IsZero() {
-			continue
-		}
-		list = append(list, Condition{Level: ledger.Alarm, Code: CodeUndelivered, Subject: r.Name, Since: r.Failing, Text: "alarms do not reach " + r.Name + ": " + r.Reason, Hint: r.Hint})
-	}
-	return list
 }

@@ -26,7 +26,11 @@ const (
 // lasting are the codes that a status has while something lasts. An event of that code
 // begins the alarm; that it is over the status says.
 var lasting = []string{status.CodeLedger, status.CodeSpace, status.CodeConfig, status.CodeFolder, status.CodeHangs, status.CodePaused, status.CodeFailing, status.CodeBehind, status.CodeHeld,
-	status.CodeHooks, status.CodeRestart, status.CodeExpiry}
+	status.CodeHooks, status.CodeRestart, status.CodeExpiry, status.CodeUntold, status.CodeNoSent, status.CodeNoGot}
+
+// early are the codes of what somebody has to be told of although a status only warns of it:
+// there is time left, or it may turn out to be normal.
+var early = []string{status.CodeExpiry, status.CodeNoSent, status.CodeNoGot}
 
 // Codes of events about transfers, of which something is to become.
 const (
@@ -279,12 +283,13 @@ func (g *gathering) condition(c *Condition, text string) error {
 	if err != nil {
 		return err
 	}
-	if a.News == 0 || a.Level == ledger.Warning && c.Level == ledger.Alarm && c.Code != status.CodeExpiry {
+	level := c.Level
+	if slices.Contains(early, c.Code) {
+		level = ledger.Alarm
+	}
+	if a.News == 0 || a.Level == ledger.Warning && level == ledger.Alarm {
 		a.News++ // it is new, or has got worse
 	}
-	a.Level, a.Text, a.Hint, a.Last, a.Count = c.Level, text, c.Hint, g.at, max(a.Count, 1)
-	if c.Code == status.CodeExpiry { // there is time to do something, and it has to be done
-		a.Level = ledger.Alarm
-	}
+	a.Level, a.Text, a.Hint, a.Last, a.Count = level, text, c.Hint, g.at, max(a.Count, 1)
 	return nil
 }

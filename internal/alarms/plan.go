@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -35,7 +36,7 @@ func (r *Receiver) matches(a *ledger.RaisedAlarm) bool {
 	switch {
 	case a.Level != ledger.Alarm && r.Level == ledger.Alarm:
 		return false
-	case a.Code == CodeUndelivered && a.Key == key("", CodeUndelivered, r.Name):
+	case a.Key == key("", status.CodeUntold, r.Name):
 		return false // by the time that it is told it is over
 	}
 	return len(r.Partners) == 0 || slices.Contains(r.Partners, a.Partner)

@@ -2,7 +2,6 @@ package alarms
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/schedule"
@@ -14,9 +13,15 @@ const (
 	minWeeks = 4 // fewer prove nothing
 )
 
+// What Traffic is about.
+const (
+	Sent     = "sent"
+	Received = "received"
+)
+
 // Traffic is what is known of one direction of a partner.
 type Traffic struct {
-	What  string // "sent" or "received"
+	What  string // Sent or Received
 	By    schedule.Schedule
 	Grace time.Duration
 	Zone  *time.Location
@@ -112,7 +117,7 @@ func (t *Traffic) sinceText() string {
 // SilenceHint is what an operator can do about it.
 func SilenceHint(what, partner string) string {
 	who := "is the program still running that drops files for " + partner + "? as2drop ls " + partner + " shows what waits"
-	if strings.HasPrefix(what, "rec") {
+	if what == Received {
 		who = "ask " + partner + " whether they send; does anything reach us at all (network, firewall, certificate of the listener)?"
 	}
 	return who + "; expect in the config says what is normal"

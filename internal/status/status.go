@@ -21,6 +21,7 @@ type Status struct {
 	Free      uint64    `json:"free"`              // bytes on the volume of the ledger
 	Work      Work      `json:"work"`              // since it started
 	Partners  []Partner `json:"partners"`
+	Untold    []Untold  `json:"untold,omitempty"`
 	Problems  []Problem `json:"problems"`
 }
 
@@ -48,8 +49,26 @@ type Partner struct {
 	HookFailsAt  time.Time       `json:"hook_fails_at,omitzero"` // since when that one is owed
 	Trouble      *ledger.Trouble `json:"trouble,omitempty"`
 	Pause        *ledger.Pause   `json:"pause,omitempty"`
+	Silent       []Silence       `json:"silent,omitempty"`
 
 	Volume string `json:"-"` // that its folder is on; empty = not known
+}
+
+// Silence is that nothing was sent to a partner, or received from him, for longer than is
+// normal.
+type Silence struct {
+	What     string    `json:"what"` // sent or received
+	Since    time.Time `json:"since"`
+	Why      string    `json:"why"`      // in words
+	Expected bool      `json:"expected"` // by the config; else it is only unusual
+}
+
+// Untold is a receiver whom alarms do not reach, or not all who stand behind it.
+type Untold struct {
+	Receiver string    `json:"receiver"`
+	Since    time.Time `json:"since"`
+	Reason   string    `json:"reason"`
+	Hint     string    `json:"hint,omitempty"`
 }
 
 // Problem is something that somebody has to know of.
@@ -58,6 +77,7 @@ type Problem struct {
 	Partner string       `json:"partner,omitempty"`
 	Code    string       `json:"code"`
 	Since   time.Time    `json:"since,omitzero"`
+	Subject string       `json:"subject,omitempty"` // tells apart what is wrong in the same way
 	Text    string       `json:"text"`
 	Hint    string       `json:"hint,omitempty"`
 }
@@ -134,6 +154,9 @@ const (
 	CodeHooks   = "hooks-failing"
 	CodeRestart = "worker-restarted"
 	CodeExpiry  = "certificate-expires"
+	CodeUntold  = "alarm-untold"     // its subject is the receiver
+	CodeNoSent  = "nothing-sent"     // for longer than is normal
+	CodeNoGot   = "nothing-received" // the same
 )
 
 // Work is what an agent has done since it started: for those who ask whether it does more

@@ -1,0 +1,32 @@
+package alarms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// ErrLasts means that an alarm ends when what is wrong does, and not because somebody says so.
+var ErrLasts = errors.New("it lasts: it ends by itself when what is wrong is over")
+
+// Done ends an alarm because somebody says that it was dealt with.
+func Done(ctx context.Context, l *ledger.Ledger, id, by string, now time.Time) (a ledger.RaisedAlarm, err error) {
+	err = l.Update(ctx, func(tx *ledger.Tx) (err error) {
+		if a, err = tx.Alarm(id); err != nil {
+			return err
+		}
+		switch {
+		case !a.Over.IsZero():
+			return fmt.Errorf("it is over since %s", a.Over.UTC().Format(time.DateTime+" UTC"))
+		case slices.Contains(lasting, a.Code):
+			return ErrLasts
+		}
+		a.Over, a.Ended, a.Open = now.UTC(), by+" says that it was dealt with", 0
+		return errors.Join(tx.EndAlarmItems(a.ID), tx.SaveAlarm(&a, true))
+	})
+	return a, err
+}
