@@ -12,7 +12,7 @@ import (
 // hookprog is a program of an operator, for scripts. It does what its arguments say, one
 // after the other:
 //
-//	tell FILE          adds a line to the file: what it was told, in short
+//	tell FILE          adds a line to the file: what it was told, in short; of an alarm too
 //	save FILE          writes what it was told to the file
 //	document TEXT      changes the document
 //	add SUFFIX=TEXT    adds an attachment, KEYSUFFIX
@@ -38,6 +38,11 @@ type told struct {
 	Key     string `json:"key"`
 	Out     string `json:"out"`
 	Verdict string `json:"verdict"`
+	// Of a message about alarms.
+	Alarm   int    `json:"as2drop_alarm"`
+	Raised  int    `json:"raised"`
+	Over    int    `json:"over"`
+	Subject string `json:"subject"`
 	Files   []struct {
 		Name string `json:"name"`
 		Path string `json:"path"`
@@ -52,6 +57,9 @@ func hook(args []string) error {
 	var in told
 	if err := json.Unmarshal(body, &in); err != nil {
 		return err
+	}
+	if in.Alarm == 1 {
+		return in.alarm(args)
 	}
 	if in.Version != 1 || os.Getenv("AS2DROP_ID") != in.ID || os.Getenv("AS2DROP_HOOK") != in.Kind || os.Getenv("KEYS") != "" {
 		return fmt.Errorf("told %s in an environment of %q", body, os.Environ())
@@ -97,6 +105,28 @@ func hook(args []string) error {
 		return nil
 	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"action": "change", "files": changed})
+}
+
+// alarm does what can be done about a message about alarms.
+func (in *told) alarm(args []string) error {
+	if os.Getenv("AS2DROP_ALARM_ID") != in.ID || os.Getenv("AS2DROP_ALARM") == "" || os.Getenv("KEYS") != "" {
+		return fmt.Errorf("told of alarms in an environment of %q", os.Environ())
+	}
+	for ; len(args) > 1; args = args[2:] {
+		var err error
+		switch args[0] {
+		case "tell":
+			err = appendLine(args[1], fmt.Sprintf("%d raised, %d over: %s", in.Raised, in.Over, in.Subject))
+		case "need":
+			_, err = os.Stat(args[1])
+		default:
+			err = fmt.Errorf("of alarms there is no %q", args[0])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write writes a file for what is sent.
