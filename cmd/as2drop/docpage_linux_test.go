@@ -21,6 +21,7 @@ type docBlock struct {
 	notRun   string // why nobody runs it
 	wait     bool   // its commands are repeated until they say what is shown
 	printed  bool   // its lines are texts of the program
+	applied  bool   // it becomes what the config says of the partner acme
 	exit     int    // of its last command
 }
 
@@ -39,7 +40,7 @@ type docInline struct {
 
 var (
 	docTitle  = regexp.MustCompile(`title="([^"]+)"`)
-	docMark   = regexp.MustCompile(`^<!-- (not run: .+|wait|printed|exit \d+) -->$`)
+	docMark   = regexp.MustCompile(`^<!-- (not run: .+|wait|printed|applied|exit \d+) -->$`)
 	docScript = regexp.MustCompile(`^<!-- test$`)
 	docSpan   = regexp.MustCompile("`([^`]+)`")
 )
@@ -134,6 +135,8 @@ func (b *docBlock) mark(text string) {
 		b.notRun = reason
 	case text == "wait":
 		b.wait = true
+	case text == "applied":
+		b.applied = true
 	case text == "printed":
 		b.printed = true
 	default:

@@ -27,6 +27,8 @@ import (
 //     and has no such mark is a mistake;
 //   - "wait" before a block: its commands are repeated until they print what is shown;
 //   - "exit N" before a block is how its last command ends;
+//   - "applied" before a block of YAML: it is what the config says of the partner acme from
+//     then on;
 //   - "printed" before a block: each line is a text of the program, held against its source.
 func TestDocs(t *testing.T) {
 	keys := keyDir(t)
@@ -105,7 +107,7 @@ func followPage(t *testing.T, page docPage, keys string) {
 			if more != "" {
 				files.WriteString("-- " + more)
 			}
-		case b.title != "" || b.language == "console":
+		case b.title != "" || b.applied || b.language == "console":
 			fmt.Fprintf(&script, "# %s:%d\nblock %d\n", page.name, b.line, i)
 		}
 	}
@@ -142,26 +144,35 @@ func followPage(t *testing.T, page docPage, keys string) {
 		n, err := strconv.Atoi(args[0])
 		ts.Check(err)
 		b := page.blocks[n]
-		if b.title != "" {
+		switch {
+		case b.title != "":
 			session.file(ts, b)
-			return
+		case b.applied:
+			writeSite(ts, strings.Split(strings.TrimSpace(b.text), "\n"))
+		default:
+			session.console(ts, b)
 		}
-		session.console(ts, b)
 	}
 	// stands TEXT VALUE: where the page says TEXT, VALUE is meant on this machine.
 	p.Cmds["stands"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		session.stands = append(session.stands, [2]string{args[0], args[1]})
 	}
-	// site [YAML] sets up a station with a partner acme who takes what comes; the YAML, of one
-	// line, is the partner's.
+	// written FILE... has the ERP write files.
+	p.Cmds["written"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		for _, name := range args {
+			text := "<Invoice><ID>" + filepath.Base(name) + "</ID></Invoice>\n"
+			if filepath.Ext(name) == ".pdf" {
+				text = "%PDF-1.7\n"
+			}
+			ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(name)), 0o755))
+			ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+		}
+	}
+	// site [YAML] sets up a station with a partner acme who takes what comes; the YAML, a line
+	// each, is the partner's.
 	p.Cmds["site"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		partnerCommand(ts, false, []string{"acme", "well"})
-		text := os.Expand(siteConfig, ts.Getenv)
-		for _, a := range args {
-			text += "    " + a + "\n"
-		}
-		ts.Check(os.WriteFile(ts.MkAbs("config.yaml"), []byte(text), 0o600))
-		ts.Setenv("AS2DROP_CONFIG", ts.MkAbs("config.yaml"))
+		writeSite(ts, args)
 		ts.Check(ts.Exec("as2drop", "run", "--until-idle")) // makes the folders
 	}
 	// endpage has what still runs end, in order.
@@ -169,6 +180,13 @@ func followPage(t *testing.T, page docPage, keys string) {
 		ts.Check(session.end())
 	}
 	testscript.Run(t, p)
+}
+
+// writeSite writes a config with a partner acme, of whom the lines say more.
+func writeSite(ts *testscript.TestScript, lines []string) {
+	text := os.Expand(siteConfig, ts.Getenv) + "    " + strings.Join(lines, "\n    ") + "\n"
+	ts.Check(os.WriteFile(ts.MkAbs("config.yaml"), []byte(text), 0o600))
+	ts.Setenv("AS2DROP_CONFIG", ts.MkAbs("config.yaml"))
 }
 
 // siteConfig is what the command site writes.
