@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,3 +202,48 @@ partners:
     certificates: ["${KEYS}/other.pem"]
     server_certificates: [acme.pem]
 `
+
+// TestDocLinks says that what a page points to is there, headings too.
+func TestDocLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, page := range docPages(t) {
+		text := readDoc(t, page.name)
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			file, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, ":") {
+				continue // elsewhere
+			}
+			target := page.name
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page.name), file)
+			}
+			if info, err := os.Stat(filepath.Join(docRoot, target)); err != nil {
+				t.Errorf("%s: there is no %s", page.name, m[1])
+			} else if anchor != "" && !info.IsDir() && !slices.Contains(anchors(readDoc(t, target)), anchor) {
+				t.Errorf("%s: %s has no heading %s", page.name, target, anchor)
+			}
+		}
+	}
+}
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(docRoot, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// anchors are what links name the headings of a page by.
+func anchors(text string) []string {
+	var all []string
+	unwanted := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for line := range strings.Lines(text) {
+		if title := strings.TrimLeft(line, "#"); title != line {
+			title = unwanted.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			all = append(all, strings.ReplaceAll(title, " ", "-"))
+		}
+	}
+	return all
+}
