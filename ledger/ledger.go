@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -78,6 +79,7 @@ func Open(file string, o Options) (*Ledger, error) {
 		if bare, err = look(file); err != nil {
 			return nil, err
 		}
+		private(file)
 	}
 	l := &Ledger{file: file, observe: o.Observe, lost: make(chan struct{})}
 	l.write = open(file, o, "_txlock=immediate")
@@ -94,6 +96,16 @@ func Open(file string, o Options) (*Ledger, error) {
 	l.write.SetMaxOpenConns(1)
 	l.read.SetMaxOpenConns(4)
 	return l, nil
+}
+
+// private makes a ledger that is not there yet for its owner alone; SQLite gives the log
+// beside it the same permissions. An empty file is a ledger that has yet to begin.
+func private(file string) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return // it is there, or SQLite says why it cannot be made
+	}
+	_ = f.Close() // nothing was written
 }
 
 func open(file string, o Options, extra string) *sql.DB {
