@@ -100,10 +100,19 @@ func readPage(name, text string) (docPage, error) {
 			until, b = "-->", docBlock{line: i + 1, language: "script"}
 		case line == "":
 			continue
-		default:
-			for _, m := range docSpan.FindAllStringSubmatch(line, -1) {
-				p.inline = append(p.inline, docInline{i + 1, m[1]})
+		case marks.printed && strings.HasPrefix(line, "|"):
+			b.line, b.language = i+1, "table"
+			for ; i < len(lines) && strings.HasPrefix(lines[i], "|"); i++ {
+				p.spans(i+1, lines[i])
+				for _, m := range docSpan.FindAllStringSubmatch(strings.Split(lines[i], "|")[1], -1) {
+					b.text += m[1] + "\n"
+				}
 			}
+			p.blocks = append(p.blocks, b)
+			marks, marked = docBlock{}, 0
+			continue
+		default:
+			p.spans(i+1, line)
 		}
 		if until == "" || b.language == "script" {
 			if marked > 0 && until == "" {
@@ -126,6 +135,13 @@ func readPage(name, text string) (docPage, error) {
 		p.blocks = append(p.blocks, b)
 	}
 	return p, nil
+}
+
+// spans notes the code in a line of text.
+func (p *docPage) spans(line int, text string) {
+	for _, m := range docSpan.FindAllStringSubmatch(text, -1) {
+		p.inline = append(p.inline, docInline{line, m[1]})
+	}
 }
 
 func (b *docBlock) mark(text string) {

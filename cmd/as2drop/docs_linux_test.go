@@ -30,7 +30,8 @@ import (
 //   - "exit N" before a block is how its last command ends;
 //   - "applied" before a block of YAML: it is what the config says of the partner acme from
 //     then on;
-//   - "printed" before a block: each line is a text of the program, held against its source.
+//   - "printed" before a block: each line is a text of the program, held against its source;
+//     before a table: what stands as code in its first column.
 func TestDocs(t *testing.T) {
 	keys := keyDir(t)
 	for _, page := range docPages(t) {
@@ -128,7 +129,7 @@ func followPage(t *testing.T, page docPage, keys string) {
 		if err != nil {
 			return err
 		}
-		session.dir = e.WorkDir
+		session.home, session.dir = e.WorkDir, e.WorkDir
 		e.Defer(func() { _ = session.end() }) // if it failed; else endpage has
 		if err := setup(e); err != nil {
 			return err

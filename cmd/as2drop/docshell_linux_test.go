@@ -20,6 +20,7 @@ import (
 // docSession is what a reader has before him while he follows a page.
 type docSession struct {
 	page    docPage
+	home    string      // the folder of the page
 	dir     string      // where he is
 	stands  [][2]string // what is written, and what it stands for on this machine
 	running []*docRunning
@@ -58,7 +59,9 @@ const commandLimit = 3 * time.Minute
 func (s *docSession) here(text string) string { return s.replacer(0, 1).Replace(text) }
 
 // there is the opposite: what a reader would see.
-func (s *docSession) there(text string) string { return s.replacer(1, 0).Replace(text) }
+func (s *docSession) there(text string) string {
+	return strings.ReplaceAll(s.replacer(1, 0).Replace(text), s.home+string(filepath.Separator), "")
+}
 
 func (s *docSession) replacer(from, to int) *strings.Replacer {
 	var pairs []string
@@ -180,6 +183,7 @@ var volatiles = []struct {
 	{regexp.MustCompile(`\b20\d{6}-\d{6}Z`), "STAMP"},
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\d\b`), "DATE"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "TIME"},
+	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) DATE\b`), "DATE"},
 	{regexp.MustCompile(`\b\d\d:\d\d UTC`), "TIME UTC"},
 	{regexp.MustCompile(`\b\d+\.\d+\.\d+-dev\S*`), "VERSION"},
 	{regexp.MustCompile(`\bprocess \d+`), "process N"},

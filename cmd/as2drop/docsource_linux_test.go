@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/as2drop/as2drop/config"
@@ -27,12 +26,7 @@ import (
 // parseLine says whether the program knows the command line. Only its form is looked at.
 func parseLine(words []string) error {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("as2drop"), kong.Bind(&globals{}),
-		kong.Writers(&bytes.Buffer{}, &bytes.Buffer{}), kong.Exit(func(int) {}))
-	if err != nil {
-		return err
-	}
-	_, err = parser.Parse(words)
+	_, err := newParser(&c, &globals{out: io.Discard, err: io.Discard, now: time.Now}, "config.yaml", func(int) {}).Parse(words)
 	return err
 }
 
