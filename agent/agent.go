@@ -20,6 +20,9 @@ type Options struct {
 	Version   string
 	UntilIdle bool // end when nothing is left to do, for scripts
 	NoWatch   bool // poll only
+	// Take is asked to take a config that comes into force while the agent runs, for what is
+	// not the agent's own. An error refuses the config as a whole. nil = there is nothing.
+	Take func(*config.Config) error
 	// Listening is called with the addresses once messages can be received.
 	Listening func(addresses []string)
 	// Notify is told each State; it must not block. Alive comes once per Heartbeat; 0 =

@@ -211,6 +211,11 @@ func (a *running) take(ctx context.Context, path string) (*config.Config, []conf
 	if err := a.record(ctx, cfg); err != nil {
 		return nil, nil, undo(err)
 	}
+	if a.options.Take != nil {
+		if err := a.options.Take(cfg); err != nil {
+			return nil, nil, undo(fmt.Errorf("%s: %w", path, err))
+		}
+	}
 	for {
 		next := a.recoverNew(ctx, now, a.newSetup(ctx, cfg, now, a.partnerFolder))
 		if err := ctx.Err(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -44,6 +45,7 @@ alarms:
 stations:
   us: {as2_id: US, keys: [{certificate: keys/us.pem, key: keys/us.key, sign_from: 2026-11-01}]}
 health: {address: "127.0.0.1:8480"}
+log: [{to: stderr}, {to: file, level: debug, format: json, file: logs/a.log, rotate_size: 1MiB, rotate_every: 24h, keep: 3, keep_for: 90d, compress: true, socket: s}]
 console: {address: "[::1]:8482", certificate: keys/us.pem, key: keys/us.key, public_url: "https://localhost", users_file: keys/users, tokens_file: keys/tokens, idle: 5m, session: 1h}
 partners:
   acme:
@@ -166,6 +168,9 @@ func TestEveryKeyArrives(t *testing.T) {
 		"map[attachment_size:warn envelopes:warn names:warn one_document:warn total_size:refuse types:refuse unique_names:refuse well_formed_xml:refuse] [pdf csv] [stp] 1000000 2000000 a-c 9" {
 		t.Errorf("checks: %+v", r)
 	}
+	if want := []Log{DefaultLog("stderr"), {To: "file", Level: slog.LevelDebug, Format: "json", File: filepath.FromSlash("logs/a.log"), RotateSize: 1 << 20, RotateEvery: 24 * time.Hour, Keep: 3, KeepFor: 90 * 24 * time.Hour, Compress: true, Socket: "s"}}; !reflect.DeepEqual(c.Log, want) {
+		t.Errorf("log: %+v", c.Log)
+	}
 	if o := c.Console; o.Address != "[::1]:8482" || o.Key == nil || len(o.Certificates) != 1 || o.BehindProxy || o.PublicURL != "https://localhost" || o.UsersFile != "keys/users" || o.TokensFile != "keys/tokens" || o.Idle != 5*time.Minute || o.Session != time.Hour {
 		t.Errorf("console: %+v", o)
 	}
@@ -272,7 +277,7 @@ func TestDocumentedDefaults(t *testing.T) {
 		"always", "true on Windows", "required without pkcs12", "from the beginning", "without end", "required with authorities", "what HTTPS_PROXY and NO_PROXY say",
 		"the first public_url, or the first address that is listened on", "of the signature, then sha-256", "by the extension", "the host of url", "{key}.{ext:xml|edi|edifact|x12|json|csv|txt}", "{key}_{name}.{ext} and {key}.{ext}",
 		"as long as evidence", "as long as received_evidence", "that of the agent", "as dropped; 0640 less the umask for what is made", "0750 less the umask", "that of all", "all of them",
-		"the file name of the program, or the host of the URL", "required without url", "required without command", "accounts/users in data_dir", "accounts/tokens in data_dir",
+		"the file name of the program, or the host of the URL", "required without url", "required without command", "required for file", "accounts/users in data_dir", "accounts/tokens in data_dir",
 		"the name of the host", "30s, mail 1m", "all, and the agent itself", "implicit on port 465, else starttls"}
 	tried := 0
 	for _, table := range tables() {
@@ -305,6 +310,11 @@ func TestDocumentedDefaults(t *testing.T) {
 			case table.path == "console":
 				with = string(text) + "console:\n  " + set
 				if want, err = load(t, string(text)+"console: {}\n"); err != nil {
+					t.Fatal(err)
+				}
+			case table.path == "log[]":
+				with = string(text) + "log:\n  - to: stderr\n    " + set
+				if want, err = load(t, string(text)+"log: {to: stderr}\n"); err != nil {
 					t.Fatal(err)
 				}
 			case table.path == "listen[]":

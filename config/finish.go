@@ -28,6 +28,7 @@ func (f *finisher) finish() {
 		f.listener(i)
 	}
 	f.health()
+	f.logs()
 	f.console()
 	f.alarms()
 	for _, s := range c.Stations {

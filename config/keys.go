@@ -58,6 +58,7 @@ func rootKeys() []key[Config] {
 			mapping(d, &c.Console, n, path, consoleKeys())
 		}},
 		section("alarms", "Who is told of what is wrong. See docs/alarms.md.", func(c *Config) *Alarms { return &c.Alarms }, alarmKeys),
+		{"log", "list", "none", "Where the agent logs, each place with a level and a format of its own. Without it, or with the flags of as2drop run, to standard error. A change is taken while the agent runs.", decodeLog},
 		{"stations", "names", "required", "Our own AS2 identities; separate ones for test and production are normal.", func(d *decoder, c *Config, n *yaml.Node, path string) {
 			named(d, n, path, func(name string, value *yaml.Node, at string) {
 				s := &Station{Name: name}

@@ -37,6 +37,7 @@ func tables() []table {
 		describe("alarms.receivers.NAME", "", receiverKeys()),
 		describe("alarms.receivers.NAME.mail", "", mailKeys()),
 		describe("alarms.receivers.NAME.webhook", "", webhookKeys()),
+		describe("log[]", "Each item of log. What the lines mean: [monitoring](monitoring.md).", logKeys()),
 		describe("stations.NAME", "", stationKeys()),
 		describe("stations.NAME.keys[]", "Each item of keys.", stationKeyKeys()),
 		describe("partners.NAME", "", partnerKeys()),

@@ -24,6 +24,7 @@ type Config struct {
 	Access     Access
 	Listen     []Listener
 	Health     Health
+	Log        []Log // in the order of the file; empty = stderr
 	Console    Console
 	Alarms     Alarms
 	Stations   []*Station // in the order of the file

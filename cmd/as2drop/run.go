@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,17 +12,14 @@ import (
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
-	"github.com/as2drop/as2drop/internal/logfile"
 	"github.com/as2drop/as2drop/internal/service"
 )
 
 type runCmd struct {
 	configFlag
+	logFlags
 	UntilIdle bool   `help:"End when every transfer has its verdict or is held, and no receipt is owed."`
 	NoWatch   bool   `help:"Use no file events, only polling."`
-	LogFile   string `help:"Log into this file, which is set aside at 10 MiB; nine older ones are kept." placeholder:"FILE"`
-	LogJSON   bool   `name:"log-json" help:"Log as JSON."`
-	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"What to log: debug, info, warn, error."`
 	Service   string `hidden:"" help:"The service manager of Windows starts this as the service of that name."`
 }
 
@@ -33,7 +29,9 @@ func (c *runCmd) Help() string {
   as2drop run -c /etc/as2drop/config.yaml
   as2drop run --until-idle             send what is there and end
 
-A change of the config, or of a certificate, key or password file that it names, is taken while the agent runs: as a whole, or not at all if there is a mistake in it; the log says what changed. SIGHUP has it read at once.
+A change of the config, or of a certificate, key or password file that it names, is taken while the agent runs: as a whole, or not at all if there is a mistake in it; the log says what changed. SIGHUP has it read at once, and log files begun anew that another program has moved away.
+
+The config says under log: where to log; without it the agent logs to standard error. The flags go before it.
 
 The agent ends on Ctrl-C, SIGTERM and as2drop stop, within 25 seconds. What is being posted is broken off and posted again at the next start, under the same Message-ID; a message that is arriving has 20 seconds. A second Ctrl-C or SIGTERM ends the agent at once; nothing is lost by that either. systemd is told what it wants to know; as2drop service makes a service of it.`
 }
@@ -62,14 +60,15 @@ func (c *runCmd) run(ctx context.Context, g *globals, host *service.Host, n serv
 	if err != nil {
 		return err
 	}
-	log, closer, err := c.log(g, host)
+	places, err := c.open(g, cfg, host)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
+	defer func() { err = errors.Join(err, places.Close()) }()
+	log := places.Logger()
 	t := &teller{host: host, systemd: n, log: log}
 	err = agent.Run(ctx, cfg, agent.Options{
-		Log: log, Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch, Reload: reload, Notify: t.tell, Heartbeat: n.Watchdog / 2,
+		Log: log, Version: version, UntilIdle: c.UntilIdle, NoWatch: c.NoWatch, Reload: c.reopened(ctx, places, reload), Take: func(cfg *config.Config) error { return places.Take(c.places(cfg)) }, Notify: t.tell, Heartbeat: n.Watchdog / 2,
 		Listening: func(addresses []string) {
 			t.text = runs(cfg, addresses)
 			fmt.Fprintln(g.out, t.text)
@@ -78,7 +77,7 @@ func (c *runCmd) run(ctx context.Context, g *globals, host *service.Host, n serv
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while it was starting: that is what was asked for
 	}
-	if err != nil && (host != nil || c.LogFile != "") {
+	if err != nil && (host != nil || c.elsewhere(cfg)) {
 		log.Error("the agent has ended", "error", err) // nobody reads what main prints
 	}
 	return err
@@ -90,32 +89,6 @@ func runs(cfg *config.Config, addresses []string) string {
 		where = "listening on " + strings.Join(addresses, ", ")
 	}
 	return fmt.Sprintf("as2drop %s runs; %d partners; %s", version, len(cfg.Partners), where)
-}
-
-// log is where the agent logs, and what to close in the end.
-func (c *runCmd) log(g *globals, host *service.Host) (*slog.Logger, io.Closer, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, nil, err
-	}
-	var out io.Writer = g.err
-	var closer io.Closer = io.NopCloser(nil)
-	if c.LogFile != "" {
-		f, err := logfile.Open(c.LogFile, logfile.Default)
-		if err != nil {
-			return nil, nil, err
-		}
-		out, closer = f, f
-	}
-	options := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler = slog.NewTextHandler(out, options)
-	if c.LogJSON {
-		handler = slog.NewJSONHandler(out, options)
-	}
-	if host != nil {
-		handler = slog.NewMultiHandler(handler, service.Events(host.Events))
-	}
-	return slog.New(handler), closer, nil
 }
 
 // teller passes on what the agent says of itself.

@@ -47,8 +47,8 @@ type serviceFlags struct {
 	serviceName
 	User         string `help:"The user it runs as. On Windows an account of the service's own unless one is named; elsewhere the user of the service's name." placeholder:"USER"`
 	PasswordFile string `help:"On Windows: the file with the password of the user, if it has one." placeholder:"FILE"`
-	LogFile      string `help:"Where it logs. On Windows as2drop.log in data_dir; with systemd the journal." placeholder:"FILE"`
-	LogLevel     string `enum:"debug,info,warn,error" default:"info" help:"What to log: debug, info, warn, error."`
+	LogFile      string `help:"Where it logs. As the config says under log; without that on Windows as2drop.log in data_dir, with systemd the journal." placeholder:"FILE"`
+	LogLevel     string `enum:"debug,info,warn,error," default:"" help:"What to log: debug, info, warn, error. As the config says, or info." placeholder:"LEVEL"`
 }
 
 // definition is the service that config and flags describe. A config that does not load
@@ -68,7 +68,7 @@ func (f *serviceFlags) definition(g *globals) (service.Definition, error) {
 		return d, err
 	}
 	log := f.LogFile
-	if log == "" && runtime.GOOS == "windows" {
+	if log == "" && len(cfg.Log) == 0 && runtime.GOOS == "windows" {
 		log = filepath.Join(cfg.DataDir, "as2drop.log")
 	}
 	if log != "" {
@@ -81,7 +81,10 @@ func (f *serviceFlags) definition(g *globals) (service.Definition, error) {
 	if d.Password, err = f.password(); err != nil {
 		return d, err
 	}
-	d.Args = []string{"run", "--config", file, "--log-level", f.LogLevel}
+	d.Args = []string{"run", "--config", file}
+	if f.LogLevel != "" {
+		d.Args = append(d.Args, "--log-level", f.LogLevel)
+	}
 	if log != "" {
 		d.Args = append(d.Args, "--log-file", log)
 		d.Writable = []string{filepath.Dir(log)}
@@ -96,6 +99,11 @@ func (f *serviceFlags) definition(g *globals) (service.Definition, error) {
 // reach is what the service must be able to read and write.
 func (f *serviceFlags) reach(d *service.Definition, cfg *config.Config) {
 	d.Config, d.DataDir, d.Secrets = f.Config, cfg.DataDir, cfg.Secrets
+	for _, l := range cfg.Log {
+		if l.To == config.ToFile {
+			d.Writable = append(d.Writable, filepath.Dir(l.File))
+		}
+	}
 	for _, p := range cfg.Partners {
 		d.Writable = append(d.Writable, p.Folder)
 		d.Programs = append(d.Programs, p.Hooks.Programs()...)

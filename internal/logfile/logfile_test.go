@@ -109,7 +109,7 @@ func TestNoFolder(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := Open(filepath.Join(file, "as2drop.log"), Default); err == nil {
+	if l, err := Open(filepath.Join(file, "as2drop.log"), Limits{}); err == nil {
 		l.Close()
 		t.Error("a log in a file")
 	}

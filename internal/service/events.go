@@ -16,6 +16,7 @@ const (
 	EventStarted    = 1  // the agent works
 	EventStopped    = 2  // the agent has ended as it was asked to
 	EventReloaded   = 3  // the config was read anew
+	EventInfo       = 5  // a line of the log of level INFO or DEBUG, where the config wants them
 	EventWarning    = 10 // a line of the log of level WARN
 	EventAlarm      = 20 // a line of the log of level ERROR: somebody has to look
 	EventFailed     = 21 // the agent ended by itself, or did not begin
@@ -32,14 +33,15 @@ type EventWriter interface {
 // entriesPerMinute bounds what goes into the event log, which other programs share.
 const entriesPerMinute = 60
 
-// Events is a handler of log/slog that writes warnings and errors into an event log. What
-// is beyond a number per minute is counted and left out: it is in the log file.
-func Events(w EventWriter) slog.Handler {
-	return &events{out: &eventOut{writer: w, now: time.Now}}
+// Events is a handler of log/slog that writes what has a level, or a worse one, into an
+// event log. What is beyond a number per minute is counted and left out.
+func Events(w EventWriter, level slog.Level) slog.Handler {
+	return &events{out: &eventOut{writer: w, now: time.Now}, level: level}
 }
 
 type events struct {
 	out    *eventOut
+	level  slog.Level
 	prefix string // of attributes in groups
 	attrs  []string
 }
@@ -55,7 +57,7 @@ type eventOut struct {
 	left    int // left out since then
 }
 
-func (h *events) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (h *events) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
 
 func (h *events) Handle(_ context.Context, r slog.Record) error {
 	lines := append([]string{r.Message}, h.attrs...)
@@ -102,7 +104,7 @@ func (o *eventOut) write(level slog.Level, text string) error {
 	now := o.now()
 	if now.Sub(o.minute) >= time.Minute || now.Before(o.minute) {
 		if o.left > 0 {
-			if err := o.writer.Warning(EventSuppressed, fmt.Sprintf("%d more entries were left out; they are in the log file", o.left)); err != nil {
+			if err := o.writer.Warning(EventSuppressed, fmt.Sprintf("%d more entries were left out; the log file, if there is one, has them", o.left)); err != nil {
 				return err
 			}
 		}
@@ -117,8 +119,11 @@ func (o *eventOut) write(level slog.Level, text string) error {
 	if len(text) > maxEntry {
 		text = strings.ToValidUTF8(text[:maxEntry], "") + "..."
 	}
-	if level >= slog.LevelError {
+	switch {
+	case level >= slog.LevelError:
 		return o.writer.Error(EventAlarm, text)
+	case level >= slog.LevelWarn:
+		return o.writer.Warning(EventWarning, text)
 	}
-	return o.writer.Warning(EventWarning, text)
+	return o.writer.Info(EventInfo, text)
 }

@@ -22,7 +22,7 @@ func (r *recorder) Error(id uint32, text string) error   { return r.add("error",
 
 func TestEvents(t *testing.T) {
 	var r recorder
-	log := slog.New(Events(&r)).With("partner", "acme")
+	log := slog.New(Events(&r, slog.LevelWarn)).With("partner", "acme")
 	log.Info("sent", "document", "INV-1.xml")
 	log.Warn("will be tried again", "reason", "connection refused", "attempts", 2)
 	log.WithGroup("step").Error("held", "name", "seal", slog.Group("at", "line", 3), slog.Group("", "inline", true))
@@ -45,11 +45,23 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// What the config wants beside has an entry of its own kind.
+func TestEventsOfALowerLevel(t *testing.T) {
+	var r recorder
+	log := slog.New(Events(&r, slog.LevelInfo))
+	log.Info("sent")
+	log.Debug("looked")
+	log.Error("failed")
+	if got := strings.Join(r, "; "); got != "info 5 sent; error 20 failed" {
+		t.Error(got)
+	}
+}
+
 // A night of failures does not wash everybody else's entries out of the event log.
 func TestTooManyEvents(t *testing.T) {
 	var r recorder
 	now := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
-	log := slog.New(&events{out: &eventOut{writer: &r, now: func() time.Time { return now }}})
+	log := slog.New(&events{level: slog.LevelWarn, out: &eventOut{writer: &r, now: func() time.Time { return now }}})
 	for range entriesPerMinute + 500 {
 		log.Error("failed")
 	}
@@ -58,7 +70,7 @@ func TestTooManyEvents(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	log.Error("failed again")
-	if len(r) != entriesPerMinute+2 || r[entriesPerMinute] != "warning 30 500 more entries were left out; they are in the log file" {
+	if len(r) != entriesPerMinute+2 || r[entriesPerMinute] != "warning 30 500 more entries were left out; the log file, if there is one, has them" {
 		t.Errorf("%d entries, then %q", len(r), []string(r[entriesPerMinute:]))
 	}
 	now = now.Add(-time.Hour) // the clock was put back
