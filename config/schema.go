@@ -185,10 +185,18 @@ func textSchema(pattern string) object {
 	return o
 }
 
+const (
+	durationShape = `\+?(0|[0-9]+d|([0-9]*\.?[0-9]+(ns|us|µs|μs|ms|s|m|h))+)`
+	sizeShape     = `[0-9]+ *(KiB|MiB|GiB|TiB|kB|MB|GB|TB|B)`
+)
+
 // shapes are the shapes of values by the word of the reference, in singular or plural.
 var shapes = map[string]string{
-	"duration":               `^\+?(0|[0-9]+d|([0-9]*\.?[0-9]+(ns|us|µs|μs|ms|s|m|h))+)$`,
-	"size":                   `^[0-9]+ *(KiB|MiB|GiB|TiB|kB|MB|GB|TB|B)$`,
+	"duration":               "^" + durationShape + "$",
+	"duration or off":        "^(off|" + durationShape + ")$",
+	"duration or forever":    "^(forever|" + durationShape + ")$",
+	"size":                   "^" + sizeShape + "$",
+	"size or off":            "^(off|" + sizeShape + ")$",
 	"forever, days or years": `^(forever|[0-9]+[dy])$`,
 	"permissions":            `^[0-7]+$`,
 }
