@@ -67,7 +67,7 @@ func (p *pages) funcs() template.FuncMap {
 		"files":  func(n int) string { return plural(n, "file", "files") },
 		"action": actionName, "help": actionHelp, "stand": standName, "standtone": standTone, "statetone": stateTone, "leveltone": levelTone, "level": levelName,
 		"percent": percent, "join": strings.Join, "static": p.static, "hex": func(b []byte) string { return hex.EncodeToString(b) },
-		"chart": drawHours, "days": drawDays, "with": with, "short": short, "lines": func(s string) []string { return strings.Split(s, "\n") },
+		"chart": drawHours, "days": drawDays, "values": values, "short": short, "lines": func(s string) []string { return strings.Split(s, "\n") },
 	}
 }
 
@@ -84,8 +84,8 @@ func numbered(n any, write func(int64) string) string {
 	return fmt.Sprint(n)
 }
 
-// with hands a part of a page several values.
-func with(pairs ...any) map[string]any {
+// values hands a part of a page several values.
+func values(pairs ...any) map[string]any {
 	m := map[string]any{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		m[pairs[i].(string)] = pairs[i+1]

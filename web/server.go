@@ -73,7 +73,7 @@ func (s *Server) routes() {
 		"GET /schedule":         s.schedule,
 		"GET /health":           s.health,
 		"GET /events":           s.events,
-		"GET /":                 s.nothing,
+		"/":                     s.nothing,
 		"POST /transfers/{id}":  s.actOnTransfer,
 		"POST /received/{id}":   s.actOnReceived,
 		"POST /partners/{name}": s.actOnPartner,
