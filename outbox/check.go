@@ -217,6 +217,13 @@ func (c *checker) filed(root string) error {
 	return nil
 }
 
+// settledLater reports whether a transfer had its verdict after the one that the ledger
+// knows. At one moment a receipt comes after giving up: never the other way.
+func settledLater(filed, known *ledger.Transfer) bool {
+	return filed.Settled.After(known.Settled) ||
+		filed.Settled.Equal(known.Settled) && known.Verdict == ledger.VerdictGaveUp && filed.Verdict != ledger.VerdictGaveUp
+}
+
 func (c *checker) filedFolder(dir string, failed bool) error {
 	filed, err := c.readTransfer(dir)
 	if err != nil {
@@ -230,7 +237,7 @@ func (c *checker) filedFolder(dir string, failed bool) error {
 	case !known:
 		return c.lostFiled(dir, filed, failed)
 	case filed.Verdict != ledger.VerdictNone && filed.FilePath == dir && filed.Verdict.Sent() != failed &&
-		(t.Verdict == ledger.VerdictNone || c.copied && filed.Settled.After(t.Settled)):
+		(t.Verdict == ledger.VerdictNone || c.copied && settledLater(&filed, &t)):
 		r, err := c.remainsOf(t.ID)
 		if err != nil {
 			return err

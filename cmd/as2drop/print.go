@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+
+	"github.com/as2drop/as2drop/internal/views"
 )
 
 // printJSON prints one value, indented.
@@ -38,9 +40,4 @@ func table(w io.Writer, rows [][]string) error {
 }
 
 // when prints a moment for people.
-func when(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05 UTC")
-}
+func when(t time.Time) string { return views.When(t) }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/agenda"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -30,12 +30,6 @@ Examples:
   as2drop schedule
   as2drop schedule acme --count 10
   as2drop schedule --from "2027-03-28 01:30" --json`
-}
-
-// scheduleRow is an item for machines.
-type scheduleRow struct {
-	agenda.Item
-	Local string `json:"local"` // wall time, zone and offset
 }
 
 func (c *scheduleCmd) Run(g *globals) error {
@@ -59,15 +53,11 @@ func (c *scheduleCmd) Run(g *globals) error {
 	if q.Facts, err = facts(cfg, names, c.Count); err != nil {
 		return err
 	}
-	list := agenda.Of(q)
-	rows := make([]scheduleRow, len(list.Items))
-	for i, item := range list.Items {
-		rows[i] = scheduleRow{item, local(item.At)}
-	}
+	plan := views.Plan(agenda.Of(q))
 	if c.JSON {
-		return printJSON(g.out, rows)
+		return printJSON(g.out, plan.Items)
 	}
-	return c.print(g, cfg, rows, list.LeftOut, q.Facts != nil)
+	return c.print(g, cfg, plan, q.Facts != nil)
 }
 
 // partners are the names of those that are asked for.
@@ -104,22 +94,19 @@ func facts(cfg *config.Config, partners []string, count int) (map[string]agenda.
 	return found, err
 }
 
-// local is a moment as the clock on the wall shows it.
-func local(t time.Time) string { return t.Format("Mon 2006-01-02 15:04:05 MST -07:00") }
-
-func (c *scheduleCmd) print(g *globals, cfg *config.Config, rows []scheduleRow, leftOut []string, ledgerThere bool) error {
-	if len(rows) == 0 {
+func (c *scheduleCmd) print(g *globals, cfg *config.Config, plan views.Schedule, ledgerThere bool) error {
+	if len(plan.Items) == 0 {
 		fmt.Fprintln(g.out, "nothing is planned")
 	} else {
 		lines := [][]string{{"WHEN", "PARTNER", "WHAT", "ID", "DETAIL"}}
-		for _, r := range rows {
+		for _, r := range plan.Items {
 			lines = append(lines, []string{r.Local, r.Partner, r.What, r.ID, r.Text})
 		}
 		if err := table(g.out, lines); err != nil {
 			return err
 		}
 	}
-	for _, name := range leftOut {
+	for _, name := range plan.LeftOut {
 		fmt.Fprintf(g.out, "(more transfers or receipts of %s are open: as2drop schedule %s --count %d)\n", name, name, 10*c.Count)
 	}
 	switch {

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
 )
@@ -25,26 +25,14 @@ Examples:
   as2drop show 06fn2z --json`
 }
 
-// story is a transfer or received message with everything that happened.
-type story struct {
-	Transfer *ledger.Transfer  `json:"transfer,omitempty"`
-	Received *ledger.Received  `json:"received,omitempty"`
-	Refusal  *ledger.Refusal   `json:"refusal,omitempty"`
-	Stored   *ledger.Stored    `json:"stored,omitempty"`
-	Owed     *ledger.OwedMDN   `json:"owed_receipt,omitempty"`
-	Attempts []ledger.Attempt  `json:"attempts,omitempty"`
-	Hooks    []ledger.OwedHook `json:"hooks,omitempty"`
-	Events   []ledger.Event    `json:"events"`
-}
-
 func (c *showCmd) Run(g *globals) error {
 	_, i, err := c.inspect(g)
 	if err != nil {
 		return err
 	}
 	defer i.Close() // nothing was written
-	var stories []story
-	err = i.Ledger().View(context.Background(), func(tx *ledger.Tx) (err error) { stories, err = find(tx, c.What); return err })
+	var stories []views.Story
+	err = i.Ledger().View(context.Background(), func(tx *ledger.Tx) (err error) { stories, err = views.Find(tx, c.What); return err })
 	if err != nil {
 		return err
 	}
@@ -58,86 +46,15 @@ func (c *showCmd) Run(g *globals) error {
 		if n > 0 {
 			fmt.Fprintln(g.out)
 		}
-		s.print(g)
+		tale(s).print(g)
 	}
 	return nil
 }
 
-func find(tx *ledger.Tx, what string) (stories []story, err error) {
-	transfers, err := tx.FindTransfers(what)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range transfers {
-		s := story{Transfer: &t}
-		if s.Attempts, err = tx.Attempts(t.ID); err != nil {
-			return nil, err
-		}
-		if s.Hooks, err = tx.HooksOf(t.ID); err != nil {
-			return nil, err
-		}
-		if s.Events, err = tx.EventsOf(t.ID); err != nil {
-			return nil, err
-		}
-		stories = append(stories, s)
-	}
-	ids := []string{what}
-	received, err := tx.FindReceived(what)
-	if err != nil {
-		return nil, err
-	}
-	if len(received) > 0 {
-		ids = ids[:0]
-	}
-	for _, r := range received {
-		ids = append(ids, r.ID)
-	}
-	for _, id := range ids {
-		s, err := incoming(tx, id)
-		if err != nil {
-			return nil, err
-		}
-		if s != nil {
-			stories = append(stories, *s)
-		}
-	}
-	return stories, nil
-}
+// tale is a story to be printed.
+type tale views.Story
 
-// incoming tells of a message that was received, refused, or stored and not opened yet;
-// nil if there is none.
-func incoming(tx *ledger.Tx, id string) (*story, error) {
-	var s story
-	known := false
-	for _, read := range []func() error{
-		func() error { r, err := tx.Received(id); s.Received = found(&known, r, err); return err },
-		func() error { r, err := tx.Refusal(id); s.Refusal = found(&known, r, err); return err },
-		func() error { r, err := tx.Stored(id); s.Stored = found(&known, r, err); return err },
-		func() error { r, err := tx.OwedMDN(id); s.Owed = found(&known, r, err); return err },
-		func() (err error) { s.Attempts, err = tx.Attempts(id); return err },
-		func() (err error) { s.Hooks, err = tx.HooksOf(id); return err },
-		func() (err error) { s.Events, err = tx.EventsOf(id); return err },
-	} {
-		if err := read(); err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return nil, err
-		}
-	}
-	if !known {
-		return nil, nil
-	}
-	return &s, nil
-}
-
-// found is a row that could be read, or nil.
-func found[T any](known *bool, row T, err error) *T {
-	if err != nil {
-		return nil
-	}
-	*known = true
-	return &row
-}
-
-func (s story) print(g *globals) {
+func (s tale) print(g *globals) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(g.out, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -219,12 +136,12 @@ var removedThings = map[ledger.Thing]string{
 
 func printRemoved(removed []ledger.Removal, line func(string, string, ...any)) {
 	for _, r := range removed {
-		line("removed", "%s: %s", removedThings[r.What], removal(r))
+		line("removed", "%s: %s", removedThings[r.What], views.Removal(r))
 	}
 }
 
 // printOwed tells what became of a receipt that we owe or owed.
-func (s story) printOwed(m *ledger.OwedMDN, line func(string, string, ...any)) {
+func (s tale) printOwed(m *ledger.OwedMDN, line func(string, string, ...any)) {
 	switch {
 	case m.Open:
 		line("receipt", "owed to %s, next try %s, until %s", m.URL, when(m.Due), when(m.Deadline))
@@ -237,13 +154,13 @@ func (s story) printOwed(m *ledger.OwedMDN, line func(string, string, ...any)) {
 	s.printAttempts(line)
 }
 
-func (s story) printAttempts(line func(string, string, ...any)) {
+func (s tale) printAttempts(line func(string, string, ...any)) {
 	for _, a := range s.Attempts {
 		line(fmt.Sprintf("attempt %d", a.N), "%s to %s: %s, HTTP %d, counted %v: %s", when(a.Opened), a.URL, a.Outcome, a.Status, a.Counted, a.Text)
 	}
 }
 
-func (s story) printTransfer(g *globals, line func(string, string, ...any)) {
+func (s tale) printTransfer(g *globals, line func(string, string, ...any)) {
 	t := s.Transfer
 	state := string(t.State)
 	if t.Verdict != "" {

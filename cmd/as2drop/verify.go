@@ -15,6 +15,7 @@ import (
 	"github.com/as2drop/as2drop/internal/evidence"
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -113,7 +114,7 @@ func evidenceFolder(cfg *config.Config, what string) (string, error) {
 	}
 	for _, removed := range ids {
 		if r := ledger.Gone(removed, ledger.ThingEvidence); r != nil && len(found) == 0 {
-			return "", fmt.Errorf("the evidence of %q was %s; Message-ID, MICs and receipt are still in the ledger: as2drop show %s --json", what, removal(*r), what)
+			return "", fmt.Errorf("the evidence of %q was %s; Message-ID, MICs and receipt are still in the ledger: as2drop show %s --json", what, views.Removal(*r), what)
 		}
 	}
 	switch {
@@ -139,7 +140,7 @@ func ledgerIDs(cfg *config.Config, what string) (map[string][]ledger.Removal, er
 	}
 	defer l.Close() // nothing was written
 	err = l.View(context.Background(), func(tx *ledger.Tx) error {
-		stories, err := find(tx, what)
+		stories, err := views.Find(tx, what)
 		for _, s := range stories {
 			switch {
 			case s.Transfer != nil:

@@ -1,0 +1,196 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/as2drop/as2drop/internal/schedule"
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/outbox"
+)
+
+// Row is one line of what waits for a partner: a file or a complete batch in his outbox, a
+// transfer, a pause, a message that is still to be opened, a receipt that we owe; or of what
+// is done.
+type Row struct {
+	Partner string    `json:"partner"`
+	What    string    `json:"what"` // file, ready, transfer, pause, stored, receipt, received, refused, partner
+	Name    string    `json:"name"`
+	ID      string    `json:"id,omitempty"`
+	State   string    `json:"state"`
+	Text    string    `json:"text,omitempty"`
+	Next    time.Time `json:"next,omitzero"`
+}
+
+// listLast is how many done transfers and messages a list with all of them shows.
+const listLast = 20
+
+// Rows are what waits for a partner; done adds the last transfers that are done and the last
+// messages that came. w is his send window.
+func Rows(ctx context.Context, l *ledger.Ledger, name string, in Outbox, w schedule.Window, done bool, now time.Time) (rows []Row, err error) {
+	for _, b := range in.Ready {
+		rows = append(rows, Row{Partner: name, What: "ready", Name: b.Document, State: "ready", Text: fmt.Sprintf("complete, with %d attachments; a running agent takes it when it has seen it stand still", len(b.Attachments))})
+	}
+	for _, w := range in.Waiting {
+		rows = append(rows, Row{Partner: name, What: "file", Name: w.Name, State: "waits: " + string(w.Reason), Text: w.Text})
+	}
+	err = l.View(ctx, func(tx *ledger.Tx) error {
+		more, err := ledgerRows(tx, name, done)
+		rows = append(rows, more...)
+		return err
+	})
+	window(rows, w, now)
+	return rows, err
+}
+
+func ledgerRows(tx *ledger.Tx, name string, done bool) (rows []Row, err error) {
+	pause, err := tx.Pause(name)
+	switch {
+	case err == nil:
+		rows = append(rows, Row{Partner: name, What: "pause", Name: name, State: "paused", Text: WithHint(pause.Reason, pause.Hint), Next: pause.Until})
+	case !errors.Is(err, ledger.ErrNotFound):
+		return nil, err
+	}
+	open, err := tx.OpenTransfers(name)
+	if err != nil {
+		return nil, err
+	}
+	head, err := tx.Head(name)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	if head.Blocks && len(open) > 0 {
+		row := transferRow(head)
+		row.Text = WithHint(head.Reason, head.Next)
+		rows = append(rows, row)
+	}
+	for _, t := range open {
+		row := transferRow(t)
+		if t.Behind && t.Hold == "" && head.ID != "" {
+			row.State, row.Text, row.Next = "waits its turn", outbox.Behind(&head), time.Time{}
+		}
+		rows = append(rows, row)
+	}
+	more, err := incomingRows(tx, name)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, more...)
+	if !done {
+		return rows, nil
+	}
+	recent, err := tx.RecentTransfers(name, time.Time{}, listLast)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range recent {
+		if !t.State.Open() && !(t.ID == head.ID && len(open) > 0) { // else it stands above
+			rows = append(rows, transferRow(t))
+		}
+	}
+	received, err := tx.RecentReceived(name, listLast)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range received {
+		rows = append(rows, Row{Partner: name, What: "received", Name: r.Key, ID: r.ID, State: string(r.State), Text: fmt.Sprintf("%d files, %s", len(r.Files), When(r.At))})
+	}
+	refused, err := tx.RecentRefusals(name, listLast)
+	for _, r := range refused {
+		rows = append(rows, Row{Partner: name, What: "refused", Name: r.MessageID, ID: r.ID, State: "refused", Text: r.Fact})
+	}
+	return rows, err
+}
+
+// incomingRows are the messages that nobody has opened yet and the receipts that we owe.
+func incomingRows(tx *ledger.Tx, name string) (rows []Row, err error) {
+	stored, err := tx.OpenStored(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range stored {
+		row := Row{Partner: name, What: "stored", Name: s.MessageID, ID: s.ID, State: "to be opened", Text: "it came " + When(s.At) + "; its receipt goes to " + s.URL, Next: s.Due}
+		if s.Hold != "" {
+			row.State, row.Text, row.Next = "held", s.Hold, time.Time{}
+		}
+		rows = append(rows, row)
+	}
+	owed, err := tx.OpenMDNs(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range owed {
+		row := Row{Partner: name, What: "receipt", Name: m.Received, ID: m.Received, State: "receipt owed", Text: "it goes to " + m.URL, Next: m.Due}
+		if m.Posts > 0 {
+			row.Text = fmt.Sprintf("posted %d times to %s: %s", m.Posts, m.URL, m.Reason)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func transferRow(t ledger.Transfer) Row {
+	row := Row{Partner: t.Partner, What: "transfer", Name: t.Document, ID: t.ID, State: string(t.State), Text: WithHint(t.Reason, t.Next), Next: t.Due}
+	switch {
+	case t.Hold != "":
+		row.State, row.Text, row.Next = "held", WithHint(t.Hold, t.Next), time.Time{}
+	case t.State == ledger.StateWaiting:
+		row.State = "waits for the receipt"
+		if t.Reason == "" {
+			row.Text = "the partner took the message; without a receipt it is posted again then"
+		}
+	case t.State == ledger.StateFiled:
+		row.State, row.Text, row.Next = string(t.Verdict), t.FilePath, time.Time{}
+		for _, r := range t.Removed {
+			if r.What == ledger.ThingSent || r.What == ledger.ThingFailed && !t.Verdict.Sent() {
+				row.Text += ": " + Removal(r)
+			}
+		}
+	case t.State == ledger.StateUndone:
+		row.Next = time.Time{}
+	}
+	return row
+}
+
+// Removal says when and why retention removed a thing.
+func Removal(r ledger.Removal) string {
+	switch {
+	case r.Done.IsZero():
+		return "being removed by retention, rule " + r.Rule
+	case r.Missing:
+		return fmt.Sprintf("was not there any more when retention came on %s, rule %s", r.Begun.UTC().Format(time.DateOnly), r.Rule)
+	}
+	return fmt.Sprintf("removed by retention on %s, rule %s", r.Done.UTC().Format(time.DateOnly), r.Rule)
+}
+
+// window says of the transfers that wait for the send window that they do.
+func window(rows []Row, w schedule.Window, now time.Time) {
+	opens := w.Next(now)
+	if !opens.After(now) {
+		return
+	}
+	for i := range rows {
+		if r := &rows[i]; r.What == "transfer" && r.State == string(ledger.StateSealed) {
+			r.Text = strings.TrimSuffix("waits for the send window, which opens "+Local(opens)+"; "+r.Text, "; ")
+		}
+	}
+}
+
+// WithHint is a fact and what can be done about it.
+func WithHint(fact, hint string) string {
+	if fact == "" || hint == "" {
+		return fact
+	}
+	return fact + "; " + hint
+}
+
+// When is a moment for people.
+func When(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
