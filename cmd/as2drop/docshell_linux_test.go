@@ -180,7 +180,7 @@ var volatiles = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
 	{regexp.MustCompile(`\b([0-9A-Fa-f]{2}:){15,31}[0-9A-Fa-f]{2}\b`), "FINGERPRINT"},
 	{regexp.MustCompile(`0[0-9a-hjkmnp-tv-z]{17}\b`), "ID"},
-	{regexp.MustCompile(`\b20\d{6}-\d{6}Z`), "STAMP"},
+	{regexp.MustCompile(`\b20\d{6}[-T]\d{6}Z`), "STAMP"},
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\d\b`), "DATE"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "TIME"},
 	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) DATE\b`), "DATE"},
