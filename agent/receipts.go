@@ -42,6 +42,12 @@ func (r *receipts) ReceiveReceipt(ctx context.Context, m *as2.Message) as2.Reply
 	var t ledger.Transfer
 	err = r.ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.TransferByMessageID(id); return err })
 	if errors.Is(err, ledger.ErrNotFound) {
+		switch waits, terr := r.forTrial(id, m.Header, body); {
+		case terr != nil:
+			return r.unavailable(m, terr)
+		case waits:
+			return as2.Reply{Status: http.StatusOK}
+		}
 		return r.nobodys(ctx, m, http.StatusNotFound, "No message of this Message-ID was sent from here.", fmt.Sprintf("a receipt names the message %q, which was not sent from here", id))
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ type partnerCmd struct {
 	Add    partnerAddCmd    `cmd:"" help:"Add a partner to the config: asks, or takes flags."`
 	Card   partnerCardCmd   `cmd:"" help:"Write what the other side needs to know of us."`
 	Import partnerImportCmd `cmd:"" help:"Add a partner from the card that it wrote."`
+	Test   partnerTestCmd   `cmd:"" help:"Go the way of a message to a partner, step by step."`
 }
 
 func (c *partnerCmd) Help() string {

@@ -53,6 +53,7 @@ func ranks() map[string]int {
 		"internal/agenda":     3,
 		"internal/card":       3,
 		"internal/logs":       3,
+		"internal/walk":       3,
 		"web/metrics":         3,
 		"internal/alarms":     3,
 		"internal/views":      4,
