@@ -368,7 +368,7 @@ func (w *walker) message(ctx context.Context, s *Step) (err error) {
 func layers(s *as2.Sealed) string {
 	var words []string
 	for _, l := range []struct {
-		is         bool
+		is             bool
 		yes, otherwise string
 	}{{s.Signed, "signed", "not signed"}, {s.Encrypted, "encrypted", "not encrypted"}, {s.Compressed, "compressed", ""}} {
 		if word := map[bool]string{true: l.yes, false: l.otherwise}[l.is]; word != "" {
