@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -49,7 +50,8 @@ type editor struct {
 	text  []byte
 	lines []int // offset of each line
 	eol   string
-	step  int // of indentation
+	step  int  // of indentation
+	json  bool // the whole file is between brackets
 }
 
 // edit adds a key with its value to the mapping at a path, or without a key an item to the
@@ -72,7 +74,7 @@ func planEdit(text []byte, path []string, key string, value *yaml.Node) ([]chang
 	if err != nil {
 		return nil, fail(err.Error())
 	}
-	e := &editor{text: text, lines: lineOffsets(text), eol: lineEnd(text)}
+	e := &editor{text: text, lines: lineOffsets(text), eol: lineEnd(text), json: root.Style&yaml.FlowStyle != 0}
 	p, err := e.find(root, path)
 	if err != nil {
 		return nil, fail(err.Error())
@@ -237,27 +239,33 @@ func indented(lines []string, indent int, eol string) string {
 	return blanks + strings.Join(lines, eol+blanks)
 }
 
-// flow is a value between brackets, in one line, as JSON has it too.
-func flow(n *yaml.Node) string {
+// flow is a value between brackets, in one line; with all texts in quotes it is JSON too.
+func flow(n *yaml.Node, quotes bool) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		var parts []string
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			parts = append(parts, flow(n.Content[i])+": "+flow(n.Content[i+1]))
+			parts = append(parts, flow(n.Content[i], quotes)+": "+flow(n.Content[i+1], quotes))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	case yaml.SequenceNode:
 		var parts []string
 		for _, c := range n.Content {
-			parts = append(parts, flow(c))
+			parts = append(parts, flow(c, quotes))
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
-	if n.ShortTag() != "!!str" {
+	if n.ShortTag() != "!!str" || !quotes && bare.MatchString(n.Value) && !slices.Contains(words, strings.ToLower(n.Value)) {
 		return n.Value
 	}
 	return quoted(n.Value)
 }
+
+// bare is a text that needs no quotes, unless it is one of words, which mean something.
+var (
+	bare  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+	words = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+)
 
 // quoted is a text between double quotes, as YAML and JSON both read it.
 func quoted(s string) string {

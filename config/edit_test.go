@@ -39,14 +39,14 @@ func TestAddPartner(t *testing.T) {
 		"null":                         {"partners: ~ # none\nq: r\n", "partners:  # none\n  g:\n    x: \"1\"\nq: r\n"},
 		"missing":                      {"q: r\n", "q: r\npartners:\n  g:\n    x: \"1\"\n"},
 		"missing, before the end":      {"q: r\n...\n", "q: r\npartners:\n  g:\n    x: \"1\"\n...\n"},
-		"in brackets":                  {"partners: {a: {x: 'it''s }'}, # }\n  b: {x: y} }\n", "partners: {a: {x: 'it''s }'}, # }\n  b: {x: y}, \"g\": {\"x\": \"1\"} }\n"},
-		"in brackets, a comma":         {"partners: {\n  a: {x: y}, # last\n}\n", "partners: {\n  a: {x: y}, \"g\": {\"x\": \"1\"} # last\n}\n"},
+		"in brackets":                  {"partners: {a: {x: 'it''s }'}, # }\n  b: {x: y} }\n", "partners: {a: {x: 'it''s }'}, # }\n  b: {x: y}, g: {x: \"1\"} }\n"},
+		"in brackets, a comma":         {"partners: {\n  a: {x: y}, # last\n}\n", "partners: {\n  a: {x: y}, g: {x: \"1\"} # last\n}\n"},
 		"all of it JSON":               {"{\"partners\": {}}\n", "{\"partners\": {\"g\": {\"x\": \"1\"}}}\n"},
 		"JSON without any":             {"{\"q\": \"r\"}\n", "{\"q\": \"r\", \"partners\": {\"g\": {\"x\": \"1\"}}}\n"},
 		"a text with # in it":          {"partners:\n  a:\n    x: |\n      1\n      # 2\nq: r\n", "partners:\n  a:\n    x: |\n      1\n      # 2\n  g:\n    x: \"1\"\nq: r\n"},
 		"a text that keeps blank ends": {"partners:\n  a:\n    x: |+\n      1\n\n\nq: r\n", "partners:\n  a:\n    x: |+\n      1\n\n\n  g:\n    x: \"1\"\nq: r\n"},
 		"a text at the left margin":    {"partners:\n  a:\n    x: \"1\n# 2\n3\"\nq: r\n", "partners:\n  a:\n    x: \"1\n# 2\n3\"\n  g:\n    x: \"1\"\nq: r\n"},
-		"a mark at its beginning":      {"\ufeffpartners: {a: {x: y}}\n", "\ufeffpartners: {a: {x: y}, \"g\": {\"x\": \"1\"}}\n"},
+		"a mark at its beginning":      {"\ufeffpartners: {a: {x: y}}\n", "\ufeffpartners: {a: {x: y}, g: {x: \"1\"}}\n"},
 		"an anchor":                    {"partners: &all\n  a: &a {x: y}\n  b: *a\n", "partners: &all\n  a: &a {x: y}\n  b: *a\n  g:\n    x: \"1\"\n"},
 		"an anchor of nobody":          {"partners: &all {}\nq: r\n", "partners: &all\n  g:\n    x: \"1\"\nq: r\n"},
 	} {
@@ -76,7 +76,7 @@ func TestAddPartnerCannot(t *testing.T) {
 
 func TestAddItem(t *testing.T) {
 	item := Value{nodeOf(t, `{file: b.pem, encrypt_from: "2027-01-31"}`)}
-	const in = `{"file": "b.pem", "encrypt_from": "2027-01-31"}`
+	const in = `{file: b.pem, encrypt_from: "2027-01-31"}`
 	for name, c := range map[string]struct{ before, after string }{
 		"brackets":       {"p:\n  c: [a.pem] # his\n", "p:\n  c: [a.pem, " + in + "] # his\n"},
 		"a single file":  {"p:\n  c: a.pem # his\n", "p:\n  c: [a.pem, " + in + "] # his\n"},

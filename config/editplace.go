@@ -87,9 +87,9 @@ func (e *editor) indentStep(root *yaml.Node, p place) int {
 
 // guesses are the places where an addition may go, the best first.
 func (e *editor) guesses(p place, path []string, key string, value *yaml.Node) ([][]change, error) {
-	inFlow := flow(value)
+	inFlow := flow(value, e.json)
 	if key != "" {
-		inFlow = quoted(key) + ": " + inFlow
+		inFlow = flow(Text(key).node, e.json) + ": " + inFlow
 	}
 	switch {
 	case p.key == nil:
@@ -123,7 +123,7 @@ func (e *editor) intoOwner(p place, name, key string, value *yaml.Node) ([][]cha
 		n = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, inLines(value)}}
 	}
 	if p.flow {
-		return e.intoFlow(place{value: p.owner, flow: true}, name, n, quoted(name)+": "+flow(n))
+		return e.intoFlow(place{value: p.owner, flow: true}, name, n, flow(Text(name).node, e.json)+": "+flow(n, e.json))
 	}
 	if len(p.owner.Content) == 0 {
 		return nil, nil
@@ -178,7 +178,7 @@ func (e *editor) behind(p place, indent int, key string, value *yaml.Node) ([][]
 func (e *editor) behindItems(p place, value *yaml.Node) ([][]change, error) {
 	last := p.value.Content[len(p.value.Content)-1]
 	indent := p.value.Column - 1
-	lines := []string{"- " + flow(value)}
+	lines := []string{"- " + flow(value, e.json)}
 	if last.Kind == yaml.MappingNode && last.Style&yaml.FlowStyle == 0 {
 		var err error
 		if lines, err = block(value, "", 2); err != nil {

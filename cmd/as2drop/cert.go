@@ -10,10 +10,11 @@ import (
 
 // certCmd are the commands for certificates and keys; each has a file of its own.
 type certCmd struct {
-	New    certNewCmd    `cmd:"" help:"Make a key and a self-signed certificate."`
-	Show   certShowCmd   `cmd:"" help:"Say what a certificate file holds, and what is wrong with it."`
-	Import certImportCmd `cmd:"" help:"Turn a file of any format into PEM files for the config."`
-	Export certExportCmd `cmd:"" help:"Turn PEM files into what a partner or another program wants."`
+	New      certNewCmd      `cmd:"" help:"Make a key and a self-signed certificate."`
+	Show     certShowCmd     `cmd:"" help:"Say what a certificate file holds, and what is wrong with it."`
+	Import   certImportCmd   `cmd:"" help:"Turn a file of any format into PEM files for the config."`
+	Rollover certRolloverCmd `cmd:"" help:"Give a station a new key, with the day from which it signs."`
+	Export   certExportCmd   `cmd:"" help:"Turn PEM files into what a partner or another program wants."`
 }
 
 func (c *certCmd) Help() string {

@@ -53,6 +53,11 @@ func (c *scheduleCmd) Run(g *globals) error {
 	if q.Facts, err = facts(cfg, names, c.Count); err != nil {
 		return err
 	}
+	if c.Partner == "" {
+		if q.Told, _, err = rollovers(cfg, g.now()); err != nil {
+			return err
+		}
+	}
 	plan := views.Plan(agenda.Of(q))
 	if c.JSON {
 		return printJSON(g.out, plan.Items)

@@ -59,7 +59,7 @@ func (c *statusCmd) Run(g *globals) error {
 	if c.JSON {
 		err = printJSON(g.out, s)
 	} else {
-		err = c.print(g, s, hangs)
+		err = errors.Join(c.print(g, s, hangs), printRollovers(g, cfg))
 	}
 	if err == nil && (hangs || s.Alarm()) {
 		err = exit{exitFindings, errSilent}
@@ -143,6 +143,15 @@ func printPolled(out io.Writer, s status.Status) {
 		}
 		fmt.Fprintf(out, "polled, not watched: %s: %s\n", text, why)
 	}
+}
+
+// printRollovers tells which certificates of ours come into use, and who was told.
+func printRollovers(g *globals, cfg *config.Config) error {
+	_, lines, err := rollovers(cfg, g.now())
+	for _, line := range lines {
+		fmt.Fprintln(g.out, line)
+	}
+	return err
 }
 
 func (c *statusCmd) print(g *globals, s status.Status, hangs bool) error {

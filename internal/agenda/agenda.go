@@ -37,8 +37,9 @@ type List struct {
 // Question is what Of answers.
 type Question struct {
 	Config  *config.Config
-	Partner string           // only this one; empty = all, and the stations
-	Facts   map[string]Facts // what the ledger says of partners; may be empty
+	Partner string            // only this one; empty = all, and the stations
+	Facts   map[string]Facts  // what the ledger says of partners; may be empty
+	Told    map[string]string // who was told of certificates of ours that come into use, by their SHA-256; may be empty
 	From    time.Time
 	Count   int // of what repeats, and of the transfers and receipts of a partner
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/keys"
 	"github.com/as2drop/as2drop/internal/schedule"
 )
 
@@ -24,7 +25,11 @@ func (l *list) ours() {
 	for _, s := range l.Config.Stations {
 		for _, k := range s.Keys {
 			what := "station " + s.Name
-			l.add(k.SignFrom, "certificate begins to sign", "", fmt.Sprintf("%s: %q", what, k.Certificate.Subject))
+			begins := fmt.Sprintf("%s: %q", what, k.Certificate.Subject)
+			if told := l.Told[keys.Fingerprint(k.Certificate)]; told != "" {
+				begins += "; " + told
+			}
+			l.add(k.SignFrom, "certificate begins to sign", "", begins)
 			l.expires([]*x509.Certificate{k.Certificate}, what)
 		}
 	}
