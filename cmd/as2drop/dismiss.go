@@ -16,5 +16,5 @@ Examples:
 }
 
 func (c *dismissCmd) Run(g *globals) error {
-	return c.ask(g, ledger.WishDismiss, c.What, c.Reason, false)
+	return c.ask(g, ledger.WishDismiss, c.What, c.Reason)
 }

@@ -15,5 +15,5 @@ func (c *holdCmd) Help() string {
 }
 
 func (c *holdCmd) Run(g *globals) error {
-	return c.ask(g, ledger.WishHold, c.What, c.Reason, true)
+	return c.ask(g, ledger.WishHold, c.What, c.Reason)
 }

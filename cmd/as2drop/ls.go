@@ -41,7 +41,7 @@ func (c *lsCmd) Run(g *globals) error {
 		}
 		found = true
 		if fault != nil {
-			rows = append(rows, views.Row{Partner: p.Name, What: "partner", Name: p.Name, State: "out of order", Text: fault.Error()})
+			rows = append(rows, views.OutOfOrder(p.Name, fault))
 			return nil
 		}
 		ready, waiting, err := o.Look(context.Background())
@@ -51,7 +51,7 @@ func (c *lsCmd) Run(g *globals) error {
 		more, err := views.Rows(context.Background(), i.Ledger(), p.Name, views.Outbox{Ready: ready, Waiting: waiting}, p.Outbox.Window, c.All, g.now())
 		rows = append(rows, more...)
 		if why := i.Polled(p.Name); why != "" && len(more) > 0 {
-			polled = append(polled, fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", p.Name, p.Outbox.Poll, why))
+			polled = append(polled, views.PolledNote(p.Name, p.Outbox.Poll, why))
 		}
 		return err
 	})

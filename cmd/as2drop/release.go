@@ -15,5 +15,5 @@ func (c *releaseCmd) Help() string {
 }
 
 func (c *releaseCmd) Run(g *globals) error {
-	return c.ask(g, ledger.WishRelease, c.What, "", true)
+	return c.ask(g, ledger.WishRelease, c.What, "")
 }

@@ -15,5 +15,5 @@ Example:
 }
 
 func (c *retryCmd) Run(g *globals) error {
-	return c.ask(g, ledger.WishRetry, c.Transfer, "", false)
+	return c.ask(g, ledger.WishRetry, c.Transfer, "")
 }

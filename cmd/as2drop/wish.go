@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
-	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/agent"
-	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -22,13 +21,13 @@ type wishFlags struct {
 
 // ask records a wish and waits until the running agent has dealt with it. what is a
 // transfer in any form that show takes, or the name of a partner.
-func (f wishFlags) ask(g *globals, kind ledger.WishKind, what, reason string, partners bool) error {
+func (f wishFlags) ask(g *globals, kind ledger.WishKind, what, reason string) error {
 	cfg, i, err := f.inspect(g)
 	if err != nil {
 		return err
 	}
 	defer i.Close() // the wish is committed
-	w, err := newWish(i.Ledger(), cfg, kind, what, reason, partners)
+	w, err := views.NewWish(context.Background(), i.Ledger(), cfg, ledger.Wish{Kind: kind, Reason: reason, By: operator()}, what)
 	if err != nil {
 		return err
 	}
@@ -52,57 +51,6 @@ func operator() string {
 		return u.Username
 	}
 	return "operator"
-}
-
-func newWish(l *ledger.Ledger, cfg *config.Config, kind ledger.WishKind, what, reason string, partners bool) (ledger.Wish, error) {
-	w := ledger.Wish{Kind: kind, Reason: reason, By: operator()}
-	if partners {
-		for _, p := range cfg.Partners {
-			if p.Name == what {
-				w.Partner = what
-				return w, nil
-			}
-		}
-	}
-	var found []ledger.Transfer
-	err := l.View(context.Background(), func(tx *ledger.Tx) (err error) { found, err = tx.FindTransfers(what); return err })
-	switch {
-	case err != nil:
-		return w, err
-	case kind == ledger.WishRerun:
-		return rerunWish(l, w, what, found)
-	case len(found) == 0 && kind == ledger.WishRelease:
-		return storedWish(l, cfg, w, what)
-	case len(found) == 0:
-		return w, fmt.Errorf("there is no transfer or partner %q; as2drop ls shows them", what)
-	case len(found) > 1:
-		return w, fmt.Errorf("%q names %d transfers; use the identifier: as2drop show %s", what, len(found), what)
-	}
-	w.Transfer = found[0].ID
-	return w, nil
-}
-
-// storedWish is a wish about a message that was stored and that nobody has opened.
-func storedWish(l *ledger.Ledger, cfg *config.Config, w ledger.Wish, what string) (ledger.Wish, error) {
-	bare := strings.TrimSuffix(strings.TrimPrefix(what, "<"), ">")
-	err := l.View(context.Background(), func(tx *ledger.Tx) error {
-		for _, p := range cfg.Partners {
-			open, err := tx.OpenStored(p.Name)
-			if err != nil {
-				return err
-			}
-			for _, s := range open {
-				if s.ID == what || s.MessageID == bare {
-					w.Transfer = s.ID
-				}
-			}
-		}
-		return nil
-	})
-	if err == nil && w.Transfer == "" {
-		err = fmt.Errorf("there is no transfer, stored message or partner %q; as2drop ls shows them", what)
-	}
-	return w, err
 }
 
 // await polls for the agent's answer.

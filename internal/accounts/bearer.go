@@ -34,9 +34,9 @@ func (s *Store) Bearer(need Role, next http.Handler) http.Handler {
 }
 
 func refuse(rw http.ResponseWriter, status int, text string) {
-	rw.Header().Set("Content-Type", "application/json")
+	rw.Header().Set("Content-Type", "application/problem+json") // RFC 9457
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
 	rw.WriteHeader(status)
-	_ = json.NewEncoder(rw).Encode(map[string]string{"error": text}) // whoever asked is gone
+	_ = json.NewEncoder(rw).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": text}) // whoever asked is gone
 }

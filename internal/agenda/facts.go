@@ -3,6 +3,7 @@ package agenda
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
@@ -65,11 +66,11 @@ func (l *list) ledger(p *config.Partner) {
 		l.transfer(p, t)
 	}
 	for _, s := range f.Stored {
-		l.add(l.due(s.Due), "message is opened", s.ID, fmt.Sprintf("it came %s; its receipt goes to %s", l.told(s.At), s.URL))
+		l.add(l.due(s.Due), "message is opened", s.ID, fmt.Sprintf("it came %s; its receipt goes to %s", l.told(s.At), bare(s.URL)))
 	}
 	for _, m := range f.Owed {
 		l.add(l.due(m.Due), "receipt is posted", m.Received, fmt.Sprintf("attempt %d of %d, until %s, to %s%s",
-			m.Attempts+1, p.Receive.ReceiptRetry.Attempts, l.told(m.Deadline), m.URL, because(m.Reason)))
+			m.Attempts+1, p.Receive.ReceiptRetry.Attempts, l.told(m.Deadline), bare(m.URL), because(m.Reason)))
 	}
 }
 
@@ -89,6 +90,16 @@ func (l *list) transfer(p *config.Partner, t ledger.Transfer) {
 	default:
 		l.add(p.Outbox.Window.Next(at), "attempt", t.ID, fmt.Sprintf("%s: is %s; %s", t.Document, t.State, budget))
 	}
+}
+
+// bare is a URL without user and password.
+func bare(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	u.User = nil
+	return u.String()
 }
 
 // because is the reason of the last failure, for the end of a line.

@@ -93,3 +93,14 @@ func found[T any](known *bool, row T, err error) *T {
 	*known = true
 	return &row
 }
+
+// WithoutCredentials takes user and password out of the addresses in a story.
+func (s *Story) WithoutCredentials() {
+	if s.Stored != nil {
+		s.Stored.URL = withoutCredentials(s.Stored.URL)
+	}
+	if s.Owed != nil {
+		s.Owed.URL = withoutCredentials(s.Owed.URL)
+	}
+	clean(s.Attempts)
+}

@@ -8,13 +8,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/as2drop/as2drop/ledger"
 )
 
 // Incoming are the messages that a search wants. Those that were refused or are still to
 // be opened are not found by text, only by their Message-ID.
-func (r *Reader) Incoming(ctx context.Context, s IncomingSearch) (Page[Incoming], error) {
+func (r *Reader) Incoming(ctx context.Context, s IncomingSearch, now time.Time) (Page[Incoming], error) {
 	w := ledger.Wanted{Partner: s.Partner, From: s.From, To: s.To, Before: s.After, Limit: limit(s.Limit) + 1}
 	bare := strings.TrimSuffix(strings.TrimPrefix(s.MessageID, "<"), ">")
 	page := Page[Incoming]{Items: []Incoming{}}
@@ -27,7 +28,7 @@ func (r *Reader) Incoming(ctx context.Context, s IncomingSearch) (Page[Incoming]
 			stored, err := tx.NewestStored(w)
 			for _, m := range stored {
 				if bare == "" || m.MessageID == bare {
-					page.Items = append(page.Items, storedLine(&m))
+					page.Items = append(page.Items, storedLine(&m, now))
 				}
 			}
 			return err
@@ -101,20 +102,22 @@ func refusalLine(r *ledger.Refusal) Incoming {
 	return Incoming{ID: r.ID, Kind: KindRefused, Partner: r.Partner, MessageID: r.MessageID, From: r.From, To: r.To, At: r.At, Words: "refused", Why: r.Fact, Disposition: r.Disposition, Actions: []Action{}}
 }
 
-func storedLine(s *ledger.Stored) Incoming {
+func storedLine(s *ledger.Stored, now time.Time) Incoming {
 	m := Incoming{ID: s.ID, Kind: KindStored, Partner: s.Partner, MessageID: s.MessageID, From: s.From, To: s.To, At: s.At, Words: "to be opened", Actions: []Action{}}
 	switch {
 	case s.Hold != "":
 		m.Words, m.Why, m.Actions = "held", s.Hold, []Action{ledger.WishRelease}
 	case !s.Open:
 		m.Words = s.Outcome
+	case s.Tries > 0 && s.Due.After(now):
+		m.Words = fmt.Sprintf("is opened again, %d tries failed", s.Tries)
 	}
 	return m
 }
 
 // IncomingMessage is one message that came, with everything that is known of it;
 // ErrNotFound of package ledger means that there is none.
-func (r *Reader) IncomingMessage(ctx context.Context, id string) (m IncomingMessage, err error) {
+func (r *Reader) IncomingMessage(ctx context.Context, id string, now time.Time) (m IncomingMessage, err error) {
 	var received *ledger.Received
 	var refusal *ledger.Refusal
 	var stored *ledger.Stored
@@ -149,7 +152,7 @@ func (r *Reader) IncomingMessage(ctx context.Context, id string) (m IncomingMess
 		m.Incoming, text = refusalLine(refusal), "was refused: "+refusal.Fact
 		m.Remote, m.Removed = refusal.Remote, refusal.Removed
 	case stored != nil:
-		m.Incoming, text = storedLine(stored), "came from "+stored.From+", and its receipt goes to "+withoutCredentials(stored.URL)
+		m.Incoming, text = storedLine(stored, now), "came from "+stored.From+", and its receipt goes to "+withoutCredentials(stored.URL)
 	default:
 		return IncomingMessage{}, fmt.Errorf("message %s: %w", id, ledger.ErrNotFound)
 	}
@@ -160,6 +163,7 @@ func (r *Reader) IncomingMessage(ctx context.Context, id string) (m IncomingMess
 		m.Actions = append(m.Actions, ledger.WishRerun)
 	}
 	m.Members = orEmpty(m.Members)
+	clean(m.Attempted)
 	m.Timeline = timeline(story{created: m.At, text: text, events: events, attempts: m.Attempted, hooks: m.Hooks, wishes: m.Wishes})
 	return m, nil
 }
@@ -185,6 +189,13 @@ func receivedFiles(r *ledger.Received) []File {
 		files[i] = File{Name: f.Final, Role: string(role), From: cmp.Or(f.From, f.Entry), Bytes: f.Size, SHA256: f.SHA256}
 	}
 	return files
+}
+
+// clean takes user and password out of the addresses of attempts.
+func clean(attempts []ledger.Attempt) {
+	for i := range attempts {
+		attempts[i].URL = withoutCredentials(attempts[i].URL)
+	}
 }
 
 // withoutCredentials is a URL without user and password.

@@ -112,7 +112,7 @@ func incomingRows(tx *ledger.Tx, name string) (rows []Row, err error) {
 		return nil, err
 	}
 	for _, s := range stored {
-		row := Row{Partner: name, What: "stored", Name: s.MessageID, ID: s.ID, State: "to be opened", Text: "it came " + When(s.At) + "; its receipt goes to " + s.URL, Next: s.Due}
+		row := Row{Partner: name, What: "stored", Name: s.MessageID, ID: s.ID, State: "to be opened", Text: "it came " + When(s.At) + "; its receipt goes to " + withoutCredentials(s.URL), Next: s.Due}
 		if s.Hold != "" {
 			row.State, row.Text, row.Next = "held", s.Hold, time.Time{}
 		}
@@ -123,9 +123,9 @@ func incomingRows(tx *ledger.Tx, name string) (rows []Row, err error) {
 		return nil, err
 	}
 	for _, m := range owed {
-		row := Row{Partner: name, What: "receipt", Name: m.Received, ID: m.Received, State: "receipt owed", Text: "it goes to " + m.URL, Next: m.Due}
+		row := Row{Partner: name, What: "receipt", Name: m.Received, ID: m.Received, State: "receipt owed", Text: "it goes to " + withoutCredentials(m.URL), Next: m.Due}
 		if m.Posts > 0 {
-			row.Text = fmt.Sprintf("posted %d times to %s: %s", m.Posts, m.URL, m.Reason)
+			row.Text = fmt.Sprintf("posted %d times to %s: %s", m.Posts, withoutCredentials(m.URL), m.Reason)
 		}
 		rows = append(rows, row)
 	}
@@ -193,4 +193,44 @@ func When(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// Waiting are the rows of all partners, or of one, as the running agent sees them. notes are
+// about outboxes whose events cannot be used. A partner that the config does not have is
+// ErrNotFound of package ledger.
+func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now time.Time) (rows []Row, notes []string, err error) {
+	rows, notes = []Row{}, []string{}
+	cfg := r.Config()
+	if partner != "" && partnerOf(cfg, partner) == nil {
+		return nil, nil, fmt.Errorf("%s has no partner %q: %w", cfg.Path, partner, ledger.ErrNotFound)
+	}
+	for _, p := range cfg.Partners {
+		if partner != "" && partner != p.Name {
+			continue
+		}
+		in, err := r.Look(ctx, p.Name)
+		if err != nil {
+			rows = append(rows, OutOfOrder(p.Name, err))
+			continue
+		}
+		more, err := Rows(ctx, r.Ledger, p.Name, in, p.Outbox.Window, done, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = append(rows, more...)
+		if in.Polled != "" && len(more) > 0 {
+			notes = append(notes, PolledNote(p.Name, p.Outbox.Poll, in.Polled))
+		}
+	}
+	return rows, notes, nil
+}
+
+// OutOfOrder is the row of a partner whose folder is not in order.
+func OutOfOrder(partner string, fault error) Row {
+	return Row{Partner: partner, What: "partner", Name: partner, State: "out of order", Text: fault.Error()}
+}
+
+// PolledNote says that an outbox is looked at from time to time, and why.
+func PolledNote(partner string, every time.Duration, why string) string {
+	return fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", partner, every, why)
 }

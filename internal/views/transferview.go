@@ -216,6 +216,7 @@ func (r *Reader) Transfer(ctx context.Context, id string, now time.Time) (Messag
 	}
 	m.Members, m.Sealed, m.Receipt = members(&t), sealed(&t), receipt(&t)
 	m.Attempted = orEmpty(m.Attempted)
+	clean(m.Attempted)
 	m.Timeline = timeline(story{created: t.Created, text: fmt.Sprintf("%s and %d more files were taken from the outbox", t.Document, max(m.Files-1, 0)), events: events, attempts: m.Attempted, hooks: m.Hooks, wishes: m.Wishes, transfer: &t})
 	return m, nil
 }
