@@ -3,7 +3,9 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -33,7 +35,10 @@ func lockData(dir string) (*dataLock, error) {
 	defer cancel()
 	ok, err := l.TryLockContext(ctx, 50*time.Millisecond)
 	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("agent: %s: %w", l.Path(), err)
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: it belongs to another user than the one that the agent runs as; as root: chown -R USER: %s", err, dir)
+		}
+		return nil, fmt.Errorf("agent: %w", err)
 	}
 	if !ok {
 		return nil, fmt.Errorf("agent: %s: another as2drop runs on this data folder%s; stop it first, or give this one its own data_dir", l.Path(), holder(dir))
@@ -63,9 +68,10 @@ func (l *dataLock) Unlock() error {
 	return l.Flock.Unlock()
 }
 
-// Running reports whether an agent holds the data folder.
+// Running reports whether an agent holds the data folder. It makes nothing: a lock that root
+// made by asking would keep the agent out, which is another user.
 func Running(dir string) bool {
-	l := flock.New(filepath.Join(dir, lockName))
+	l := flock.New(filepath.Join(dir, lockName), flock.SetFlag(os.O_RDONLY))
 	ok, err := l.TryLock()
 	if err != nil {
 		return false

@@ -10,9 +10,9 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +21,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"github.com/as2drop/as2drop/internal/access"
 	"github.com/as2drop/as2drop/internal/fsx"
 )
 
@@ -99,9 +100,12 @@ func Open(file string, o Options) (*Ledger, error) {
 }
 
 // private makes a ledger that is not there yet for its owner alone; SQLite gives the log
-// beside it the same permissions. An empty file is a ledger that has yet to begin.
+// beside it the same permissions and owner. An empty file is a ledger that has yet to begin.
 func private(file string) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if runtime.GOOS == "windows" {
+		return // it inherits who may read it from its folder
+	}
+	f, err := access.Create(file)
 	if err != nil {
 		return // it is there, or SQLite says why it cannot be made
 	}
