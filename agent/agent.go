@@ -85,8 +85,13 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return errors.Join(err, closeNew(a.listeners, nil))
 	}
+	shown, err := a.listenForConsole(cfg, nil)
+	if err != nil {
+		return errors.Join(err, told.closeNew(nil), closeNew(a.listeners, nil))
+	}
 	a.serve(a.listeners)
 	a.tellHealth(told)
+	a.showConsole(shown)
 	if o.Listening != nil {
 		var addresses []string
 		for _, l := range a.listeners {
@@ -130,6 +135,7 @@ type running struct {
 	volumes   volumes // what is wrong with them
 	alarmer   *alarmer
 	told      *healthServer // where the health is told; nil = nowhere
+	console   *console      // nil = there is none
 }
 
 func newRunning(ctx context.Context, w *world, o Options) *running {
@@ -186,6 +192,7 @@ func (a *running) end(grace time.Duration) {
 	a.changing.Unlock()
 	forEach(len(listeners), func(i int) { listeners[i].shutdown(grace) })
 	a.tellHealth(nil)
+	a.showConsole(nil)
 	a.group.Go(a.watch.close)
 	ended := make(chan struct{})
 	go func() { defer close(ended); a.group.Wait() }()

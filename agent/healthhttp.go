@@ -60,6 +60,14 @@ func (a *running) tellHealth(next *healthServer) {
 	}
 }
 
+// closeNew closes one that was opened for a config that is not taken.
+func (s *healthServer) closeNew(open *healthServer) error {
+	if s == nil || s == open {
+		return nil
+	}
+	return s.net.Close()
+}
+
 func (s *healthServer) serve(log *slog.Logger) {
 	log.Info("health is told", "address", s.net.Addr().String())
 	if err := s.server.Serve(s.net); !errors.Is(err, http.ErrServerClosed) {

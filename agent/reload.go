@@ -202,11 +202,12 @@ func (a *running) take(ctx context.Context, path string) (*config.Config, []conf
 	if err != nil {
 		return nil, nil, errors.Join(err, closeNew(listeners, a.listeners))
 	}
+	shown, err := a.listenForConsole(cfg, a.console)
 	undo := func(err error) error {
-		if told != nil && told != a.told {
-			err = errors.Join(err, told.net.Close())
-		}
-		return errors.Join(err, closeNew(listeners, a.listeners))
+		return errors.Join(err, shown.closeNew(a.console), told.closeNew(a.told), closeNew(listeners, a.listeners))
+	}
+	if err != nil {
+		return nil, nil, undo(err)
 	}
 	if err := a.record(ctx, cfg); err != nil {
 		return nil, nil, undo(err)
@@ -224,6 +225,7 @@ func (a *running) take(ctx context.Context, path string) (*config.Config, []conf
 		}
 		if a.replace(now, next) {
 			a.tellHealth(told)
+			a.showConsole(shown)
 			a.settle(ctx, now, next, listeners)
 			return cfg, changes, nil
 		}

@@ -73,6 +73,7 @@ func ranks() map[string]int {
 		"internal/interop":           firstTestRank + 2,
 		"internal/soak":              firstTestRank + 2,
 		"internal/bench":             firstTestRank + 2,
+		"internal/browsertest":       firstTestRank + 2,
 		"internal/ci/samples":        firstTestRank + 2,
 		"internal/ci/keys":           firstTestRank + 2,
 		"internal/ci/signvectors":    firstTestRank + 2,

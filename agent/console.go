@@ -101,6 +101,14 @@ func (a *running) showConsole(next *console) {
 	}
 }
 
+// closeNew closes one that was opened for a config that is not taken.
+func (c *console) closeNew(open *console) error {
+	if c == nil || c == open {
+		return nil
+	}
+	return c.net.Close()
+}
+
 func (c *console) serve(log *slog.Logger) {
 	scheme, serve := "https", func() error { return c.server.ServeTLS(c.net, "", "") }
 	if c.plain {
