@@ -45,6 +45,14 @@ race: ## The same with the race detector, which needs a C compiler.
 judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL and CII schemas, EN 16931.
 	.ci/judges.sh $(JUDGED_PACKAGES)
 
+.PHONY: browser
+browser: ## The console in a real Chromium: signing in, acting, without JavaScript, by keyboard, on a phone. Needs chromium.
+	$(GO) test -count=1 -timeout 20m -tags browser ./internal/browsertest
+
+.PHONY: screenshots
+screenshots: ## The same, and docs/screenshots is written anew.
+	$(GO) test -count=1 -timeout 20m -tags browser ./internal/browsertest -update
+
 .PHONY: conformance
 conformance: ## as2/CONFORMANCE.md against the texts in ../shared/spec, or in $AS2DROP_SPEC.
 	$(GO) test -count=1 -tags spec ./internal/conformance
