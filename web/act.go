@@ -94,7 +94,7 @@ func (s *Server) actOnReceived(rw http.ResponseWriter, r *http.Request, v *visit
 		return
 	}
 	id := r.PathValue("id")
-	m, err := s.o.Views.IncomingMessage(r.Context(), id)
+	m, err := s.o.Views.IncomingMessage(r.Context(), id, s.o.Now())
 	if s.unknown(rw, v, err, "received message", id) {
 		return
 	}

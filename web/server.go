@@ -20,8 +20,8 @@ type Views interface {
 	PartnerOverview(ctx context.Context, name string, now time.Time) (views.PartnerOverview, error)
 	Transfers(ctx context.Context, s views.Search, now time.Time) (views.Page[views.Transfer], error)
 	Transfer(ctx context.Context, id string, now time.Time) (views.Message, error)
-	Incoming(ctx context.Context, s views.IncomingSearch) (views.Page[views.Incoming], error)
-	IncomingMessage(ctx context.Context, id string) (views.IncomingMessage, error)
+	Incoming(ctx context.Context, s views.IncomingSearch, now time.Time) (views.Page[views.Incoming], error)
+	IncomingMessage(ctx context.Context, id string, now time.Time) (views.IncomingMessage, error)
 	Parties(now time.Time) views.Parties
 	Schedule(ctx context.Context, partner string, from time.Time, count int) (views.Schedule, error)
 }

@@ -151,7 +151,7 @@ func (s *Server) received(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	}
 	if d.Wrong == "" {
 		var err error
-		if d.Page, err = s.o.Views.Incoming(r.Context(), search); s.unknown(rw, v, err, "page of the list", after) {
+		if d.Page, err = s.o.Views.Incoming(r.Context(), search, s.o.Now()); s.unknown(rw, v, err, "page of the list", after) {
 			return
 		}
 	}
@@ -161,7 +161,7 @@ func (s *Server) received(rw http.ResponseWriter, r *http.Request, v *visitor) {
 
 func (s *Server) incoming(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	id := r.PathValue("id")
-	m, err := s.o.Views.IncomingMessage(r.Context(), id)
+	m, err := s.o.Views.IncomingMessage(r.Context(), id, s.o.Now())
 	if s.unknown(rw, v, err, "received message", id) {
 		return
 	}

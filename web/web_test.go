@@ -265,11 +265,11 @@ func (c *canned) Transfer(_ context.Context, id string, _ time.Time) (views.Mess
 		Wishes: []ledger.Wish{{Kind: ledger.WishRetry, By: "anna (console)", At: c.now}}}, c.fail
 }
 
-func (c *canned) Incoming(context.Context, views.IncomingSearch) (views.Page[views.Incoming], error) {
+func (c *canned) Incoming(context.Context, views.IncomingSearch, time.Time) (views.Page[views.Incoming], error) {
 	return views.Page[views.Incoming]{Items: []views.Incoming{{ID: "01in", Kind: views.KindRefused, Partner: "acme", From: "ACME", Words: "refused", Why: "not signed", At: c.now}}}, c.fail
 }
 
-func (c *canned) IncomingMessage(_ context.Context, id string) (views.IncomingMessage, error) {
+func (c *canned) IncomingMessage(_ context.Context, id string, _ time.Time) (views.IncomingMessage, error) {
 	if id != "01in" {
 		return views.IncomingMessage{}, ledger.ErrNotFound
 	}
