@@ -146,4 +146,3 @@ func (b *browser) signIn() {
 	b.open("/")
 	b.do(chromedp.SendKeys("#name", "anna", chromedp.ByQuery), chromedp.SendKeys("#password", password, chromedp.ByQuery), chromedp.Click("form.signin button", chromedp.ByQuery), chromedp.WaitReady(".tiles", chromedp.ByQuery))
 }
-

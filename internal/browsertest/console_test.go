@@ -80,7 +80,9 @@ func (b *browser) retries() {
 	b.shows("Its files were sent again as")
 	b.shows("borealis has mended its server")
 	b.do(chromedp.Click(`//p[contains(., "sent again as")]/a`, chromedp.BySearch), chromedp.WaitReady(`//p[contains(., "It is a retry of")]`, chromedp.BySearch))
-	b.until("the retry is sent", func() bool { return strings.Contains(value[string](b, `document.querySelector(".badge.big").className`), "ok") })
+	b.until("the retry is sent", func() bool {
+		return strings.Contains(value[string](b, `document.querySelector(".badge.big").className`), "ok")
+	})
 	if n := len(b.partners["borealis"].Delivered()); n != 1 {
 		b.t.Errorf("%d messages were delivered", n)
 	}

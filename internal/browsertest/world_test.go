@@ -161,7 +161,9 @@ func (w *world) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	out := &opened{url: make(chan string, 1)}
 	ended := make(chan error, 1)
-	go func() { ended <- agent.Run(ctx, cfg, agent.Options{Log: slog.New(slog.NewTextHandler(out, nil)), Version: "1.0.0"}) }()
+	go func() {
+		ended <- agent.Run(ctx, cfg, agent.Options{Log: slog.New(slog.NewTextHandler(out, nil)), Version: "1.0.0"})
+	}()
 	w.t.Cleanup(func() {
 		cancel()
 		w.partners["delta"].Release()
