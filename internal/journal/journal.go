@@ -42,7 +42,8 @@ type sender struct {
 	mu   sync.Mutex
 	buf  bytes.Buffer // of the text handlers
 	conn conn
-	slow bool // it did not take the last entry in time
+	wait time.Duration // for an entry to be taken
+	slow bool          // it did not take the last entry in time
 
 	closed bool
 }
@@ -69,7 +70,7 @@ func Open(socket string, level slog.Leveler) (*Handler, error) {
 }
 
 func newHandler(c conn, level slog.Leveler) *Handler {
-	out := &sender{conn: c}
+	out := &sender{conn: c, wait: patience}
 	text := slog.NewTextHandler(&out.buf, &slog.HandlerOptions{Level: slog.Level(-100), ReplaceAttr: withoutHead})
 	return &Handler{out: out, level: level, text: text}
 }
@@ -110,7 +111,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	entry = appendField(entry, "SYSLOG_IDENTIFIER", "as2drop")
 	entry = append(entry, h.attrs...)
 	r.Attrs(func(a slog.Attr) bool { entry = appendAttr(entry, h.group, a); return true })
-	wait := patience
+	wait := h.out.wait
 	if h.out.slow {
 		wait = impatience
 	}
