@@ -44,7 +44,7 @@ func (a *running) clockJumped(ctx context.Context, jump time.Duration) {
 	if jump < 0 {
 		text = fmt.Sprintf("the clock was put back by %v", -jump)
 	}
-	a.log.Warn("the clock jumped", "by", jump)
+	a.log.Warn("the clock jumped", "jump", jump)
 	if err := a.event(ctx, ledger.Warning, "", "clock", text, "attempts that are due come sooner or later for it; nothing has to be done, but a clock that jumps wants a time service"); err != nil {
 		a.log.Error("ledger", "error", err)
 	}

@@ -244,13 +244,13 @@ func (h *health) tell(ctx context.Context, s *status.Status) error {
 		key := p.Partner + " " + p.Code
 		now[key] = p
 		if _, known := h.raised[key]; !known {
-			h.a.log.Error("health", "partner", p.Partner, "problem", p.Text, "hint", p.Hint)
+			h.a.log.Error("a problem", "partner", p.Partner, "text", p.Text, "hint", p.Hint)
 			events = append(events, ledger.Event{At: s.At, Level: ledger.Alarm, Partner: p.Partner, Code: p.Code, Text: p.Text, Hint: p.Hint})
 		}
 	}
 	for key, p := range h.raised {
 		if _, still := now[key]; !still {
-			h.a.log.Info("health", "partner", p.Partner, "over", p.Text)
+			h.a.log.Info("a problem is over", "partner", p.Partner, "text", p.Text)
 			events = append(events, ledger.Event{At: s.At, Level: ledger.Info, Partner: p.Partner, Code: p.Code + "-over", Text: "over: " + p.Text})
 		}
 	}

@@ -37,7 +37,7 @@ func (w *worker) keepWatch() {
 	case why == "":
 		w.log.Info("file events of the outbox have come back")
 	default:
-		w.log.Info("the folder is polled", "folder", folder, "every", pollOf(b.partner), "on", b.network, "reason", why)
+		w.log.Info("the folder is polled", "folder", folder, "every", pollOf(b.partner), "network", b.network, "reason", why)
 	}
 }
 

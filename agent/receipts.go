@@ -84,7 +84,7 @@ const nobodysEvery = time.Minute
 
 // nobodys answers a receipt that belongs to no transfer.
 func (r *receipts) nobodys(ctx context.Context, m *as2.Message, status int, text, fact string) as2.Reply {
-	r.log.Warn("a receipt belongs to no transfer", "remote", m.Remote, "from", m.Header.Get("AS2-From"), "fact", fact)
+	r.log.Warn("a receipt belongs to no transfer", "remote", m.Remote, "from", m.Header.Get("AS2-From"), "reason", fact)
 	now := r.now()
 	r.mu.Lock()
 	record := now.Sub(r.last) >= nobodysEvery

@@ -170,7 +170,7 @@ func (k *keeper) apply(ctx context.Context, b *box, out outbox.Rules, in inbox.R
 			again = more
 		}
 		for _, t := range r.Tallies() {
-			k.log.Info("retention", "partner", b.partner.Name, "removed", t.Fact(), "left", t.Left, "why", strings.Join(t.Whys, "; "))
+			k.log.Info("retention", "partner", b.partner.Name, "removed", t.Fact(), "left", t.Left, "reason", strings.Join(t.Whys, "; "))
 		}
 		done = append(done, r.Tallies()...)
 	}

@@ -105,7 +105,7 @@ func (in *Inbox) postOwed(ctx context.Context, p *Partner, id string) error {
 	if answer != nil {
 		// The answer counts even if the disk refuses to keep it.
 		if err := keepAnswer(p, id, a.N, answer); err != nil {
-			in.Log.Warn("the answer to a receipt could not be kept as evidence", "partner", p.Name, "id", id, "error", err)
+			in.Log.Warn("the answer to a receipt could not be kept as evidence", "partner", p.Name, "received", id, "error", err)
 		}
 	}
 	return in.conclude(durable, p, m, a, result)
@@ -158,7 +158,7 @@ func (in *Inbox) conclude(ctx context.Context, p *Partner, m ledger.OwedMDN, a l
 		return errors.Join(evidenceAgain(tx, p, m.Received), tx.SaveOwedMDN(&current), tx.CloseAttempt(a), tx.AddEvent(in.postingEvent(current, a, result)))
 	})
 	if err == nil && result.delivered {
-		in.Log.Info("receipt posted", "partner", p.Name, "id", m.Received, "url", m.URL, "attempt", a.N)
+		in.Log.Info("receipt posted", "partner", p.Name, "received", m.Received, "url", m.URL, "attempt", a.N)
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (r *request) recordRefusal(ctx context.Context, disposition, fact string, r
 	if err != nil {
 		return r.unavailable(err)
 	}
-	r.Log.Warn("refused", "id", row.ID, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "fact", fact)
+	r.Log.Warn("refused", "partner", row.Partner, "received", row.ID, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "reason", fact)
 	return reply
 }
 

@@ -115,7 +115,7 @@ func (r *request) take(ctx context.Context) (as2.Reply, error) {
 		return as2.Reply{}, err
 	}
 	failpoint.Hit("before answer")
-	r.Log.Info("received", "partner", r.p.Name, "id", row.ID, "message_id", row.MessageID, "key", row.Key, "files", len(row.Files))
+	r.Log.Info("received", "partner", r.p.Name, "received", row.ID, "message_id", row.MessageID, "key", row.Key, "files", len(row.Files))
 	return storedReply(row.Receipt)
 }
 

@@ -45,7 +45,7 @@ func (r *request) store(ctx context.Context) as2.Reply {
 		return r.unavailable(errors.Join(err, r.recoverStaging(ctx, r.p, id)))
 	}
 	failpoint.Hit("after stored")
-	r.Log.Info("stored", "partner", r.p.Name, "id", id, "message_id", r.env.MessageID, "receipt_to", r.env.Receipt.Async)
+	r.Log.Info("stored", "partner", r.p.Name, "received", id, "message_id", r.env.MessageID, "receipt_to", r.env.Receipt.Async)
 	if r.Wake != nil {
 		r.Wake(r.p.Name)
 	}

@@ -212,7 +212,7 @@ func (r *request) refuseStored(ctx context.Context, f *as2.Fault) error {
 	if err != nil {
 		return err
 	}
-	r.Log.Warn("refused", "id", row.ID, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "fact", row.Fact)
+	r.Log.Warn("refused", "partner", row.Partner, "received", row.ID, "from", r.env.From, "to", r.env.To, "message_id", r.env.MessageID, "remote", r.m.Remote, "reason", row.Fact)
 	return r.keepRefused(r.p, row)
 }
 

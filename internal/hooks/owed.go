@@ -97,7 +97,7 @@ func (o *Owed) run(ctx context.Context, subject string, kind ledger.HookKind, na
 	var f *Failure
 	switch {
 	case errors.Is(err, ErrStopped):
-		o.Log.Warn("a hook was not run to its end, and is run again", "partner", o.Partner, "hook", name, "kind", kind, "id", subject)
+		o.Log.Warn("a hook was not run to its end, and is run again", "partner", o.Partner, "hook", name, "kind", kind, "subject", subject)
 	case err != nil && !errors.As(err, &f):
 		return err
 	}
@@ -125,7 +125,7 @@ func (o *Owed) conclude(ctx context.Context, h ledger.OwedHook, hook *Hook, resu
 		return tx.AddEvent(*e)
 	})
 	if err == nil && result == nil {
-		o.Log.Info("hook run", "partner", o.Partner, "hook", h.Name, "kind", h.Kind, "id", h.Subject)
+		o.Log.Info("hook run", "partner", o.Partner, "hook", h.Name, "kind", h.Kind, "subject", h.Subject)
 	}
 	if err == nil {
 		o.log(events)
@@ -180,7 +180,7 @@ func (o *Owed) log(events []ledger.Event) {
 		if e.Level == ledger.Alarm {
 			level = slog.LevelError
 		}
-		o.Log.Log(context.Background(), level, e.Text, "partner", o.Partner, "id", e.Subject, "hint", e.Hint)
+		o.Log.Log(context.Background(), level, e.Text, "partner", o.Partner, "subject", e.Subject, "hint", e.Hint)
 	}
 }
 
