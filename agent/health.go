@@ -187,6 +187,9 @@ func (h *health) partner(ctx context.Context, b *box) status.Partner {
 			return err
 		}
 		s.Open, s.Held, s.Oldest, s.LastFiled, s.LastReceived = load.Open, load.Held, load.Oldest, load.LastFiled, load.LastReceived
+		if t, err := tx.LastOf(name, ledger.StandSent); err == nil {
+			s.LastSent = t.Filed
+		}
 		if t, err := tx.Trouble(name); err == nil {
 			s.Trouble = &t
 		}

@@ -89,7 +89,7 @@ func setRotateSize(d *decoder, l *Log, n *yaml.Node, path string) {
 		l.RotateSize = 0
 		return
 	}
-	setSize(64<<10, func(l *Log) *int64 { return &l.RotateSize })(d, l, n, path)
+	setSize(16<<10, func(l *Log) *int64 { return &l.RotateSize })(d, l, n, path)
 }
 
 func setRotateEvery(d *decoder, l *Log, n *yaml.Node, path string) {

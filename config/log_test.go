@@ -16,7 +16,7 @@ func TestLogThatIsNonsense(t *testing.T) {
 		"log: {to: stderr, file: x}":                        `log[0].file: is said of what goes to stderr (set to: file, or remove it)`,
 		"log: {to: stderr, level: loud}":                    `log[0].level: must be one of debug, info, warn, error, is "loud"`,
 		"log: {to: stderr, format: xml}":                    `log[0].format: must be one of text, json, is "xml"`,
-		"log: {to: file, file: x, rotate_size: 1KiB}":       `log[0].rotate_size: must be a size with its unit, 65536 B or more, is "1KiB"`,
+		"log: {to: file, file: x, rotate_size: 1KiB}":       `log[0].rotate_size: must be a size with its unit, 16384 B or more, is "1KiB"`,
 		"log: {to: file, file: x, rotate_every: 1s}":        `log[0].rotate_every: must be a duration of 1m0s or more, is "1s"`,
 		"log: {to: file, file: x, keep: -1}":                `log[0].keep: must be a whole number from 0 to 10000, is "-1"`,
 		"log: [{to: file, file: x}, {to: file, file: ./x}]": `log[1].file: x is that of log[0] already`,

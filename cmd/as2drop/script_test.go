@@ -216,7 +216,7 @@ func awaitListener(ts *testscript.TestScript, address string) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, withAlarms(withHabits(withLedgers(withPartners(params(keyDir(t), "script"))))))
+	testscript.Run(t, withMonitors(withAlarms(withHabits(withLedgers(withPartners(params(keyDir(t), "script")))))))
 }
 
 // Windows knows no signals, and every script runs there too.

@@ -37,6 +37,7 @@ type Partner struct {
 	Held         int             `json:"held"`
 	Oldest       time.Time       `json:"oldest,omitzero"` // of the open ones
 	LastFiled    time.Time       `json:"last_filed,omitzero"`
+	LastSent     time.Time       `json:"last_sent,omitzero"` // the last one of those that succeeded
 	LastReceived time.Time       `json:"last_received,omitzero"`
 	Restarts     int             `json:"restarts,omitempty"` // of its workers, since the agent started
 	Restarted    time.Time       `json:"restarted,omitzero"`

@@ -137,7 +137,7 @@ func stands() *status.Status {
 		Work: status.Work{Updates: 7, Rows: 70},
 		Partners: []status.Partner{{
 			Name: "acme", State: status.StateFailing, Files: 9, Ready: 2, OldestReady: noon.Add(-90 * time.Second), Open: 5, Held: 1, Oldest: noon.Add(-time.Hour),
-			LastFiled: noon.Add(-time.Minute), Restarts: 3, Free: 77, Hooks: 4, Trouble: &ledger.Trouble{Count: 6}, Pause: &ledger.Pause{},
+			LastSent: noon.Add(-time.Minute), Restarts: 3, Free: 77, Hooks: 4, Trouble: &ledger.Trouble{Count: 6}, Pause: &ledger.Pause{},
 		}},
 		Problems: []status.Problem{
 			{Level: ledger.Alarm, Partner: "acme", Code: status.CodeFailing}, {Level: ledger.Warning, Partner: "acme", Code: status.CodeExpiry},
@@ -157,7 +157,7 @@ func TestHowThingsStand(t *testing.T) {
 		`as2drop_partner_state{partner="acme",state="failing"} 1`,
 		`as2drop_outbox_files{partner="acme"} 9`, `as2drop_outbox_ready{partner="acme"} 2`, `as2drop_oldest_ready_seconds{partner="acme"} 90`,
 		`as2drop_transfers_open{partner="acme"} 5`, `as2drop_transfers_held{partner="acme"} 1`, `as2drop_oldest_open_seconds{partner="acme"} 3600`,
-		`as2drop_last_filed_timestamp_seconds{partner="acme"} 1.79569434e+09`, `as2drop_last_received_timestamp_seconds{partner="acme"} 0`,
+		`as2drop_last_sent_timestamp_seconds{partner="acme"} 1.79569434e+09`, `as2drop_last_received_timestamp_seconds{partner="acme"} 0`,
 		`as2drop_attempts_failed_in_row{partner="acme"} 6`, `as2drop_partner_paused{partner="acme"} 1`, `as2drop_partner_free_bytes{partner="acme"} 77`,
 		`as2drop_hooks_owed{partner="acme"} 4`, `as2drop_worker_restarts_total{partner="acme"} 3`,
 		`as2drop_problems{level="alarm"} 2`, `as2drop_problems{level="warning"} 2`,

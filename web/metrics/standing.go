@@ -103,7 +103,7 @@ func (m *Metrics) standing() *standing {
 		open:         newGauge("transfers_open", "Transfers without verdict, held ones too.", "partner"),
 		held:         newGauge("transfers_held", "Transfers that are held or wait for their turn.", "partner"),
 		oldestOpen:   newGauge("oldest_open_seconds", "Age of the oldest transfer without verdict; 0 = there is none.", "partner"),
-		lastSent:     newGauge("last_filed_timestamp_seconds", "When a transfer was last filed, in sent or failed; 0 = never.", "partner"),
+		lastSent:     newGauge("last_sent_timestamp_seconds", "When a transfer was last filed in sent; 0 = never.", "partner"),
 		lastReceived: newGauge("last_received_timestamp_seconds", "When a message was last accepted; 0 = never.", "partner"),
 		troubles:     newGauge("attempts_failed_in_row", "Attempts that failed since the partner last took a message.", "partner"),
 		paused:       newGauge("partner_paused", "1 if nothing is sent to the partner, by the agent or by an operator.", "partner"),
@@ -186,7 +186,7 @@ func (c *standing) partner(put func(gauge, float64, ...string), p *status.Partne
 	put(c.open, float64(p.Open), p.Name)
 	put(c.held, float64(p.Held), p.Name)
 	put(c.oldestOpen, age(p.Oldest, now), p.Name)
-	put(c.lastSent, stamp(p.LastFiled), p.Name)
+	put(c.lastSent, stamp(p.LastSent), p.Name)
 	put(c.lastReceived, stamp(p.LastReceived), p.Name)
 	failed := 0
 	if p.Trouble != nil {
