@@ -3,7 +3,7 @@ package main
 import "github.com/as2drop/as2drop/ledger"
 
 type dismissCmd struct {
-	wishFlags
+	actFlags
 	What   string `arg:"" help:"A transfer: identifier, key or Message-ID."`
 	Reason string `help:"Why; it stands in WHY.txt."`
 }

@@ -3,7 +3,7 @@ package main
 import "github.com/as2drop/as2drop/ledger"
 
 type holdCmd struct {
-	wishFlags
+	actFlags
 	What   string `arg:"" help:"A transfer (identifier, key, Message-ID) or the name of a partner."`
 	Reason string `help:"Why; others will see it."`
 }

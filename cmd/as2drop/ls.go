@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strconv"
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
@@ -12,6 +14,7 @@ import (
 
 type lsCmd struct {
 	configFlag
+	serverFlags
 	Partner string `arg:"" optional:"" help:"Only this partner."`
 	All     bool   `short:"a" help:"Also the last transfers that are done, and the last messages received."`
 	JSON    bool   `help:"As JSON."`
@@ -27,6 +30,13 @@ Examples:
 }
 
 func (c *lsCmd) Run(g *globals) error {
+	r, err := c.remote()
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		return c.elsewhere(g, r)
+	}
 	cfg, i, err := c.inspect(g)
 	if err != nil {
 		return err
@@ -64,10 +74,32 @@ func (c *lsCmd) Run(g *globals) error {
 	if c.JSON {
 		return printJSON(g.out, rows)
 	}
-	return c.print(g, cfg, rows, polled)
+	if !agent.Running(cfg.DataDir) {
+		polled = append(polled, "(no agent is running on this data folder)")
+	}
+	return c.print(g, rows, polled)
 }
 
-func (c *lsCmd) print(g *globals, cfg *config.Config, rows []views.Row, notes []string) error {
+// elsewhere lists what an agent elsewhere sees.
+func (c *lsCmd) elsewhere(g *globals, r *remote) error {
+	var list struct {
+		Rows  []views.Row `json:"rows"`
+		Notes []string    `json:"notes"`
+	}
+	query := url.Values{"done": {strconv.FormatBool(c.All)}}
+	if c.Partner != "" {
+		query.Set("partner", c.Partner)
+	}
+	if err := r.get("/waiting", query, &list); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(g.out, list.Rows)
+	}
+	return c.print(g, list.Rows, list.Notes)
+}
+
+func (c *lsCmd) print(g *globals, rows []views.Row, notes []string) error {
 	if len(rows) == 0 {
 		fmt.Fprintln(g.out, "nothing waits")
 	} else {
@@ -81,9 +113,6 @@ func (c *lsCmd) print(g *globals, cfg *config.Config, rows []views.Row, notes []
 	}
 	for _, note := range notes {
 		fmt.Fprintln(g.out, note)
-	}
-	if !agent.Running(cfg.DataDir) {
-		fmt.Fprintln(g.out, "(no agent is running on this data folder)")
 	}
 	return nil
 }

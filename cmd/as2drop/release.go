@@ -3,7 +3,7 @@ package main
 import "github.com/as2drop/as2drop/ledger"
 
 type releaseCmd struct {
-	wishFlags
+	actFlags
 	What string `arg:"" help:"A transfer (identifier, key, Message-ID), a received message that is held, or the name of a partner."`
 }
 

@@ -3,7 +3,7 @@ package main
 import "github.com/as2drop/as2drop/ledger"
 
 type rerunCmd struct {
-	wishFlags
+	actFlags
 	What string `arg:"" help:"A transfer or received message: identifier, key or Message-ID."`
 }
 

@@ -3,7 +3,7 @@ package main
 import "github.com/as2drop/as2drop/ledger"
 
 type retryCmd struct {
-	wishFlags
+	actFlags
 	Transfer string `arg:"" help:"Identifier, key or Message-ID of the transfer."`
 }
 

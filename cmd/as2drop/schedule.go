@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"strconv"
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
@@ -15,6 +17,7 @@ import (
 
 type scheduleCmd struct {
 	configFlag
+	serverFlags
 	Partner string `arg:"" optional:"" help:"Only this partner."`
 	From    string `help:"From this moment on, such as 2027-03-28 or 2027-03-28 01:30; default: now." placeholder:"MOMENT"`
 	Count   int    `short:"n" default:"3" help:"How many of what repeats, and of the transfers and receipts of a partner (${default})."`
@@ -33,6 +36,16 @@ Examples:
 }
 
 func (c *scheduleCmd) Run(g *globals) error {
+	if c.Count < 1 || c.Count > 10_000 {
+		return exit{exitUsage, fmt.Errorf("--count must be from 1 to 10000, is %d", c.Count)}
+	}
+	r, err := c.remote()
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		return c.elsewhere(g, r)
+	}
 	cfg, err := c.load(g)
 	if err != nil {
 		return err
@@ -42,9 +55,6 @@ func (c *scheduleCmd) Run(g *globals) error {
 		if q.From, err = config.ParseMoment(c.From, cfg.Location); err != nil {
 			return exit{exitUsage, fmt.Errorf("--from: %w; write for example 2027-03-28 or \"2027-03-28 01:30\"", err)}
 		}
-	}
-	if c.Count < 1 || c.Count > 10_000 {
-		return exit{exitUsage, fmt.Errorf("--count must be from 1 to 10000, is %d", c.Count)}
 	}
 	names := c.partners(cfg)
 	if c.Partner != "" && len(names) == 0 {
@@ -62,7 +72,32 @@ func (c *scheduleCmd) Run(g *globals) error {
 	if c.JSON {
 		return printJSON(g.out, plan.Items)
 	}
-	return c.print(g, cfg, plan, q.Facts != nil)
+	note := ""
+	switch {
+	case q.Facts == nil:
+		note = "(there is no ledger yet: this follows from the config alone)"
+	case !agent.Running(cfg.DataDir):
+		note = "(no agent is running on this data folder: nothing of it happens)"
+	}
+	return c.print(g, plan, note)
+}
+
+// elsewhere tells what an agent elsewhere has planned.
+func (c *scheduleCmd) elsewhere(g *globals, r *remote) error {
+	query := url.Values{"count": {strconv.Itoa(c.Count)}}
+	for name, value := range map[string]string{"partner": c.Partner, "from": c.From} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	var plan views.Schedule
+	if err := r.get("/schedule", query, &plan); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(g.out, plan.Items)
+	}
+	return c.print(g, plan, "")
 }
 
 // partners are the names of those that are asked for.
@@ -99,7 +134,7 @@ func facts(cfg *config.Config, partners []string, count int) (map[string]agenda.
 	return found, err
 }
 
-func (c *scheduleCmd) print(g *globals, cfg *config.Config, plan views.Schedule, ledgerThere bool) error {
+func (c *scheduleCmd) print(g *globals, plan views.Schedule, note string) error {
 	if len(plan.Items) == 0 {
 		fmt.Fprintln(g.out, "nothing is planned")
 	} else {
@@ -114,11 +149,8 @@ func (c *scheduleCmd) print(g *globals, cfg *config.Config, plan views.Schedule,
 	for _, name := range plan.LeftOut {
 		fmt.Fprintf(g.out, "(more transfers or receipts of %s are open: as2drop schedule %s --count %d)\n", name, name, 10*c.Count)
 	}
-	switch {
-	case !ledgerThere:
-		fmt.Fprintln(g.out, "(there is no ledger yet: this follows from the config alone)")
-	case !agent.Running(cfg.DataDir):
-		fmt.Fprintln(g.out, "(no agent is running on this data folder: nothing of it happens)")
+	if note != "" {
+		fmt.Fprintln(g.out, note)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/views"
@@ -13,6 +14,7 @@ import (
 
 type showCmd struct {
 	configFlag
+	serverFlags
 	What string `arg:"" help:"An identifier or the beginning of one, a key such as INV-1001, or a Message-ID."`
 	JSON bool   `help:"As JSON."`
 }
@@ -26,13 +28,7 @@ Examples:
 }
 
 func (c *showCmd) Run(g *globals) error {
-	_, i, err := c.inspect(g)
-	if err != nil {
-		return err
-	}
-	defer i.Close() // nothing was written
-	var stories []views.Story
-	err = i.Ledger().View(context.Background(), func(tx *ledger.Tx) (err error) { stories, err = views.Find(tx, c.What); return err })
+	stories, err := c.find(g)
 	if err != nil {
 		return err
 	}
@@ -49,6 +45,25 @@ func (c *showCmd) Run(g *globals) error {
 		tale(s).print(g)
 	}
 	return nil
+}
+
+// find asks the ledger here, or an agent elsewhere.
+func (c *showCmd) find(g *globals) (stories []views.Story, err error) {
+	r, err := c.remote()
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		err = r.get("/stories", url.Values{"what": {c.What}}, &stories)
+		return stories, err
+	}
+	_, i, err := c.inspect(g)
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close() // nothing was written
+	err = i.Ledger().View(context.Background(), func(tx *ledger.Tx) (err error) { stories, err = views.Find(tx, c.What); return err })
+	return stories, err
 }
 
 // tale is a story to be printed.

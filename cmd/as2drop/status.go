@@ -19,6 +19,7 @@ import (
 
 type statusCmd struct {
 	configFlag
+	serverFlags
 	Partner string `arg:"" optional:"" help:"Only this partner."`
 	JSON    bool   `help:"As JSON."`
 }
@@ -35,6 +36,17 @@ Examples:
 }
 
 func (c *statusCmd) Run(g *globals) error {
+	r, err := c.remote()
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		var s status.Status
+		if err := r.get("/status", nil, &s); err != nil {
+			return err
+		}
+		return c.tell(g, s, r.clock(g.now()), func() error { return nil })
+	}
 	cfg, err := c.load(g)
 	if err != nil {
 		return err
@@ -50,16 +62,22 @@ func (c *statusCmd) Run(g *globals) error {
 	case err != nil:
 		return err
 	}
+	return c.tell(g, s, g.now(), func() error { return printRollovers(g, cfg) })
+}
+
+// tell prints a status, and what more there is to say to people. now is by the clock of the
+// agent.
+func (c *statusCmd) tell(g *globals, s status.Status, now time.Time, more func() error) (err error) {
 	if c.Partner != "" {
-		if s, err = c.only(cfg, s); err != nil {
+		if s, err = c.only(s); err != nil {
 			return err
 		}
 	}
-	hangs := s.Hangs(g.now())
+	hangs := s.Hangs(now)
 	if c.JSON {
 		err = printJSON(g.out, s)
 	} else {
-		err = errors.Join(c.print(g, s, hangs), printRollovers(g, cfg))
+		err = errors.Join(c.print(g, s, hangs), more())
 	}
 	if err == nil && (hangs || s.Alarm()) {
 		err = exit{exitFindings, errSilent}
@@ -68,7 +86,7 @@ func (c *statusCmd) Run(g *globals) error {
 }
 
 // only leaves one partner in a status.
-func (c *statusCmd) only(cfg *config.Config, s status.Status) (status.Status, error) {
+func (c *statusCmd) only(s status.Status) (status.Status, error) {
 	one := s
 	one.Partners, one.Problems = nil, nil
 	for _, p := range s.Partners {
@@ -82,7 +100,7 @@ func (c *statusCmd) only(cfg *config.Config, s status.Status) (status.Status, er
 		}
 	}
 	if one.Partners == nil {
-		return one, fmt.Errorf("the running agent has no partner %q; %s is its config", c.Partner, cfg.Path)
+		return one, fmt.Errorf("the running agent has no partner %q; %s is its config", c.Partner, s.Config)
 	}
 	return one, nil
 }

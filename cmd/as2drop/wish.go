@@ -53,13 +53,38 @@ func operator() string {
 	return "operator"
 }
 
-// await polls for the agent's answer.
+// await waits until the running agent has dealt with a wish in its ledger.
 func (f wishFlags) await(g *globals, l *ledger.Ledger, w ledger.Wish) error {
-	deadline := time.After(f.Wait)
+	return await(g, f.Wait, func() (now ledger.Wish, err error) {
+		err = l.View(context.Background(), func(tx *ledger.Tx) (err error) { now, err = tx.Wish(w.ID); return err })
+		return now, err
+	})
+}
+
+// actFlags are those of the commands that can also ask an agent elsewhere.
+type actFlags struct {
+	wishFlags
+	serverFlags
+}
+
+func (f actFlags) ask(g *globals, kind ledger.WishKind, what, reason string) error {
+	r, err := f.remote()
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		return r.wish(g, kind, what, reason, f.Wait)
+	}
+	return f.wishFlags.ask(g, kind, what, reason)
+}
+
+// await asks until the agent has dealt with a wish.
+func await(g *globals, limit time.Duration, ask func() (ledger.Wish, error)) error {
+	deadline := time.After(limit)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := l.View(context.Background(), func(tx *ledger.Tx) (err error) { w, err = tx.Wish(w.ID); return err })
+		w, err := ask()
 		if err != nil {
 			return err
 		}

@@ -154,7 +154,7 @@ func (r *Reader) IncomingMessage(ctx context.Context, id string, now time.Time) 
 	case stored != nil:
 		m.Incoming, text = storedLine(stored, now), "came from "+stored.From+", and its receipt goes to "+withoutCredentials(stored.URL)
 	default:
-		return IncomingMessage{}, fmt.Errorf("message %s: %w", id, ledger.ErrNotFound)
+		return IncomingMessage{}, unknown("there is no message %q that was received, refused or stored", id)
 	}
 	if stored != nil {
 		m.Remote = stored.Remote
@@ -211,5 +211,8 @@ func withoutCredentials(text string) string {
 // Wish is what somebody asked for, and what became of it.
 func (r *Reader) Wish(ctx context.Context, id string) (w ledger.Wish, err error) {
 	err = r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { w, err = tx.Wish(id); return err })
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = unknown("there is no wish %q", id)
+	}
 	return w, err
 }

@@ -47,7 +47,7 @@ func (r *Reader) Overview(ctx context.Context, now time.Time) (Overview, error) 
 func (r *Reader) PartnerOverview(ctx context.Context, name string, now time.Time) (p PartnerOverview, err error) {
 	cfg := r.Config()
 	if partnerOf(cfg, name) == nil {
-		return p, fmt.Errorf("partner %q: %w", name, ledger.ErrNotFound)
+		return p, unknown("the config has no partner %q", name)
 	}
 	err = r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		if p, err = partnerLine(tx, r.Status(), name, now, cfg.Location); err == nil {
@@ -179,7 +179,7 @@ const maxPlanned = 10_000
 func (r *Reader) Schedule(ctx context.Context, partner string, from time.Time, count int) (Schedule, error) {
 	cfg := r.Config()
 	if partner != "" && partnerOf(cfg, partner) == nil {
-		return Schedule{}, fmt.Errorf("partner %q: %w", partner, ledger.ErrNotFound)
+		return Schedule{}, unknown("the config has no partner %q", partner)
 	}
 	q := agenda.Question{Config: cfg, Partner: partner, From: from, Count: min(max(count, 1), maxPlanned), Facts: map[string]agenda.Facts{}}
 	err := r.Ledger.View(ctx, func(tx *ledger.Tx) error {

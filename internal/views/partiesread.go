@@ -56,7 +56,7 @@ func (r *Reader) Parties(now time.Time) Parties {
 func (r *Reader) Partner(name string, now time.Time) (Partner, error) {
 	p := partnerOf(r.Config(), name)
 	if p == nil {
-		return Partner{}, fmt.Errorf("partner %q: %w", name, ledger.ErrNotFound)
+		return Partner{}, unknown("the config has no partner %q", name)
 	}
 	return partnerView(p, now), nil
 }

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/status"
@@ -26,3 +27,11 @@ type Outbox struct {
 	Waiting []naming.Waiting
 	Polled  string // why its events are not used; empty = they are
 }
+
+// unknownError is what is not there, in words; it is ErrNotFound of package ledger.
+type unknownError string
+
+func (e unknownError) Error() string { return string(e) }
+func (e unknownError) Unwrap() error { return ledger.ErrNotFound }
+
+func unknown(format string, args ...any) error { return unknownError(fmt.Sprintf(format, args...)) }

@@ -202,7 +202,7 @@ func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now tim
 	rows, notes = []Row{}, []string{}
 	cfg := r.Config()
 	if partner != "" && partnerOf(cfg, partner) == nil {
-		return nil, nil, fmt.Errorf("%s has no partner %q: %w", cfg.Path, partner, ledger.ErrNotFound)
+		return nil, nil, unknown("%s has no partner %q", cfg.Path, partner)
 	}
 	for _, p := range cfg.Partners {
 		if partner != "" && partner != p.Name {

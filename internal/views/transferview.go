@@ -184,7 +184,9 @@ func (r *Reader) Transfer(ctx context.Context, id string, now time.Time) (Messag
 	var m Message
 	var events []ledger.Event
 	err := r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if t, err = tx.Transfer(id); err != nil {
+		if t, err = tx.Transfer(id); errors.Is(err, ledger.ErrNotFound) {
+			return unknown("there is no transfer %q", id)
+		} else if err != nil {
 			return err
 		}
 		var err1, err2, err3, err4 error
