@@ -117,6 +117,9 @@ func explainTLS(err error) (PostFault, error) {
 		return PlainHTTP, errors.New("the server speaks plain HTTP on this port, and the URL says https")
 	}
 	var record tls.RecordHeaderError
+	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		return PlainHTTP, errors.New("the server speaks plain HTTP on this port, and the URL says https")
+	}
 	if errors.As(err, &record) {
 		return BadHandshake, errors.New("what answers on this port does not speak TLS")
 	}

@@ -165,6 +165,7 @@ func alone(hint string) string {
 	return strings.NewReplacer("; then: as2drop release PARTNER", "; then test again", ", then: as2drop release PARTNER", ", then test again",
 		"; sending goes on by itself when he has, at once with: as2drop release PARTNER", "; then test again",
 		", and drop the files again or: as2drop retry ID", ", and test again", ", and once it is mended: as2drop retry ID", ", and test again once it is mended",
+		"the partner's server is busy, nothing is wrong here", "the partner's server is busy: test again in a while",
 		"; as2drop retry ID makes a new one", "", ": drop the files again under a new key", "", ", and: as2drop retry ID", ", and test again",
 		", then set accept_duplicate: true and: as2drop release ID", "").Replace(hint)
 }

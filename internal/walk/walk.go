@@ -252,13 +252,12 @@ func (w *walker) tls(ctx context.Context, s *Step) error {
 	return nil
 }
 
-// remedyTLS adds to the usual remedy how to come by the certificate that was shown.
+// remedyTLS is the usual remedy, or how to come by a certificate that no authority issued.
 func (w *walker) remedyTLS(h *as2.Handshake, err error) string {
-	remedy := outbox.Remedy(err)
 	if h != nil && len(h.Certificates) > 0 && w.Has.Pinned == 0 && keys.SelfSigned(h.Certificates[0]) {
-		remedy += "; it is self-signed, which is usual for AS2: let the partner send you its file, compare the fingerprint over the telephone, and name it in server_certificates"
+		return "it is self-signed, which is usual for AS2: let the partner send you its file, compare the fingerprint over the telephone, name it in server_certificates, then test again"
 	}
-	return remedy
+	return outbox.Remedy(err)
 }
 
 // describe tells what a server showed.
