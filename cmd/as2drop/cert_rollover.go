@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 type certRolloverCmd struct {
 	configFlag
 	Station     string   `arg:"" help:"The station of ours that gets a new key."`
-	On          string   `required:"" placeholder:"MOMENT" help:"From when on it signs with it, such as 2027-01-31 or \"2027-01-31 06:00\"."`
+	On          string   `required:"" placeholder:"MOMENT" help:"From when on it signs with it, such as 2027-01-31, \"2027-01-31 06:00\" or 60d for the day in sixty days."`
 	Certificate string   `and:"pair" placeholder:"FILE" help:"A certificate that you have; default: a new one is made, like the present one."`
 	Key         string   `and:"pair" placeholder:"FILE" help:"Its private key."`
 	Days        int      `default:"1095" help:"How long a new certificate is valid (${default})."`
@@ -56,9 +57,9 @@ func (c *certRolloverCmd) Run(g *globals) error {
 	if err != nil {
 		return exit{exitUsage, err}
 	}
-	on, err := config.ParseMoment(c.On, cfg.Location)
+	on, err := momentOf(&c.On, cfg.Location, g.now())
 	if err != nil {
-		return exit{exitUsage, fmt.Errorf("--on: %w; write for example 2027-01-31 or \"2027-01-31 06:00\"", err)}
+		return exit{exitUsage, fmt.Errorf("--on: %w", err)}
 	}
 	if !on.After(g.now()) {
 		return exit{exitUsage, fmt.Errorf("--on %s is past: partners must know the certificate before it is used; choose a day in some weeks", c.On)}
@@ -73,6 +74,20 @@ func (c *certRolloverCmd) Run(g *globals) error {
 	files := &certificateFiles{cfg: cfg}
 	err = c.write(g, cfg, s, on, ask, files)
 	return errors.Join(err, files.forget())
+}
+
+// momentOf reads a moment, or a number of days such as 60d, which becomes the date.
+func momentOf(text *string, loc *time.Location, now time.Time) (time.Time, error) {
+	if days, ok := strings.CutSuffix(*text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
+			*text = now.In(loc).AddDate(0, 0, n).Format(time.DateOnly)
+		}
+	}
+	at, err := config.ParseMoment(*text, loc)
+	if err != nil {
+		err = fmt.Errorf("%w; write for example 2027-01-31, \"2027-01-31 06:00\" or 60d", err)
+	}
+	return at, err
 }
 
 // write makes the key, changes the config, and writes the card.

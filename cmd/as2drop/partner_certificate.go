@@ -14,7 +14,7 @@ type partnerCertificateCmd struct {
 	configFlag
 	Name   string `arg:"" help:"The partner."`
 	File   string `arg:"" help:"His new certificate: PEM, DER or .p7b."`
-	From   string `placeholder:"MOMENT" help:"From when on messages are encrypted to it, such as 2027-01-31 or \"2027-01-31 06:00\"; default: now."`
+	From   string `placeholder:"MOMENT" help:"From when on messages are encrypted to it, such as 2027-01-31, \"2027-01-31 06:00\" or 60d; default: now."`
 	Yes    bool   `short:"y" help:"Ask nothing and write it: the fingerprint was compared."`
 	DryRun bool   `help:"Show what would be written, and write nothing."`
 }
@@ -41,8 +41,11 @@ func (c *partnerCertificateCmd) Run(g *globals) error {
 	from := g.now()
 	if c.From == "" {
 		c.From = from.UTC().Format(time.RFC3339)
-	} else if from, err = config.ParseMoment(c.From, p.Location); err != nil {
-		return exit{exitUsage, fmt.Errorf("--from: %w; write for example 2027-01-31 or \"2027-01-31 06:00\"", err)}
+	} else if from, err = momentOf(&c.From, p.Location, g.now()); err != nil {
+		return exit{exitUsage, fmt.Errorf("--from: %w", err)}
+	}
+	if from.Before(g.now()) {
+		from = g.now() // that is when it begins to be used
 	}
 	certs, err := readShown(g, c.File)
 	if err != nil {
