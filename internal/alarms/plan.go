@@ -105,7 +105,9 @@ func (p *Policy) decide(r *Receiver, live []ledger.RaisedAlarm, told map[string]
 	if ready = r.Hours.Next(ready); !ready.Equal(now) { // zero: they never begin again
 		return decision{next: ready, owes: d.owes}
 	}
-	slices.SortStableFunc(d.tell, func(a, b telling) int { return cmp.Compare(a.rank(), b.rank()) })
+	slices.SortFunc(d.tell, func(a, b telling) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.alarm.Since.Compare(b.alarm.Since), cmp.Compare(a.alarm.Key, b.alarm.Key))
+	})
 	return d
 }
 
