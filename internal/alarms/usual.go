@@ -7,11 +7,13 @@ import (
 	"github.com/as2drop/as2drop/internal/schedule"
 )
 
-// Weeks that are compared with.
+// How many stretches of the past are compared with, each as long as the silence or a week.
 const (
-	maxWeeks = 8
-	minWeeks = 4 // fewer prove nothing
+	most  = 8
+	least = 4 // fewer prove nothing
 )
+
+const week = 7 * 24 * time.Hour
 
 // What Traffic is about.
 const (
@@ -60,44 +62,77 @@ func (t *Traffic) missed(now time.Time) (why string, since time.Time) {
 	return fmt.Sprintf("nothing was %s %s; something was expected by %s (expect: %s, grace %v)", t.What, t.sinceText(), t.moment(due), t.By, t.Grace), last
 }
 
-// unusual compares the silence with the same stretch of the weeks before. It begins when the
-// last thing came and ends now, less the grace on both sides, because nobody is on time to
-// the minute. If something came in that stretch in all of those weeks, or in all but one of
-// at least five, a silence is none of theirs.
+// unusual compares the silence with the past. It begins when the last thing came and ends
+// now, less the grace on both sides, because nobody is on time to the minute.
 func (t *Traffic) unusual(now time.Time) (why string, since time.Time, err error) {
 	from, to := t.Last.Add(t.Grace), now.Add(-t.Grace)
 	if t.Last.IsZero() || !to.After(from) {
 		return "", time.Time{}, nil
 	}
-	weeks, with := 0, 0
+	if now.Sub(t.Last) <= week {
+		why, err = t.againstWeeks(from, to)
+	} else {
+		why, err = t.againstAll(from, to)
+	}
+	if why == "" || err != nil {
+		return "", time.Time{}, err
+	}
+	return fmt.Sprintf("nothing was %s %s; %s", t.What, t.sinceText(), why), t.Last, nil
+}
+
+// againstWeeks compares a silence of up to a week with the same stretch of the weeks before.
+// If something came in all of them, or in all but one of at least five, it is not normal.
+func (t *Traffic) againstWeeks(from, to time.Time) (why string, err error) {
+	seen, with := 0, 0
 	var example time.Time
-	for week := 1; week <= maxWeeks; week++ {
-		a, b := t.earlier(from, week), t.earlier(to, week)
-		known, err := t.First(time.Time{}, t.earlier(t.Last, week))
+	for n := 1; n <= most; n++ {
+		known, err := t.First(time.Time{}, t.earlier(t.Last, n))
 		if err != nil {
-			return "", time.Time{}, err
+			return "", err
 		}
 		if known.IsZero() { // the partner was not active yet
 			break
 		}
-		at, err := t.First(a, b)
+		at, err := t.First(t.earlier(from, n), t.earlier(to, n))
 		if err != nil {
-			return "", time.Time{}, err
+			return "", err
 		}
-		weeks++
+		seen++
 		if !at.IsZero() {
 			with++
 			if example.IsZero() {
 				example = at
 			}
-		} else if weeks-with > 1 {
-			return "", time.Time{}, nil
+		} else if seen-with > 1 {
+			return "", nil
 		}
 	}
-	if weeks < minWeeks || with < weeks && weeks <= minWeeks {
-		return "", time.Time{}, nil
+	if seen < least || with < seen && seen <= least {
+		return "", nil
 	}
-	return fmt.Sprintf("nothing was %s %s; in %d of the last %d weeks something had been by this time, such as on %s", t.What, t.sinceText(), with, weeks, t.moment(example)), t.Last, nil
+	return fmt.Sprintf("in %d of the last %d weeks something had been by this time, such as on %s", with, seen, t.moment(example)), nil
+}
+
+// againstAll compares a longer silence with all that there were in a past of at least four
+// and at most eight times its length: it is not normal if it is longer than each of them.
+func (t *Traffic) againstAll(from, to time.Time) (why string, err error) {
+	const parts = 33 // a silence of the past may be longer by this part and not be found
+	silence := to.Sub(from)
+	known, err := t.First(time.Time{}, t.Last.Add(-least*silence))
+	if err != nil || known.IsZero() {
+		return "", err
+	}
+	begin := t.Last.Add(-most * silence)
+	if known.After(begin) {
+		begin = known
+	}
+	step := silence / parts
+	for a := begin; !a.Add(silence - step).After(t.Last); a = a.Add(step) {
+		if at, err := t.First(a, a.Add(silence-step)); err != nil || at.IsZero() {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("in the %d days before it was never silent for so long", int(t.Last.Sub(begin)/(24*time.Hour))), nil
 }
 
 // earlier is a moment some weeks before, by the clock on the wall.
