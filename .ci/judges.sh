@@ -8,6 +8,7 @@
 #   the schemas of OASIS UBL  the sample documents
 #   xmllint                   what is well-formed XML, and documents with attachments by those schemas and that of CII
 #   the rules of EN 16931     invoices with attachments
+#   aiosmtpd                  mail about alarms: TLS, logins, and what Python's email package reads
 #   jsonschema of Python      the schema of the config
 #   mandoc                    the manual pages
 #   bash, zsh, fish           the completion

@@ -104,6 +104,7 @@ func (f *serviceFlags) reach(d *service.Definition, cfg *config.Config) {
 			d.Writable = append(d.Writable, filepath.Dir(l.File))
 		}
 	}
+	d.Programs = append(d.Programs, cfg.Alarms.Programs()...)
 	for _, p := range cfg.Partners {
 		d.Writable = append(d.Writable, p.Folder)
 		d.Programs = append(d.Programs, p.Hooks.Programs()...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -198,49 +199,53 @@ func (s *session) tlsFailure(err error, otherwise string) error {
 	return &Failure{"TLS", plainError(err), otherwise}
 }
 
-// login logs in, by PLAIN (RFC 4616) or LOGIN.
+// login logs in, by PLAIN (RFC 4616) or LOGIN, over TLS alone. It is not that of net/smtp,
+// which goes on talking after a refusal and may wait for ever for an answer to that.
 func (s *session) login(context.Context) error {
 	if s.m.User == "" {
 		s.saw("login", "none is configured")
 		return nil
 	}
-	ok, offered := s.client.Extension("AUTH")
+	if _, secure := s.client.TLSConnectionState(); !secure {
+		return &Failure{"login", "there is none without TLS", "set tls: starttls or implicit"}
+	}
+	_, offered := s.client.Extension("AUTH")
 	mechanisms := strings.Fields(strings.ToUpper(offered))
-	var auth smtp.Auth
+	encode := base64.StdEncoding.EncodeToString
 	var how string
+	var say []string
 	switch {
-	case ok && slices.Contains(mechanisms, "PLAIN"):
-		auth, how = smtp.PlainAuth("", s.m.User, s.m.Password, s.host), "PLAIN"
-	case ok && slices.Contains(mechanisms, "LOGIN"):
-		auth, how = &loginAuth{s.m.User, s.m.Password}, "LOGIN"
+	case slices.Contains(mechanisms, "PLAIN"):
+		how, say = "PLAIN", []string{"AUTH PLAIN " + encode([]byte("\x00"+s.m.User+"\x00"+s.m.Password))}
+	case slices.Contains(mechanisms, "LOGIN"):
+		how, say = "LOGIN", []string{"AUTH LOGIN", encode([]byte(s.m.User)), encode([]byte(s.m.Password))}
 	default:
 		return &Failure{"login", fmt.Sprintf("the server offers none that we know: %q", line(offered)), "PLAIN and LOGIN are known; without user nobody logs in"}
 	}
-	if err := s.client.Auth(auth); err != nil {
-		return &Failure{"login", reply(err), "compare user and password_file with what the server expects"}
+	for i, what := range say {
+		want := 334 // it asks for more
+		if i == len(say)-1 {
+			want = 235
+		}
+		if _, err := s.command(want, what); err != nil {
+			return &Failure{"login", reply(err), "compare user and password_file with what the server expects"}
+		}
 	}
 	s.saw("login", "as %s, by %s", s.m.User, how)
 	return nil
 }
 
-// loginAuth answers the two questions of LOGIN, over TLS alone.
-type loginAuth struct{ user, password string }
-
-func (a *loginAuth) Start(server *smtp.ServerInfo) (string, []byte, error) {
-	if !server.TLS {
-		return "", nil, errors.New("there is no login without TLS")
+// command says a line and waits for an answer that begins with a code.
+func (s *session) command(want int, what string) (said string, err error) {
+	text := s.client.Text
+	id, err := text.Cmd("%s", what)
+	if err != nil {
+		return "", err
 	}
-	return "LOGIN", nil, nil
-}
-
-func (a *loginAuth) Next(from []byte, more bool) ([]byte, error) {
-	if !more {
-		return nil, nil
-	}
-	if strings.HasPrefix(strings.ToLower(string(from)), "pass") {
-		return []byte(a.password), nil
-	}
-	return []byte(a.user), nil
+	text.StartResponse(id)
+	defer text.EndResponse(id)
+	_, said, err = text.ReadResponse(want)
+	return said, err
 }
 
 // envelope says from whom the message is and for whom; refused says whom the server does not
@@ -272,19 +277,12 @@ func (s *session) content(msg *Message) error {
 	fail := func(err error) error {
 		return &Failure{"message", reply(err), "the log of the mail server says more"}
 	}
+	if _, err := s.command(354, "DATA"); err != nil {
+		return fail(err)
+	}
 	text := s.client.Text
-	id, err := text.Cmd("DATA")
-	if err != nil {
-		return fail(err)
-	}
-	text.StartResponse(id)
-	_, _, err = text.ReadResponse(354)
-	text.EndResponse(id)
-	if err != nil {
-		return fail(err)
-	}
 	w := text.DotWriter()
-	_, err = w.Write(s.m.compose(msg))
+	_, err := w.Write(s.m.compose(msg))
 	if err = errors.Join(err, w.Close()); err != nil {
 		return fail(err)
 	}

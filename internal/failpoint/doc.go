@@ -5,5 +5,6 @@
 // moves", "after seal", "after attempt", "after post", "after verdict", "before filed";
 // of a received message: "after stage", "after received", "after first file", "before
 // published", "before answer"; and where its receipt is wanted later: "after stored",
-// "after receipt attempt", "after receipt post".
+// "after receipt attempt", "after receipt post". Of a message about alarms: "after alarm
+// intent", "after alarm".
 package failpoint
