@@ -16,9 +16,9 @@ func TestFailpoints(t *testing.T) {
 	for dir, points := range map[string][]string{
 		"failpoints": {"after claim intent", "after claim moves", "after seal", "after attempt", "after post", "after verdict", "before filed",
 			"after stage", "after received", "after first file", "before published", "before answer"},
-		"failpoints_hooks": {"after before_send", "after seal", "after filed", "after published", "after hook intent", "after hook"},
+		"failpoints_hooks":  {"after before_send", "after seal", "after filed", "after published", "after hook intent", "after hook"},
 		"failpoints_alarms": {"after alarm intent", "after alarm"},
-		"failpoints_later": {"after stage", "after stored", "after received", "before published", "after receipt attempt", "after receipt post"},
+		"failpoints_later":  {"after stage", "after stored", "after received", "before published", "after receipt attempt", "after receipt post"},
 	} {
 		for _, point := range points {
 			t.Run(dir+"/"+strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
