@@ -33,6 +33,13 @@ demo: build ## Two agents exchange an invoice and an order on loopback; KEEP=1 l
 build: ## The program as it is released: bin/as2drop, static, without build paths in it.
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/as2drop
 
+# make release SIGN=PROGRAM: a program that signs dist/SHA256SUMS.
+SIGN =
+
+.PHONY: release
+release: ## Packages, archives, container images, checksums and SBOMs for Linux and Windows in dist. Needs git and Go, on Linux.
+	$(GO) run ./internal/ci/release -out dist -sign '$(SIGN)'
+
 .PHONY: test
 test: ## All tests that need nothing but Go.
 	$(GO) test -timeout 30m ./...

@@ -17,6 +17,7 @@ import (
 	_ "time/tzdata" // schedules name zones that bare machines and Windows do not have
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // authorities where the system has none at all, as in a container
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"

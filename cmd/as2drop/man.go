@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -56,15 +54,8 @@ func (c *manCmd) Run(g *globals, app *kong.Kong) error {
 
 // edition is that of this program.
 func edition() manual.Edition {
-	e := manual.Edition{Version: version}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.time" && len(s.Value) >= len(time.DateOnly) {
-				e.Date = s.Value[:len(time.DateOnly)]
-			}
-		}
-	}
-	return e
+	_, day := build()
+	return manual.Edition{Date: day, Version: version}
 }
 
 // manPages are all manual pages by their file name.

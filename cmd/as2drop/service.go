@@ -76,15 +76,12 @@ func (f *serviceFlags) definition(g *globals) (service.Definition, error) {
 			return d, err
 		}
 	}
-	d.Name, d.Description = f.Name, "as2drop, an AS2 agent that watches folders"
+	d.Name, d.Description = f.Name, service.Description
 	d.Account, d.Grace = f.User, agent.ShutdownGrace
 	if d.Password, err = f.password(); err != nil {
 		return d, err
 	}
-	d.Args = []string{"run", "--config", file}
-	if f.LogLevel != "" {
-		d.Args = append(d.Args, "--log-level", f.LogLevel)
-	}
+	d.Args = service.Arguments(file, f.LogLevel)
 	if log != "" {
 		d.Args = append(d.Args, "--log-file", log)
 		d.Writable = []string{filepath.Dir(log)}

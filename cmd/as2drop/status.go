@@ -22,12 +22,13 @@ type statusCmd struct {
 	serverFlags
 	Partner string `arg:"" optional:"" help:"Only this partner."`
 	JSON    bool   `help:"As JSON."`
+	Alive   bool   `help:"Only whether the agent runs and gets on, for health checks: partners that fail are no reason to start it anew."`
 }
 
 func (c *statusCmd) Help() string {
 	return `How the running agent is, as it sees itself now: each partner with what waits and since when it fails, and every problem with what to do: a folder that is not there or whose files are not taken, a worker that was started again, a certificate that expires, a volume that fills up, a config that was not taken.
 
-Exit codes: 0 all is well, warnings included; 2 the config is wrong; 3 there is an alarm, or no agent runs.
+Exit codes: 0 all is well, warnings included; 2 the config is wrong; 3 there is an alarm, or no agent runs. With --alive alarms do not count.
 
 Examples:
   as2drop status
@@ -74,6 +75,13 @@ func (c *statusCmd) tell(g *globals, s status.Status, now time.Time, more func()
 		}
 	}
 	hangs := s.Hangs(now)
+	if c.Alive {
+		s.Problems = nil
+		if !hangs && !c.JSON {
+			fmt.Fprintf(g.out, "as2drop %s runs since %s, process %d\n", s.Version, when(s.Started), s.PID)
+			return nil
+		}
+	}
 	if c.JSON {
 		err = printJSON(g.out, s)
 	} else {

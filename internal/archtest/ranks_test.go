@@ -74,6 +74,7 @@ func ranks() map[string]int {
 		"internal/soak":              firstTestRank + 2,
 		"internal/bench":             firstTestRank + 2,
 		"internal/browsertest":       firstTestRank + 2,
+		"internal/ci/release":        firstTestRank + 2,
 		"internal/ci/samples":        firstTestRank + 2,
 		"internal/ci/keys":           firstTestRank + 2,
 		"internal/ci/signvectors":    firstTestRank + 2,
@@ -95,7 +96,7 @@ func sole() map[string]string {
 		"software.sslmate.com/src/go-pkcs12": "internal/keys",
 		"modernc.org/sqlite":                 "ledger",
 		"go.yaml.in/yaml/v3":                 "config",
-		"golang.org/x/crypto":                "internal/accounts",
+		"golang.org/x/crypto":                "internal/accounts cmd/as2drop",
 		"github.com/alecthomas/kong":         "cmd/as2drop internal/manual internal/completion",
 	}
 }

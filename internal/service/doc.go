@@ -16,6 +16,19 @@ import (
 	"time"
 )
 
+// Description is what the service is called where there is room for more than its name.
+const Description = "as2drop, an AS2 agent that watches folders"
+
+// Arguments are those of the program as a service. Without a level the config says what is
+// logged.
+func Arguments(config, logLevel string) []string {
+	args := []string{"run", "--config", config}
+	if logLevel != "" {
+		args = append(args, "--log-level", logLevel)
+	}
+	return args
+}
+
 // Definition is a service that can be installed.
 type Definition struct {
 	Name        string   // of the service: letters, digits, - and _
