@@ -57,7 +57,7 @@ done
 
 echo '-- .deb and .rpm in a copy of this system'
 mkdir -p "$work/over" "$work/root"
-unshare --mount .ci/packages.sh "$work" "$PWD/$deb" "$PWD/$rpm"
+unshare --mount --net .ci/packages.sh "$work" "$PWD/$deb" "$PWD/$rpm"
 
 echo '-- the image of the container, and what packaging/Containerfile makes'
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot

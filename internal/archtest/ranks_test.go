@@ -76,6 +76,7 @@ func ranks() map[string]int {
 		"internal/browsertest":       firstTestRank + 2,
 		"internal/ci/release":        firstTestRank + 2,
 		"internal/ci/samples":        firstTestRank + 2,
+		"internal/ci/upgrades":       firstTestRank + 2,
 		"internal/ci/keys":           firstTestRank + 2,
 		"internal/ci/signvectors":    firstTestRank + 2,
 		"internal/ci/messagevectors": firstTestRank + 2,
