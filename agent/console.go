@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/web"
+	"github.com/as2drop/as2drop/web/api"
 )
 
 // console is the address where people and programs look at the agent and act on it. What it
@@ -62,10 +64,10 @@ func (a *running) listenForConsole(cfg *config.Config, open *console) (*console,
 func (a *running) consoleOptions(who *accounts.Store) web.Options {
 	inForce := func() *config.Config { return a.setup().cfg }
 	latest := func() *status.Status { return a.health.latest.Load() }
-	reader := &views.Reader{Ledger: a.ledger, Config: inForce, Status: latest, Posted: a.flights.Posted}
+	reader := &views.Reader{Ledger: a.ledger, Config: inForce, Status: latest, Posted: a.flights.Posted, Look: a.lookInto}
 	return web.Options{
 		Views: reader, Ledger: a.ledger, Config: inForce, Status: latest, Accounts: who, Log: a.log, Now: a.now, Version: a.options.Version,
-		Metrics: a.counts,
+		API: api.New(api.Options{Reader: reader, Now: a.now, Rand: rand.Reader, Version: a.options.Version}), Metrics: a.counts,
 	}
 }
 

@@ -102,12 +102,28 @@ func (s tale) print(g *globals) {
 	for _, h := range s.Hooks {
 		printHook(&h, line)
 	}
+	for _, w := range s.Wishes {
+		printWish(&w, line)
+	}
 	for _, e := range s.Events {
 		fmt.Fprintf(g.out, "  %s  %-7s %s\n", when(e.At), e.Level, e.Text)
 		if e.Hint != "" {
 			fmt.Fprintf(g.out, "  %-32s -> %s\n", "", e.Hint)
 		}
 	}
+}
+
+// printWish tells what somebody asked for, and what became of it.
+func printWish(w *ledger.Wish, line func(string, string, ...any)) {
+	text := fmt.Sprintf("%s by %s %s", w.Kind, w.By, when(w.At))
+	if w.Reason != "" {
+		text += ": " + w.Reason
+	}
+	if w.Done.IsZero() {
+		line("asked", "%s; not dealt with yet", text)
+		return
+	}
+	line("asked", "%s; %s", text, w.Result)
 }
 
 func printReceived(g *globals, r *ledger.Received, line func(string, string, ...any)) {

@@ -15,6 +15,7 @@ type Story struct {
 	Owed     *ledger.OwedMDN   `json:"owed_receipt,omitempty"`
 	Attempts []ledger.Attempt  `json:"attempts,omitempty"`
 	Hooks    []ledger.OwedHook `json:"hooks,omitempty"`
+	Wishes   []ledger.Wish     `json:"wishes,omitempty"`
 	Events   []ledger.Event    `json:"events"`
 }
 
@@ -31,6 +32,9 @@ func Find(tx *ledger.Tx, what string) (stories []Story, err error) {
 			return nil, err
 		}
 		if s.Hooks, err = tx.HooksOf(t.ID); err != nil {
+			return nil, err
+		}
+		if s.Wishes, err = tx.WishesOf(t.ID); err != nil {
 			return nil, err
 		}
 		if s.Events, err = tx.EventsOf(t.ID); err != nil {
@@ -73,6 +77,7 @@ func incoming(tx *ledger.Tx, id string) (*Story, error) {
 		func() error { r, err := tx.OwedMDN(id); s.Owed = found(&known, r, err); return err },
 		func() (err error) { s.Attempts, err = tx.Attempts(id); return err },
 		func() (err error) { s.Hooks, err = tx.HooksOf(id); return err },
+		func() (err error) { s.Wishes, err = tx.WishesOf(id); return err },
 		func() (err error) { s.Events, err = tx.EventsOf(id); return err },
 	} {
 		if err := read(); err != nil && !errors.Is(err, ledger.ErrNotFound) {
