@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -149,16 +148,4 @@ func writeLike(path string, like os.FileInfo, text []byte) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
-}
-
-// Came names the partners that a draft adds.
-func (d *Draft) Came(before *Config) (came []string) {
-	known := names(before)
-	for name := range names(d.Config) {
-		if !known[name] {
-			came = append(came, name)
-		}
-	}
-	slices.Sort(came)
-	return came
 }
