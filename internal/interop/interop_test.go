@@ -123,6 +123,7 @@ func play(t *testing.T, p peer, all []cell, table *table) {
 		}
 		table.enter(c, said, p.nameless(c), err)
 	}
+	s.partnerTest(t, cs)
 	s.agent.end(t)
 	for _, x := range []*proxy{s.toPeer, s.toUs, s.later} {
 		for _, err := range x.faults {
