@@ -328,7 +328,7 @@ func (w *walker) http(ctx context.Context, s *Step) error {
 		s.warn("the server sends a GET on to %q; a message is not sent on: the URL may be an old one", oneLine(a.Header.Get("Location")))
 	case a.Status == http.StatusNotFound:
 		s.warn("the server knows no such page; many AS2 servers answer a GET so, but compare the path in url with what the partner gave you")
-	case a.Status >= 500:
+	case a.Status >= 500 && a.Status != http.StatusNotImplemented:
 		s.warn("the server has a fault, or answers a GET so")
 	}
 	return nil
