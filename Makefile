@@ -8,7 +8,7 @@ GO ?= go
 BINARY = bin/as2drop
 
 # What make test-windows runs under Wine: the packages whose behaviour depends on the system.
-WINDOWS_PACKAGES = ./internal/access ./internal/fsx ./internal/hooks ./internal/logfile ./internal/service ./naming ./config ./ledger ./cmd/as2drop
+WINDOWS_PACKAGES = ./internal/access ./internal/fsx ./internal/hooks ./internal/logfile ./internal/logs ./internal/service ./naming ./config ./ledger ./cmd/as2drop
 
 # Of outbox and inbox all but the crash matrices: their disk is simulated and the same on every system. Of the agent
 # what Windows does to open files, names, shares and events: the rest takes ten minutes there.
@@ -16,7 +16,7 @@ WINDOWS_MATRICES = Matrix|Mutation|Planted
 WINDOWS_AGENT = StillOpen|InUse|Names|Beyond|OnAShare|Watcher|Heartbeat
 
 # Packages that must have a judge test; make judges finds all others by their build tag.
-JUDGED_PACKAGES = ./cmd/as2drop ./config ./cms ./outbox ./internal/keys ./internal/judges ./internal/xmlstream ./internal/embedded
+JUDGED_PACKAGES = ./cmd/as2drop ./config ./cms ./outbox ./internal/keys ./internal/judges ./internal/xmlstream ./internal/embedded ./internal/journal ./web/metrics
 
 # make demo KEEP=1 leaves both agents running.
 KEEP =
@@ -49,7 +49,7 @@ race: ## The same with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 .PHONY: judges
-judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL and CII schemas, EN 16931.
+judges: ## What others think of our messages: openssl cms, Java, pyas2-lib, the UBL and CII schemas, EN 16931, promtool, journalctl.
 	.ci/judges.sh $(JUDGED_PACKAGES)
 
 .PHONY: browser

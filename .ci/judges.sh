@@ -9,6 +9,8 @@
 #   xmllint                   what is well-formed XML, and documents with attachments by those schemas and that of CII
 #   the rules of EN 16931     invoices with attachments
 #   aiosmtpd                  mail about alarms: TLS, logins, and what Python's email package reads
+#   promtool                  metrics, alert rules, expressions of the dashboard
+#   journalctl                our log in a journal of systemd
 #   jsonschema of Python      the schema of the config
 #   mandoc                    the manual pages
 #   bash, zsh, fish           the completion
@@ -19,11 +21,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=
-for tool in go java javac openssl python3 mvn xmllint mandoc zsh fish; do
+for tool in go java javac openssl python3 mvn xmllint mandoc zsh fish promtool journalctl /lib/systemd/systemd-journal-remote; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 if [ -n "$missing" ]; then
-    echo "judges.sh: not installed:$missing: apt-get install default-jdk-headless openssl python3-venv maven libxml2-utils mandoc zsh fish" >&2
+    echo "judges.sh: not installed:$missing: apt-get install default-jdk-headless openssl python3-venv maven libxml2-utils mandoc zsh fish prometheus systemd systemd-journal-remote" >&2
     exit 1
 fi
 
