@@ -104,6 +104,7 @@ func (c *Client) Knock(ctx context.Context, target string) (*Answer, error) {
 	}
 	c.fill(req, nil, 0)
 	req.ContentLength = 0
+	req.Close = true         // some answer a GET twice, and net/http logs what comes on an idle connection
 	req.Header.Del("Expect") // there is no body to wait with
 	res, err := c.to(req.URL.Hostname()).Do(req)
 	if err != nil {

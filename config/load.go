@@ -63,6 +63,9 @@ func readFile(path string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s does not exist; name the config with --config, or make one with: as2drop init DIR", path)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: only root and the account of the agent may read it; try again with sudo, or as an administrator", err)
+	}
 	if err != nil {
 		return nil, err
 	}

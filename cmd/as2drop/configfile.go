@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,7 +27,8 @@ func configFile() string {
 	if _, err := os.Stat(here); err == nil {
 		return here
 	}
-	if _, err := os.Stat(systemConfig()); err == nil {
+	// One that this user may not read is still the one; that is told when it is opened.
+	if _, err := os.Stat(systemConfig()); err == nil || errors.Is(err, fs.ErrPermission) {
 		return systemConfig()
 	}
 	return here
