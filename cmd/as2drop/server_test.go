@@ -62,7 +62,9 @@ func TestServerErrors(t *testing.T) {
 		"somebody else":      {text(200, "", "<html>"), "who answers there (HTTP 200, text/html; charset=utf-8) is no as2drop with an API", 1},
 		"somebody else, 404": {text(404, "", "<html>"), "is no as2drop with an API", 1},
 		"other fields":       {text(200, "9.9", `{"partners": 7}`), "as2drop 9.9 answers what as2drop " + version + " does not understand", 1},
-		"a redirect":         {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://127.0.0.1:1/", 302) }, "is no as2drop with an API", 1},
+		"a redirect": {func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "is no as2drop with an API", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(c.answer)
