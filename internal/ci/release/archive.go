@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -27,8 +28,13 @@ func (r *release) texts(k kit) ([]file, error) {
 		{"as2drop.cdx.json", 0o644, k.sbom},
 	}
 	names := []string{"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"}
-	docs, err := filepath.Glob("docs/*.md")
-	if err != nil {
+	var docs []string
+	if err := filepath.WalkDir("docs", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && path.Ext(name) != ".png" { // pictures are for the web
+			docs = append(docs, name)
+		}
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	for _, name := range append(names, docs...) {
