@@ -324,6 +324,7 @@ func TestWhoIsTold(t *testing.T) {
 		{Level: ledger.Alarm, Code: status.CodeSpace, Text: "the disk is full"},
 		{Level: ledger.Alarm, Code: status.CodeUntold, Subject: "deaf", Text: "alarms do not reach deaf"},
 	}
+	p.event(ledger.Alarm, "", status.CodeUntold, "", "alarms do not reach deaf")
 	p.round(now...)
 	p.after(30*time.Second, now...)
 	p.want(all, "[as2drop edi] ALARM: alarms do not reach deaf, and 3 more")

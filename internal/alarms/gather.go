@@ -136,8 +136,9 @@ func (g *gathering) event(e *ledger.Event) error {
 			return err
 		}
 	}
-	// That a certificate expires is told at each of its steps.
-	if e.Level != ledger.Alarm && e.Code != status.CodeExpiry {
+	// That a certificate expires is told at each of its steps. Which receiver is not reached
+	// the condition says.
+	if e.Level != ledger.Alarm && e.Code != status.CodeExpiry || e.Code == status.CodeUntold {
 		return nil
 	}
 	a, err := g.open(e.Partner, e.Code, "", e.At)
