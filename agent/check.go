@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/alarms"
 	"github.com/as2drop/as2drop/internal/hooks"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -83,7 +84,11 @@ func (i *Inspector) Check(ctx context.Context) ([]ledger.Finding, error) {
 		return nil, err
 	}
 	strays, err := i.strays(ctx)
-	return append(append(findings, found...), strays...), err
+	if err != nil {
+		return nil, err
+	}
+	untold, err := alarms.Check(ctx, i.ledger)
+	return slices.Concat(findings, found, strays, untold), err
 }
 
 // hooksTold is how many owed hooks of a partner are told one by one.

@@ -381,6 +381,10 @@ func TestReceiverDown(t *testing.T) {
 	if got := untold(); got != "down: connect: refused since 12:00:30" {
 		t.Error(got)
 	}
+	found, err := Check(t.Context(), p.Ledger)
+	if err != nil || len(found) != 1 || found[0].Fact != "alarms do not reach down since 2026-11-26 12:00:30 UTC: connect: refused" {
+		t.Errorf("%+v, %v", found, err)
+	}
 	if text := p.log.String(); strings.Count(text, "level=ERROR") != 2 || !strings.Contains(text, "is it running?") {
 		t.Error(text)
 	}

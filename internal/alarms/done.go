@@ -30,3 +30,17 @@ func Done(ctx context.Context, l *ledger.Ledger, id, by string, now time.Time) (
 	})
 	return a, err
 }
+
+// Check says which receivers are owed a message that did not reach them.
+func Check(ctx context.Context, l *ledger.Ledger) (findings []ledger.Finding, err error) {
+	err = l.View(ctx, func(tx *ledger.Tx) error {
+		rows, err := tx.AlarmReceivers()
+		for _, r := range rows {
+			if r.Owed != nil && r.Tries > 0 {
+				findings = append(findings, ledger.Finding{Fact: fmt.Sprintf("alarms do not reach %s since %s: %s", r.Name, r.Failing.Format(time.DateTime+" UTC"), r.Reason), Hint: "as2drop alarm test " + r.Name + " says more; they are told again by themselves"})
+			}
+		}
+		return err
+	})
+	return findings, err
+}
