@@ -292,6 +292,7 @@ func TestEventBesideTheConditions(t *testing.T) {
 	p := newPlace(t, Receiver{Name: "office", Level: ledger.Alarm, Channel: office})
 	p.event(ledger.Alarm, "acme", status.CodePaused, "", "nothing is sent to acme: HTTP 401")
 	p.after(time.Second)
+	p.after(time.Second)
 	p.after(15*time.Second, paused("acme"))
 	p.after(30*time.Second, paused("acme"))
 	p.want(office, "[as2drop edi] ALARM: acme: nothing is sent: HTTP 401")
