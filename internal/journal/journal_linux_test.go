@@ -111,12 +111,12 @@ func TestEntries(t *testing.T) {
 	log.Info("sent", "verdict", "accepted", "message_id", "<1@us>")
 	log.Warn("two\nlines", "reason", "a\nPRIORITY=0\nb", "due", at)
 	log.WithGroup("step").Error("held", "näme", "seal", slog.Group("at", "line", 3), slog.Group("", "inline", true))
-	log.Error("long", "stack", strings.Repeat("x", 400_000))
+	log.Error("long", "stack", strings.Repeat("x", 3_000_000))
 	for i, want := range []map[string]string{
 		{"MESSAGE": `sent partner=acme verdict=accepted message_id=<1@us>`, "PRIORITY": "6", "AS2DROP_PARTNER": "acme", "AS2DROP_VERDICT": "accepted", "AS2DROP_MESSAGE_ID": "<1@us>"},
 		{"MESSAGE": "two\nlines partner=acme reason=\"a\\nPRIORITY=0\\nb\" due=2026-11-26T12:00:00.000Z", "PRIORITY": "4", "AS2DROP_PARTNER": "acme", "AS2DROP_REASON": "a\nPRIORITY=0\nb", "AS2DROP_DUE": "2026-11-26T12:00:00Z"},
 		{"MESSAGE": "held partner=acme step.näme=seal step.at.line=3 step.inline=true", "PRIORITY": "3", "AS2DROP_PARTNER": "acme", "AS2DROP_STEP_N_ME": "seal", "AS2DROP_STEP_AT_LINE": "3", "AS2DROP_STEP_INLINE": "true"},
-		{"MESSAGE": "long partner=acme stack=" + strings.Repeat("x", 400_000), "PRIORITY": "3", "AS2DROP_PARTNER": "acme", "AS2DROP_STACK": strings.Repeat("x", 400_000)},
+		{"MESSAGE": "long partner=acme stack=" + strings.Repeat("x", 3_000_000), "PRIORITY": "3", "AS2DROP_PARTNER": "acme", "AS2DROP_STACK": strings.Repeat("x", 3_000_000)},
 	} {
 		want["SYSLOG_IDENTIFIER"] = "as2drop"
 		got := receive(t, c)

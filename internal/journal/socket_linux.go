@@ -75,8 +75,17 @@ func (s *socket) large(entry []byte) error {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
 		return fmt.Errorf("memory for an entry of the journal: %w", err)
 	}
-	_, _, err = s.conn.WriteMsgUnix(nil, unix.UnixRights(int(f.Fd())), nil)
-	return err
+	// Package net sends files only where it is told an address, and a connection has one.
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	rights := unix.UnixRights(int(f.Fd()))
+	werr := raw.Write(func(fd uintptr) bool {
+		err = unix.Sendmsg(int(fd), nil, rights, nil, 0)
+		return !errors.Is(err, syscall.EAGAIN)
+	})
+	return errors.Join(werr, err)
 }
 
 func (s *socket) close() error {

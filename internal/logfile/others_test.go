@@ -35,12 +35,21 @@ func TestOthersSetItAside(t *testing.T) {
 	if got := logs(t, dir); got != "as2drop.log: line four; renamed: line one two; renamed-too: line three" {
 		t.Error(got)
 	}
-	if err := os.Truncate(path, 0); err != nil { // "copytruncate"
+	rename(t, path, filepath.Join(dir, "renamed-too"))
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // and nobody says so
 		t.Fatal(err)
 	}
 	later()
 	say(t, l, "line five")
-	if got := logs(t, dir); !strings.HasPrefix(got, "as2drop.log: line five;") {
+	if got := logs(t, dir); got != "as2drop.log: line five; renamed: line one two; renamed-too: line four" {
+		t.Error(got)
+	}
+	if err := os.Truncate(path, 0); err != nil { // "copytruncate"
+		t.Fatal(err)
+	}
+	later()
+	say(t, l, "line six")
+	if got := logs(t, dir); !strings.HasPrefix(got, "as2drop.log: line six;") {
 		t.Error(got)
 	}
 	done(t, l)
