@@ -141,8 +141,9 @@ func value[T any](b *browser, expression string) (v T) {
 	return v
 }
 
-func (b *browser) signIn() {
-	b.t.Helper()
-	b.open("/")
-	b.do(chromedp.SendKeys("#name", "anna", chromedp.ByQuery), chromedp.SendKeys("#password", password, chromedp.ByQuery), chromedp.Click("form.signin button", chromedp.ByQuery), chromedp.WaitReady(".tiles", chromedp.ByQuery))
+// sees reports whether an expression is true; while a page gives way to another it is not.
+func (b *browser) sees(expression string) (v bool) {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate(expression, &v)) == nil && v
 }

@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -194,7 +195,8 @@ func (w *world) drop(partner string, names ...string) {
 	for _, name := range names {
 		content := []byte("<Invoice>" + name + "</Invoice>")
 		if strings.HasSuffix(name, ".dat") {
-			content = bytes.Repeat([]byte("0123456789abcdef"), 3<<20) // 48 MiB
+			content = make([]byte, 24<<20) // more than connections hold, and no zip makes it smaller
+			rand.NewChaCha8([32]byte{}).Read(content)
 		} else if !strings.HasSuffix(name, ".xml") {
 			content = bytes.Repeat([]byte(name), 900)
 		}
