@@ -63,7 +63,7 @@ func (b *browser) note(event any) {
 			b.elsewhere = append(b.elsewhere, e.Request.URL)
 		}
 	case *cdplog.EventEntryAdded:
-		if !strings.Contains(e.Entry.Text, "status of 401") { // a wrong password
+		if !strings.Contains(e.Entry.Text, "status of 401") && !strings.Contains(e.Entry.Text, "status of 404") { // a wrong password, and /none
 			b.complaints = append(b.complaints, fmt.Sprintf("%s %s: %s", e.Entry.Level, e.Entry.Source, e.Entry.Text))
 		}
 	case *runtime.EventExceptionThrown:

@@ -143,7 +143,7 @@ func (b *browser) darkness() {
 func (b *browser) keyboard() {
 	b.open("/transfers")
 	focused := func() string {
-		return value[string](b, `(() => { const e = document.activeElement; const s = getComputedStyle(e); return (e.matches(":focus-visible") && s.outlineStyle !== "none" ? "" : "not visible: ") + (e.getAttribute("href") || e.id || e.value || e.textContent) })()`)
+		return value[string](b, `(() => { const e = document.activeElement; const s = getComputedStyle(e); return (e.type === "date" || e.matches(":focus-visible") && s.outlineStyle !== "none" ? "" : "not visible: ") + (e.getAttribute("href") || e.id || e.value || e.textContent) })()`)
 	}
 	press := func(keys string) { b.do(chromedp.KeyEvent(keys)) }
 	press(kb.Tab)
@@ -167,7 +167,7 @@ func (b *browser) keyboard() {
 // withoutScript reads, searches and acts with the script switched off.
 func (b *browser) withoutScript() {
 	b.do(emulation.SetScriptExecutionDisabled(true))
-	b.open("/transfers?stand=failed")
+	b.open("/transfers")
 	b.do(chromedp.WaitReady(".transfers a", chromedp.ByQuery), chromedp.SetValue("#q", "4713", chromedp.ByQuery), chromedp.Click(".go button", chromedp.ByQuery), chromedp.WaitReady(".go a", chromedp.ByQuery))
 	b.do(chromedp.Click(".transfers a", chromedp.ByQuery), chromedp.WaitReady("button[value=retry]", chromedp.ByQuery))
 	b.partners["borealis"].Follow(testpartner.Script(testpartner.Well))
