@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -33,7 +32,7 @@ func partsOf(program string) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	goTexts, err := textsIn(runtime.GOROOT())
+	goTexts, err := textsIn(strings.TrimSpace(goenv("GOROOT")))
 	if err != nil {
 		return nil, err
 	}

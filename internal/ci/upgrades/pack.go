@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,6 +59,6 @@ func add(t *tar.Writer, path, name string, e fs.DirEntry) error {
 	if err := t.WriteHeader(h); err != nil {
 		return err
 	}
-	_, err = io.WriteString(t, string(content))
+	_, err = t.Write(content)
 	return err
 }
