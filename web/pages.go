@@ -62,7 +62,7 @@ func newPages(s *Server) *pages {
 
 func (p *pages) funcs() template.FuncMap {
 	return template.FuncMap{
-		"time": p.time, "ago": func(t time.Time) template.HTML { return p.moment(t, ago(t, p.s.o.Now())) }, "date": p.date, "zone": func() string { return p.s.zone().String() },
+		"time": p.time, "ago": func(t time.Time) template.HTML { return p.moment(t, ago(t, p.s.o.Now())) }, "date": p.date, "zone": p.zone,
 		"size": func(n any) string { return numbered(n, size[int64]) }, "count": func(n any) string { return numbered(n, count[int64]) },
 		"files":  func(n int) string { return plural(n, "file", "files") },
 		"action": actionName, "help": actionHelp, "stand": standName, "standtone": standTone, "statetone": stateTone, "leveltone": levelTone, "level": levelName,
@@ -102,6 +102,14 @@ func short(s string) string {
 }
 
 func (s *Server) zone() *time.Location { return s.o.Config().Location }
+
+// zone names the zone of the times on the pages. That of the machine has no name of its own.
+func (p *pages) zone() string {
+	if z := p.s.zone(); z != time.Local {
+		return z.String()
+	}
+	return p.s.o.Now().Local().Format("MST (-07:00)") + ", as on this machine"
+}
 
 // moment is a time element that shows a text; a zero moment is a dash.
 func (p *pages) moment(t time.Time, text string) template.HTML {

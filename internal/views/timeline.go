@@ -20,20 +20,24 @@ type story struct {
 	transfer *ledger.Transfer // nil for messages that came
 }
 
-// timeline puts everything that happened in the order of time.
+// timeline puts everything that happened in the order of time. A reason is told once: the
+// verdict and its event repeat what the answer says.
 func timeline(s story) []Moment {
 	list := []Moment{{At: s.created, What: "created", Level: ledger.Info, Text: s.text}}
 	for _, e := range s.events {
+		if s.tellsVerdict(e) {
+			continue
+		}
 		list = append(list, Moment{At: e.At, What: "event", Level: e.Level, Text: e.Text, Hint: e.Hint})
 	}
 	for _, a := range s.attempts {
-		list = append(list, Moment{At: a.Opened, What: "attempt", Level: ledger.Info, N: a.N, Text: fmt.Sprintf("attempt %d: posted to %s", a.N, a.URL)})
+		list = append(list, Moment{At: a.Opened, What: "attempt", Level: ledger.Info, N: a.N, Text: "posted to " + a.URL})
 		if !a.Closed.IsZero() {
 			list = append(list, Moment{At: a.Closed, What: "answer", Level: levelOf(a), N: a.N, Text: answer(a)})
 		}
 	}
 	for _, w := range s.wishes {
-		list = append(list, Moment{At: w.At, What: "wish", Level: ledger.Info, By: w.By, Text: asked(w)})
+		list = append(list, Moment{At: w.At, What: "wish", Level: ledger.Info, By: w.By, Text: string(w.Kind) + because(w.Reason)})
 		if !w.Done.IsZero() {
 			list = append(list, Moment{At: w.Done, What: "granted", Level: ledger.Info, By: w.By, Text: w.Result})
 		}
@@ -54,7 +58,7 @@ func timeline(s story) []Moment {
 			if !t.Verdict.Sent() {
 				level = ledger.Alarm
 			}
-			list = append(list, Moment{At: t.Settled, What: "verdict", Level: level, Text: string(t.Verdict) + because(t.Reason), Hint: t.Next})
+			list = append(list, Moment{At: t.Settled, What: "verdict", Level: level, Text: s.verdict(), Hint: t.Next})
 		}
 		if !t.Filed.IsZero() {
 			list = append(list, Moment{At: t.Filed, What: "filed", Level: ledger.Info, Text: "filed in " + t.FilePath})
@@ -76,9 +80,19 @@ func because(reason string) string {
 	return ": " + reason
 }
 
-// asked says what somebody asked for.
-func asked(w ledger.Wish) string {
-	return fmt.Sprintf("%s asked for: %s%s", w.By, w.Kind, because(w.Reason))
+// verdict is what became of the transfer, with the reason if no attempt tells it.
+func (s story) verdict() string {
+	t := s.transfer
+	if slices.ContainsFunc(s.attempts, func(a ledger.Attempt) bool { return a.Text == t.Reason }) {
+		return string(t.Verdict)
+	}
+	return string(t.Verdict) + because(t.Reason)
+}
+
+// tellsVerdict reports whether an event says no more than the verdict.
+func (s story) tellsVerdict(e ledger.Event) bool {
+	t := s.transfer
+	return t != nil && t.Verdict != "" && e.Text == t.Document+": "+string(t.Verdict)+because(t.Reason)
 }
 
 // answer says how an attempt ended, and whether the partner can have the message.
@@ -93,7 +107,7 @@ func answer(a ledger.Attempt) string {
 	if !a.Counted {
 		text += ", not counted"
 	}
-	return fmt.Sprintf("attempt %d: %s%s", a.N, cmp.Or(text, string(a.Outcome)), because(a.Text))
+	return cmp.Or(text, string(a.Outcome)) + because(a.Text)
 }
 
 func levelOf(a ledger.Attempt) ledger.Level {

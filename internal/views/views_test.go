@@ -109,10 +109,11 @@ func TestTimeline(t *testing.T) {
 	r.update(t, func(tx *ledger.Tx) error {
 		return errors.Join(tx.InsertTransfer(tr),
 			tx.AddAttempt(ledger.Attempt{Transfer: tr.ID, N: 1, Opened: at(1), Closed: at(2), URL: "https://anna:pw@acme.example/", Outcome: ledger.OutcomeUnknown, Text: "the line broke"}),
-			tx.AddAttempt(ledger.Attempt{Transfer: tr.ID, N: 2, Opened: at(7), Closed: at(8), URL: "https://acme.example/", Outcome: ledger.OutcomeAnswered, Status: 200, Counted: true}),
+			tx.AddAttempt(ledger.Attempt{Transfer: tr.ID, N: 2, Opened: at(7), Closed: at(8), URL: "https://acme.example/", Outcome: ledger.OutcomeAnswered, Status: 200, Counted: true, Text: tr.Reason}),
 			tx.AddWish(ledger.Wish{ID: "w1", Kind: ledger.WishRetry, Transfer: tr.ID, By: "anna (console)", Reason: "they are back", At: at(5), Done: at(6), Result: "it is posted now"}),
 			tx.AddWish(ledger.Wish{ID: "w2", Kind: ledger.WishRetry, Transfer: "other", By: "bert", At: at(5)}),
-			tx.AddEvent(ledger.Event{At: at(3), Level: ledger.Warning, Subject: tr.ID, Text: "no route", Hint: "ask them"}))
+			tx.AddEvent(ledger.Event{At: at(3), Level: ledger.Warning, Subject: tr.ID, Text: "no route", Hint: "ask them"}),
+			tx.AddEvent(ledger.Event{At: at(9), Level: ledger.Info, Subject: tr.ID, Text: "INV-1.xml: accepted: the receipt says so"}))
 	})
 	m, err := r.Transfer(t.Context(), tr.ID, noon)
 	if err != nil {
@@ -124,14 +125,14 @@ func TestTimeline(t *testing.T) {
 	}
 	want := []string{
 		"0 created info INV-1.xml and 1 more files were taken from the outbox",
-		"1 attempt info attempt 1: posted to https://acme.example/",
-		"2 answer warning attempt 1: the partner may have it, not counted: the line broke",
+		"1 attempt info posted to https://acme.example/",
+		"2 answer warning the partner may have it, not counted: the line broke",
 		"3 event warning no route",
-		"5 wish info anna (console) asked for: retry: they are backanna (console)",
+		"5 wish info retry: they are backanna (console)",
 		"6 granted info it is posted nowanna (console)",
-		"7 attempt info attempt 2: posted to https://acme.example/",
-		"8 answer info attempt 2: answered, HTTP 200",
-		"9 verdict info accepted: the receipt says so",
+		"7 attempt info posted to https://acme.example/",
+		"8 answer info answered, HTTP 200: the receipt says so",
+		"9 verdict info accepted",
 		"10 filed info filed in x",
 	}
 	if !slices.Equal(got, want) {
