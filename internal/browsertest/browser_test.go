@@ -69,7 +69,7 @@ func (b *browser) note(event any) {
 	case *runtime.EventExceptionThrown:
 		b.complaints = append(b.complaints, e.ExceptionDetails.Error())
 	case *runtime.EventConsoleAPICalled:
-		b.complaints = append(b.complaints, fmt.Sprintf("%s", e.Args[0].Value))
+		b.complaints = append(b.complaints, e.Args[0].Value.String())
 	}
 }
 
