@@ -32,10 +32,13 @@ fi
 
 if [ "$first" = yes ]; then
     cat <<'EOF'
-as2drop is installed and does not run yet. Next:
+as2drop is installed and does not run yet. Next, as root:
   as2drop init /etc/as2drop --as2-id 'YOUR AS2 ID' --host as2.your-company.example
-  editor /etc/as2drop/config.yaml      # add a partner
+  as2drop partner card main            what your partner needs to know of you
+  as2drop partner add NAME             asks for what you need to know of him
   as2drop check
   systemctl enable --now as2drop
+  as2drop partner test NAME
+Each step is explained in /usr/share/doc/as2drop/docs/getting-started.md
 EOF
 fi

@@ -48,6 +48,10 @@ func (c *initCmd) Run(g *globals) error {
 	if err := c.write(file, packaged); err != nil {
 		return err
 	}
+	start := "as2drop run -c " + file
+	if packaged { // started by root, it would make folders that the account of the service cannot write
+		start = "systemctl enable --now as2drop"
+	}
 	fmt.Fprintf(g.out, `Written to %s:
   config.yaml      everything is explained in it
   keys/as2.pem     send this certificate to your partners
@@ -59,8 +63,8 @@ Next:
   as2drop partner card main -c %s   what your partners need to know of you
   as2drop partner add NAME -c %s    or: partner import, with the card of a partner who has as2drop
   as2drop check -c %s
-  as2drop run -c %s
-`, c.Dir, file, file, file, file)
+  %s
+`, c.Dir, file, file, file, start)
 	return nil
 }
 

@@ -32,6 +32,9 @@ func TestInitOfAPackage(t *testing.T) {
 	if code := run([]string{"init", dir, "--as2-id", "ACME CORP", "--host", "as2.acme.example"}, g); code != 0 {
 		t.Fatalf("code %d: %s", code, &out)
 	}
+	if said := out.String(); !strings.Contains(said, "systemctl enable --now as2drop") || strings.Contains(said, "as2drop run") {
+		t.Errorf("how it is started as the service's account: %s", said)
+	}
 	got, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -121,7 +121,7 @@ func (c *statusCmd) notRunning(g *globals, cfg *config.Config, s status.Status, 
 		}
 		return exit{exitFindings, errSilent}
 	}
-	fmt.Fprintln(g.out, "no agent is running on "+cfg.DataDir+": nothing is sent or received; start it with: as2drop run")
+	fmt.Fprintln(g.out, "no agent is running on "+cfg.DataDir+": nothing is sent or received; start it with: as2drop service start, or where it is no service: as2drop run")
 	if known {
 		fmt.Fprintf(g.out, "the last one was seen at %s\n", when(s.At))
 	}
