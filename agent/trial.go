@@ -40,6 +40,7 @@ type Trials struct {
 	now     func() time.Time
 	data    fsx.FS // the data folder
 	folder  fsx.FS
+	like    os.FileInfo // of the data folder
 }
 
 // OpenTrials opens the folder for test messages to a partner.
@@ -68,11 +69,18 @@ func OpenTrials(cfg *config.Config, p *config.Partner, version string, now func(
 	if t.folder, err = fsx.OpenRoot(filepath.Join(cfg.DataDir, filepath.FromSlash(dir))); err != nil {
 		return nil, errors.Join(err, t.data.Close())
 	}
+	t.like = like
 	return t, outbox.SweepTrials(t.folder)
 }
 
-// Close closes the folders.
-func (t *Trials) Close() error { return errors.Join(t.folder.Close(), t.data.Close()) }
+// Close closes the folders. What whoever tests made in them, who may be root, is the agent's.
+func (t *Trials) Close() error {
+	err := errors.Join(t.folder.Close(), t.data.Close())
+	for _, d := range []string{trialsDir + "/" + t.partner.Name, waitingDir} {
+		err = errors.Join(err, access.GiveTree(filepath.Join(t.cfg.DataDir, filepath.FromSlash(d)), t.like))
+	}
+	return err
+}
 
 // New seals a test message as a document to the partner is sealed.
 func (t *Trials) New(name, subject, text string) (*outbox.Trial, error) {

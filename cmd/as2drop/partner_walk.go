@@ -58,7 +58,7 @@ type walked struct {
 	Evidence  string      `json:"evidence,omitempty"`
 }
 
-func (c *partnerTestCmd) Run(g *globals) error {
+func (c *partnerTestCmd) Run(g *globals) (err error) {
 	cfg, err := c.load(g)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *partnerTestCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	defer trials.Close() // all that matters was synced
+	defer func() { err = errors.Join(err, trials.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o := walk.Options{URL: p.URL, Client: trials.Client, Has: brings(p), Until: c.Until, Now: g.now,

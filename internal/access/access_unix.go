@@ -5,6 +5,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -91,4 +92,34 @@ func Like(path string, like os.FileInfo) error {
 		}
 	}
 	return os.Chmod(path, like.Mode().Perm())
+}
+
+// GiveTree gives what this process made in a folder and below to the owner of like, as Like
+// does, and leaves modes alone. Nothing outside of the folder is touched, whatever its owner
+// puts into it meanwhile: no links are followed, and files with several names are left.
+func GiveTree(dir string, like os.FileInfo) (err error) {
+	want, ok := like.Sys().(*syscall.Stat_t)
+	me := os.Geteuid()
+	if !ok || int(want.Uid) == me {
+		return nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := root.Lstat(name)
+		if err != nil {
+			return err
+		}
+		is, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || int(is.Uid) != me || !info.IsDir() && is.Nlink > 1 {
+			return nil
+		}
+		return root.Lchown(name, int(want.Uid), int(want.Gid))
+	})
 }

@@ -186,3 +186,7 @@ func eachAllowed(path string, f func(account string, mask windows.ACCESS_MASK)) 
 // Like gives a file the owner and the mode of another one. On Windows a file has what its
 // folder passes on, and so has the other one.
 func Like(string, os.FileInfo) error { return nil }
+
+// GiveTree gives what this process made in a folder and below to the owner of like: on
+// Windows it has what its folder passes on.
+func GiveTree(string, os.FileInfo) error { return nil }

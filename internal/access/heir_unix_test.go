@@ -41,3 +41,40 @@ func TestHeir(t *testing.T) {
 		}
 	}
 }
+
+// What root leaves in the folder of a service is the service's, and nothing else becomes so.
+func TestGiveTree(t *testing.T) {
+	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, err := range []error{os.MkdirAll(in("a/b"), 0o750), os.WriteFile(in("a/b/f"), nil, 0o640), os.WriteFile(other, nil, 0o600), os.Symlink(other, in("link")), os.Link(other, in("a/hard"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	me, want := os.Geteuid(), os.Geteuid()
+	if me == 0 {
+		want = 54321
+		if err := os.Chown(dir, want, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	like, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := GiveTree(dir, like); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{in("a"): want, in("a/b"): want, in("a/b/f"): want, in("link"): want, in("a/hard"): me, other: me} {
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int(info.Sys().(*syscall.Stat_t).Uid); got != want {
+			t.Errorf("%s belongs to %d, want %d", path, got, want)
+		}
+	}
+	if info, err := os.Stat(in("a/b/f")); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+}
