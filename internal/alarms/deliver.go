@@ -17,8 +17,11 @@ const (
 	rewriteAfter = time.Hour
 )
 
-// Owed are the receivers to whom a message is owed, with when it is to be tried. A moment
-// further ahead than any wait was put there by a clock that was wrong.
+// ahead reports whether a moment is further ahead than any wait: a clock that was wrong put
+// it there, and it counts for nothing.
+func ahead(t, now time.Time) bool { return t.After(now.Add(2 * maxRetry)) }
+
+// Owed are the receivers to whom a message is owed, with when it is to be tried.
 func (d *Desk) Owed(ctx context.Context) (map[string]time.Time, error) {
 	due := map[string]time.Time{}
 	err := d.Ledger.View(ctx, func(tx *ledger.Tx) error {
@@ -28,7 +31,7 @@ func (d *Desk) Owed(ctx context.Context) (map[string]time.Time, error) {
 				continue
 			}
 			due[r.Name] = r.Due
-			if r.Due.After(d.Now().Add(2 * maxRetry)) {
+			if ahead(r.Due, d.Now()) {
 				due[r.Name] = d.Now()
 			}
 		}

@@ -266,7 +266,7 @@ func (g *gathering) conditions(now []Condition) error {
 		if !a.Over.IsZero() || seen[a.Key] != nil || a.Code == eventFailed {
 			continue
 		}
-		if a.Notice && g.d.Now().Sub(a.Last) < noticeFor || !a.Notice && g.at.Sub(a.Last) < settled {
+		if fresh := a.Notice && g.d.Now().Sub(a.Last) < noticeFor || !a.Notice && g.at.Sub(a.Last) < settled; fresh && !ahead(a.Last, g.d.Now()) {
 			continue
 		}
 		a.Over = g.at

@@ -133,7 +133,7 @@ func (d *Desk) Plan(ctx context.Context, pending Pending, hurry bool) (next time
 		if err != nil {
 			return err
 		}
-		told, err := tellings(tx, live)
+		told, err := tellings(tx, live, d.Now())
 		if err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func (d *Desk) Plan(ctx context.Context, pending Pending, hurry bool) (next time
 }
 
 // tellings is how far whom was told of what: by receiver, then by alarm.
-func tellings(tx *ledger.Tx, live []ledger.RaisedAlarm) (map[string]map[string]*ledger.ToldAlarm, error) {
+func tellings(tx *ledger.Tx, live []ledger.RaisedAlarm, now time.Time) (map[string]map[string]*ledger.ToldAlarm, error) {
 	all := map[string]map[string]*ledger.ToldAlarm{}
 	for i := range live {
 		of, err := tx.ToldOf(live[i].ID)
@@ -166,6 +166,9 @@ func tellings(tx *ledger.Tx, live []ledger.RaisedAlarm) (map[string]map[string]*
 		}
 		for j := range of {
 			t := &of[j]
+			if ahead(t.At, now) {
+				t.At = time.Time{}
+			}
 			if all[t.Receiver] == nil {
 				all[t.Receiver] = map[string]*ledger.ToldAlarm{}
 			}
@@ -222,6 +225,12 @@ func (d *Desk) planFor(tx *ledger.Tx, r *Receiver, row *ledger.AlarmReceiver, li
 			owing[id] = true
 		}
 		return time.Time{}, nil
+	}
+	if ahead(pending[r.Name], now) {
+		delete(pending, r.Name)
+	}
+	if ahead(row.Sent, now) {
+		row.Sent = time.Time{}
 	}
 	dec := policy.decide(r, live, mine, cmp.Or(pending[r.Name], now), row.Sent, now)
 	if !dec.owes {
