@@ -141,6 +141,21 @@ func TestRepairOfCopiedFiles(t *testing.T) {
 	}
 }
 
+// So are those of a message that may have been posted since: one repair finds both.
+func TestRepairOfCopiedFilesThatMayBePosted(t *testing.T) {
+	_, o, tr := beginAsync(t, withhold)
+	tr = row(t, o, tr.ID)
+	tr.State = ledger.StateSealed
+	for i := range tr.Members {
+		tr.Members[i].Identity = "from another disk"
+	}
+	must(o.Ledger.Update(context.Background(), func(tx *ledger.Tx) error { return tx.SaveTransfer(&tr) }))
+	must(o.Repair(context.Background(), func(ledger.Finding) {}))
+	if left := foundIn(t, o); left != "" {
+		t.Errorf("after one repair check says %q", left)
+	}
+}
+
 // Who puts a partner's folder back from a copy puts documents into the outbox that were
 // sent since. They are not sent again before somebody has decided.
 func TestRepairHoldsWhatWasPutBack(t *testing.T) {
