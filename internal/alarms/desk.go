@@ -104,7 +104,8 @@ func gathered(tx *ledger.Tx) (id int64, ok bool, err error) {
 	return id, err == nil, err
 }
 
-// Idle notes that nobody is told of anything: what happens from now on is not told later.
+// Idle notes that nobody is told of anything: what happens from now on is not told later,
+// what was raised is not followed any more, and nobody is owed a message.
 func (d *Desk) Idle(ctx context.Context) error {
 	err := d.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		if _, ok, err := gathered(tx); err != nil || ok {
@@ -115,5 +116,19 @@ func (d *Desk) Idle(ctx context.Context) error {
 	if !errors.Is(err, ledger.ErrExists) {
 		return err
 	}
-	return d.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.Tell(cursor, "") })
+	return d.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+		live, err := tx.LiveAlarms()
+		if err != nil {
+			return err
+		}
+		for i := range live {
+			a := &live[i]
+			if a.Over.IsZero() {
+				a.Over, a.Ended, a.Open = d.Now().UTC(), "nobody is told of alarms any more", 0
+			}
+			err = errors.Join(err, tx.EndAlarmItems(a.ID), tx.SaveAlarm(a, false))
+		}
+		_, rerr := d.receivers(tx)
+		return errors.Join(err, rerr, tx.Tell(cursor, ""))
+	})
 }

@@ -456,6 +456,34 @@ func TestReceiverGone(t *testing.T) {
 	}
 }
 
+// When the last receiver leaves the config nothing is left that would be followed by nobody:
+// neither what was raised nor what was owed.
+func TestLastReceiverGone(t *testing.T) {
+	down := &letters{broken: errors.New("gone")}
+	p := newPlace(t, Receiver{Name: "down", Level: ledger.Alarm, Channel: down})
+	p.failed("t1", "INV-1", "")
+	p.round(paused("acme"))
+	p.after(time.Minute, paused("acme"))
+	if found, err := Check(t.Context(), p.Ledger); err != nil || len(found) != 1 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	p.Receivers = nil
+	if err := p.Idle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := Check(t.Context(), p.Ledger); err != nil || len(found) != 0 {
+		t.Errorf("check says %+v, %v", found, err)
+	}
+	p.update(func(tx *ledger.Tx) error {
+		live, err := tx.LiveAlarms()
+		events, err2 := tx.RecentEvents("", 10)
+		if len(live) != 0 || len(events) != 1 || events[0].Code != "alarm-dropped" {
+			t.Errorf("%+v, %+v", live, events)
+		}
+		return errors.Join(err, err2)
+	})
+}
+
 // An alarm that lasts does not end because somebody says so; one about what happened does,
 // once.
 func TestDone(t *testing.T) {
