@@ -30,6 +30,8 @@ type Mail struct {
 	From     string
 	To       []string
 	Timeout  time.Duration
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil = the network
 }
 
 // maxTalk bounds what a server may say in one session, in bytes.
@@ -109,9 +111,8 @@ func (s *session) resolve(ctx context.Context) error {
 }
 
 func (s *session) connect(ctx context.Context) (err error) {
-	var dialer net.Dialer
-	for _, a := range s.addresses {
-		if s.conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a, s.port)); err == nil {
+	for i, a := range s.addresses {
+		if s.conn, err = s.dial(ctx, net.JoinHostPort(a, s.port), len(s.addresses)-i); err == nil {
 			break
 		}
 	}
@@ -123,6 +124,20 @@ func (s *session) connect(ctx context.Context) (err error) {
 	s.saw("connect", "to %s", conn.RemoteAddr())
 	s.conn = &bounded{s.conn, maxTalk}
 	return nil
+}
+
+// dial connects to one of the addresses that are left to try, within its share of the time:
+// one that does not answer, as where IPv6 leads nowhere, leaves the others theirs.
+func (s *session) dial(ctx context.Context, address string, left int) (net.Conn, error) {
+	if end, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+	}
+	if s.m.dial != nil {
+		return s.m.dial(ctx, "tcp", address)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 }
 
 // bounded is a connection on which only so much is read.
