@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -30,8 +31,23 @@ type Hook struct {
 	Now    func() time.Time
 }
 
-// What is what is told.
-func (h *Hook) What() string { return h.Hook.What() }
+// What is what is told. What stands behind the host of a URL is left out: with many services
+// whoever knows it may write there.
+func (h *Hook) What() string {
+	if h.Hook.URL == "" {
+		return h.Hook.What()
+	}
+	return h.discreet(h.Hook.URL)
+}
+
+// discreet is a text without what stands behind the host of the URL.
+func (h *Hook) discreet(text string) string {
+	u, err := url.Parse(h.Hook.URL)
+	if err != nil || len(u.RequestURI()) < 2 {
+		return text
+	}
+	return strings.ReplaceAll(text, u.RequestURI(), "/...")
+}
 
 // Signature is that of a body with its timestamp: HMAC-SHA-256 over both, with a dot between.
 func Signature(secret, timestamp string, body []byte) string {
@@ -60,7 +76,7 @@ func (h *Hook) Send(ctx context.Context, m *Message, told func(Step)) error {
 	var f *hooks.Failure
 	switch {
 	case errors.As(err, &f):
-		return &Failure{what, f.Fact, hint}
+		return &Failure{what, h.discreet(f.Fact), hint}
 	case err != nil:
 		return &Failure{what, err.Error(), ""}
 	case hook.URL != "":
