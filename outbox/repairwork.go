@@ -201,6 +201,10 @@ func (c *checker) maybePosted(t *ledger.Transfer, r remains) error {
 			return nil // marked already
 		}
 	}
+	// What was put back with the ledger are copies of the files that were claimed.
+	if _, err := c.adopt(t, c.Outbox.work(t)); err != nil {
+		return err
+	}
 	f := ledger.Finding{Path: c.Outbox.work(t), Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, and it may have been posted since", t.Document, t.State),
 		Repair: "an attempt of unknown outcome is recorded; the same message is posted again under the same Message-ID"}
 	return c.offer(f, func() error {
