@@ -113,14 +113,14 @@ func (c *partnerAddCmd) take(g *globals, cfg *config.Config, p *newPartner) erro
 		p.settings = append(p.settings, card.Setting{Section: "send", Key: "receipt_delivery", Values: []string{"async"}})
 	}
 	for _, file := range c.Certificate {
-		certs, err := readShown(g, file)
+		certs, err := readShown(g, file, aboutCertificates)
 		if err != nil {
 			return err
 		}
 		p.certificates = append(p.certificates, newCertificate{certs: certs, signOnly: certs[0].PublicKeyAlgorithm != x509.RSA})
 	}
 	for _, file := range c.Server {
-		certs, err := readShown(g, file)
+		certs, err := readShown(g, file, aboutServer)
 		if err != nil {
 			return err
 		}
@@ -130,10 +130,10 @@ func (c *partnerAddCmd) take(g *globals, cfg *config.Config, p *newPartner) erro
 }
 
 // readShown reads certificates and shows them.
-func readShown(g *globals, file string) ([]*x509.Certificate, error) {
+func readShown(g *globals, file string, about func(*globals, []*x509.Certificate) string) ([]*x509.Certificate, error) {
 	certs, err := keys.Certificates(file)
 	if err == nil {
-		fmt.Fprintf(g.out, "%s:\n  %s\n", file, strings.ReplaceAll(aboutCertificates(g, certs), "\n", "\n  "))
+		fmt.Fprintf(g.out, "%s:\n  %s\n", file, strings.ReplaceAll(about(g, certs), "\n", "\n  "))
 	}
 	return certs, err
 }
@@ -141,15 +141,17 @@ func readShown(g *globals, file string) ([]*x509.Certificate, error) {
 // interview asks for what no flag says.
 func (c *partnerAddCmd) interview(g *globals, cfg *config.Config, ask *asker, p *newPartner) error {
 	none := func(string) (string, error) { return "", nil }
-	file := func(name string) (string, error) {
-		if name == "" {
-			return "", nil
+	file := func(about func(*globals, []*x509.Certificate) string) func(string) (string, error) {
+		return func(name string) (string, error) {
+			if name == "" {
+				return "", nil
+			}
+			certs, err := keys.Certificates(name)
+			if err != nil {
+				return "", err
+			}
+			return about(g, certs) + "\nCompare the fingerprint with the partner over the telephone.", nil
 		}
-		certs, err := keys.Certificates(name)
-		if err != nil {
-			return "", err
-		}
-		return aboutCertificates(g, certs) + "\nCompare the fingerprint with the partner over the telephone.", nil
 	}
 	var certificate, server, async string
 	for _, step := range []struct {
@@ -163,8 +165,8 @@ func (c *partnerAddCmd) interview(g *globals, cfg *config.Config, ask *asker, p 
 			check: func(s string) (string, error) { return "", checkNewID(cfg, c.station(cfg), s) }}},
 		{c.URL != "" || c.ReceiveOnly, &c.URL, question{what: "URL", explain: "Where he receives, such as https://as2.acme.example/as2. None: nothing is sent to him.", none: true,
 			check: func(s string) (string, error) { return "", checkURL(s, c.AllowHTTP) }}},
-		{len(c.Certificate) > 0, &certificate, question{what: "Certificate file", explain: "What he signs and decrypts with: a PEM, DER or .p7b file that he sent you.", check: file}},
-		{len(c.Server) > 0 || c.ReceiveOnly, &server, question{what: "Certificate of his web server", explain: "Only if it is self-signed, or from an authority of his own: a file. None: the authorities of this system vouch for it.", none: true, check: file}},
+		{len(c.Certificate) > 0, &certificate, question{what: "Certificate file", explain: "What he signs and decrypts with: a PEM, DER or .p7b file that he sent you.", check: file(aboutCertificates)}},
+		{len(c.Server) > 0 || c.ReceiveOnly, &server, question{what: "Certificate of his web server", explain: "Only if it is self-signed, or from an authority of his own: a file. None: the authorities of this system vouch for it.", none: true, check: file(aboutServer)}},
 		{c.Preset != "", &c.Preset, question{what: "Preset", explain: "Defaults for his product, if it is one of: " + presetList() + ".", none: true,
 			check: func(s string) (string, error) {
 				if s == "" {

@@ -47,7 +47,7 @@ func (c *partnerCertificateCmd) Run(g *globals) error {
 	if from.Before(g.now()) {
 		from = g.now() // that is when it begins to be used
 	}
-	certs, err := readShown(g, c.File)
+	certs, err := readShown(g, c.File, aboutCertificates)
 	if err != nil {
 		return exit{exitUsage, err}
 	}

@@ -135,7 +135,7 @@ func (c *partnerImportCmd) print(g *globals, read *card.Card, id card.Identity, 
 		if keys.SelfSigned(cert.Chain[0]) {
 			about = ", self-signed: this very one is trusted"
 		}
-		fmt.Fprintf(g.out, "of the web server%s:\n  %s\n", about, strings.ReplaceAll(aboutCertificates(g, cert.Chain[:1]), "\n", "\n  "))
+		fmt.Fprintf(g.out, "of the web server%s:\n  %s\n", about, strings.ReplaceAll(aboutServer(g, cert.Chain[:1]), "\n", "\n  "))
 	}
 	if read.Contact != "" {
 		fmt.Fprintf(g.out, "contact:\n  %s\n", strings.ReplaceAll(read.Contact, "\n", "\n  "))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/as2"
@@ -88,11 +89,20 @@ func findStation(cfg *config.Config, name string) (*config.Station, error) {
 
 // aboutCertificates describes certificates for whoever has to compare them.
 func aboutCertificates(g *globals, certs []*x509.Certificate) string {
+	return aboutEach(g, certs, keys.Doubts)
+}
+
+// aboutServer describes those of a web server.
+func aboutServer(g *globals, certs []*x509.Certificate) string {
+	return aboutEach(g, certs, keys.ServerDoubts)
+}
+
+func aboutEach(g *globals, certs []*x509.Certificate, doubts func(*x509.Certificate, time.Time) []string) string {
 	var lines []string
 	for _, c := range certs {
 		s := describeCertificate(c, g.now())
 		lines = append(lines, "subject  "+oneLine(s.Subject), "SHA-256  "+card.Pairs(s.SHA256), fmt.Sprintf("valid    to %s, %d days left", when(s.NotAfter), s.DaysLeft))
-		for _, d := range s.Doubts {
+		for _, d := range doubts(c, g.now()) {
 			lines = append(lines, "attention: "+oneLine(d))
 		}
 	}

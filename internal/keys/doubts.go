@@ -39,7 +39,27 @@ func SelfSigned(cert *x509.Certificate) bool {
 // Doubts says what is wrong with a certificate for AS2 at a moment: facts, each with
 // what follows from it. None is an error by itself: old partners are what they are.
 func Doubts(cert *x509.Certificate, at time.Time) []string {
-	var all []string
+	all := ServerDoubts(cert, at)
+	say := func(text string) { all = append(all, text) }
+	_, isRSA := cert.PublicKey.(*rsa.PublicKey)
+	switch cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		say("its key is ECDSA: it can sign, but nothing can be encrypted to it")
+	case ed25519.PublicKey:
+		say("its key is Ed25519: fit for TLS, but AS2 messages are signed with RSA or ECDSA")
+	}
+	if cert.KeyUsage != 0 && cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 && !cert.IsCA {
+		say("its key usage does not allow signatures")
+	}
+	if isRSA && cert.KeyUsage != 0 && cert.KeyUsage&(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment) == 0 && !cert.IsCA {
+		say("its key usage does not allow encrypting to it")
+	}
+	return all
+}
+
+// ServerDoubts says what is wrong at a moment with a certificate of a web server, which
+// signs no messages and to which none are encrypted.
+func ServerDoubts(cert *x509.Certificate, at time.Time) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	switch {
 	case at.After(cert.NotAfter):
@@ -55,24 +75,15 @@ func Doubts(cert *x509.Certificate, at time.Time) []string {
 			say("its RSA key has %d bits, less than 2048: it can be broken with effort", pub.N.BitLen())
 		}
 	case *ecdsa.PublicKey:
-		say("its key is ECDSA: it can sign, but nothing can be encrypted to it")
 		if pub.Curve.Params().BitSize < 256 {
 			say("its curve %s is weaker than P-256", pub.Curve.Params().Name)
 		}
-	case ed25519.PublicKey:
-		say("its key is Ed25519: fit for TLS, but AS2 messages are signed with RSA or ECDSA")
 	}
 	switch cert.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 		if !SelfSigned(cert) {
 			say("its authority signed it with %v, which is not believed any more: pin the certificate itself", cert.SignatureAlgorithm)
 		}
-	}
-	if cert.KeyUsage != 0 && cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 && !cert.IsCA {
-		say("its key usage does not allow signatures")
-	}
-	if _, isRSA := cert.PublicKey.(*rsa.PublicKey); isRSA && cert.KeyUsage != 0 && cert.KeyUsage&(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment) == 0 && !cert.IsCA {
-		say("its key usage does not allow encrypting to it")
 	}
 	if cert.SerialNumber.Sign() == 0 {
 		say("its serial number is zero, which some products refuse")
