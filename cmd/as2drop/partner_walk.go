@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,7 +38,7 @@ const (
 func (c *partnerTestCmd) Help() string {
 	return `Goes the way of a message: the name of the host, a connection, TLS with its certificates, HTTP, a test message, and its receipt with signature and MIC. Each step says what it saw; the one that fails says why, and what to do. It uses what the config says and the same code as real messages, also while an agent runs.
 
-The test message is a small text, ` + trialFile + `, with the subject "` + trialSubject + `". It is signed, encrypted and receipted as agreed with the partner, and does not go through the outbox. Before it is sent you are asked, unless partner or station have "test" in their name or AS2 ID, or with --yes. What was sent and answered is kept below trials/ in the data folder (the last 20 per partner; as2drop verify proves it), and an event says what came of it.
+The test message is a small text, ` + trialFile + `, with the subject "` + trialSubject + `". It is signed, encrypted and receipted as agreed with the partner, and does not go through the outbox. Before it is sent you are asked, unless partner or station have the word "test" in their name or AS2 ID, such as acme-test, or with --yes. What was sent and answered is kept below trials/ in the data folder (the last 20 per partner; as2drop verify proves it), and an event says what came of it.
 
 A receipt on a connection of its own (receipt_delivery: async) is taken by the running agent.
 
@@ -135,14 +137,12 @@ func (c *partnerTestCmd) possible(g *globals, cfg *config.Config, p *config.Part
 	return err
 }
 
+// testWord is "test" as a word of a name: Contest and Latest are names of companies.
+var testWord = regexp.MustCompile(`(?i)(^|[^a-z])test(s|ing)?($|[^a-z])`)
+
 // forTests reports whether names say that something is for tests.
 func forTests(p *config.Partner) bool {
-	for _, name := range []string{p.Name, p.AS2ID, p.StationName, p.Station.AS2ID} {
-		if strings.Contains(strings.ToLower(name), "test") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{p.Name, p.AS2ID, p.StationName, p.Station.AS2ID}, testWord.MatchString)
 }
 
 // brings is what the config has us bring along.
