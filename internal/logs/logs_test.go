@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,5 +197,31 @@ level=INFO msg=five partner=acme
 	}
 	if got := stderr.String(); got != "as2drop: /var/log/as2drop.log takes no lines of the log: no space left on device; the agent goes on without\n" {
 		t.Error(got)
+	}
+}
+
+// under says for each line whether its place could have been closed just then.
+type under struct {
+	slog.Handler
+	mu     *sync.RWMutex
+	closed int
+}
+
+func (u *under) Handle(context.Context, slog.Record) error {
+	if u.mu.TryLock() {
+		u.closed++
+		u.mu.Unlock()
+	}
+	return nil
+}
+
+// No place is closed while a line is written to it, whatever config is taken meanwhile.
+func TestPlaceStaysWhileALineIsWritten(t *testing.T) {
+	var l Logs
+	u := &under{Handler: slog.DiscardHandler, mu: &l.now.mu}
+	var whole slog.Handler = u
+	l.now.handler = &whole
+	if err := l.Logger().Handler().Handle(t.Context(), slog.Record{}); err != nil || u.closed > 0 {
+		t.Errorf("it could be closed: %v", err)
 	}
 }
