@@ -116,10 +116,12 @@ func (c *certRolloverCmd) write(g *globals, cfg *config.Config, s *config.Statio
 		return editError(cfg, err)
 	}
 	done, err := applyDraft(g, cfg, text, "stations."+s.Name, ask, c.Yes, c.DryRun)
+	if done {
+		files.made = nil // they belong to the config now
+	}
 	if err != nil || !done {
 		return err
 	}
-	files.made = nil // they belong to the config now
 	return c.announce(g, s.Name)
 }
 

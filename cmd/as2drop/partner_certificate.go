@@ -81,8 +81,10 @@ func (c *partnerCertificateCmd) write(g *globals, cfg *config.Config, p *config.
 		return editError(cfg, err)
 	}
 	done, err := applyDraft(g, cfg, text, "partners."+p.Name, ask, c.Yes, c.DryRun)
-	if err == nil && done {
+	if done {
 		files.made = nil // they belong to the config now
+	}
+	if err == nil && done {
 		fmt.Fprintf(g.out, "\nSignatures by both count. When what comes next: as2drop schedule %s%s\n", p.Name, configArg(cfg))
 	}
 	return err

@@ -271,10 +271,12 @@ func (p *newPartner) write(g *globals, cfg *config.Config, ask *asker, yes, dry 
 		return editError(cfg, err)
 	}
 	done, err := applyDraft(g, cfg, text, "partners."+p.name, ask, yes, dry)
+	if done {
+		files.made = nil // they belong to the config now
+	}
 	if err != nil || !done {
 		return err
 	}
-	files.made = nil // they belong to the config now
 	fmt.Fprintf(g.out, "\nNext:\n  as2drop partner test %s%s\n  as2drop partner card %s%s   what %s needs to know of us\n", p.name, configArg(cfg), p.name, configArg(cfg), p.name)
 	return nil
 }
@@ -297,7 +299,8 @@ func editError(cfg *config.Config, err error) error {
 }
 
 // applyDraft shows how a config is to change, and writes it if that is wanted. Whatever else
-// would change with it is a reason to refuse.
+// would change with it is a reason to refuse. done says that the config has changed, which
+// may be so with an error too: then what it names must stay.
 func applyDraft(g *globals, cfg *config.Config, text []byte, only string, ask *asker, yes, dry bool) (done bool, err error) {
 	d, err := config.NewDraft(cfg, text, g.now())
 	if err != nil {
@@ -329,7 +332,7 @@ func applyDraft(g *globals, cfg *config.Config, text []byte, only string, ask *a
 	}
 	backup, err := d.Write(g.now())
 	if err != nil {
-		return false, err
+		return backup != "", err // with a copy of what was there it is in its place
 	}
 	fmt.Fprintf(g.out, "\nWritten to %s; as it was: %s\n", cfg.Path, backup)
 	if agent.Running(cfg.DataDir) {
