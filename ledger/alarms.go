@@ -143,6 +143,12 @@ func (tx *Tx) AnyAlarmItem(partner string) (bool, error) {
 	return found, wrap(err, "alarm items")
 }
 
+// AnyItemOf reports whether an alarm is about any transfer still.
+func (tx *Tx) AnyItemOf(alarm string) (bool, error) {
+	_, found, err := tx.text(`SELECT subject FROM alarm_items WHERE alarm=? LIMIT 1`, alarm)
+	return found, wrap(err, "alarm items")
+}
+
 // EndAlarmItem takes a transfer out of an alarm.
 func (tx *Tx) EndAlarmItem(i AlarmItem) error {
 	return tx.exec("alarm item", `DELETE FROM alarm_items WHERE subject=? AND alarm=?`, i.Subject, i.Alarm)

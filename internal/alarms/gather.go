@@ -44,7 +44,7 @@ const (
 // those of the last call. It reports whether there are more events to gather.
 func (d *Desk) Gather(ctx context.Context, now []Condition, at time.Time) (more bool, err error) {
 	err = d.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
-		g := &gathering{d: d, tx: tx, at: at.UTC(), changed: map[string]*ledger.RaisedAlarm{}}
+		g := &gathering{d: d, tx: tx, at: at.UTC(), changed: map[string]*ledger.RaisedAlarm{}, count: map[string]bool{}}
 		if more, err = g.events(); err != nil {
 			return err
 		}
@@ -62,6 +62,7 @@ type gathering struct {
 	tx      *ledger.Tx
 	at      time.Time
 	changed map[string]*ledger.RaisedAlarm // by key: read, and to be saved
+	count   map[string]bool                // alarms whose transfers are to be counted anew: once, there may be many
 }
 
 // open is the open alarm of a key, made if there is none.
@@ -94,16 +95,25 @@ func (g *gathering) end(key string) error {
 		return nil
 	}
 	delete(g.changed, key)
-	return g.tx.SaveAlarm(a, true)
+	return g.put(a)
 }
 
 func (g *gathering) save() error {
 	for _, a := range g.changed {
-		if err := g.tx.SaveAlarm(a, true); err != nil {
+		if err := g.put(a); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (g *gathering) put(a *ledger.RaisedAlarm) (err error) {
+	if g.count[a.ID] {
+		if a.Open, err = g.tx.AlarmItems(a.ID); err != nil {
+			return err
+		}
+	}
+	return g.tx.SaveAlarm(a, true)
 }
 
 // events takes in what has come since the last time.
@@ -165,11 +175,8 @@ func (g *gathering) event(e *ledger.Event) error {
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
-	if err := g.tx.AddAlarmItem(a.ID, e.Subject, e.Partner, t.Key); err != nil {
-		return err
-	}
-	a.Open, err = g.tx.AlarmItems(a.ID)
-	return err
+	g.count[a.ID] = true
+	return g.tx.AddAlarmItem(a.ID, e.Subject, e.Partner, t.Key)
 }
 
 // became ends what an alarm says of a transfer, when an event says what has become of it.
@@ -216,11 +223,13 @@ func (g *gathering) endItem(i ledger.AlarmItem, e *ledger.Event) error {
 	if err != nil || a == nil {
 		return err
 	}
-	if a.Open, err = g.tx.AlarmItems(a.ID); err != nil {
+	g.count[a.ID] = true
+	left, err := g.tx.AnyItemOf(a.ID)
+	if err != nil {
 		return err
 	}
 	// One that failed again is another failure, which is told; it does not end the alarm.
-	if a.Open == 0 && e.Code != eventFailed {
+	if !left && e.Code != eventFailed {
 		a.Over, a.Ended = e.At.UTC(), e.Text
 	}
 	return nil
