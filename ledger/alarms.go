@@ -23,7 +23,8 @@ type RaisedAlarm struct {
 	Examples []Example `json:"examples,omitempty"` // the first few
 	// Notice is something that happened, and nothing that lasts: its end is not told.
 	Notice bool      `json:"notice,omitempty"`
-	News   int       `json:"news"` // counted up with all that is worth telling
+	Calm   bool      `json:"calm,omitempty"` // there is time left: it is told at its steps, and not each day
+	News   int       `json:"news"`           // counted up with all that is worth telling
 	Over   time.Time `json:"over,omitzero"`
 	Ended  string    `json:"ended,omitempty"` // by what
 }

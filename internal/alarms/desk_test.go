@@ -352,6 +352,15 @@ func TestSteps(t *testing.T) {
 	p.event(ledger.Warning, "acme", status.CodeExpiry, "", c.Text)
 	p.after(time.Second, c)
 	p.want(office, "[as2drop edi] ALARM: acme: expires in 30 days", "[as2drop edi] ALARM: acme: expires in 14 days")
+	// As long as there is time it is not told each day; in the last week it is.
+	p.after(5*24*time.Hour, c)
+	p.want(office, "[as2drop edi] ALARM: acme: expires in 30 days", "[as2drop edi] ALARM: acme: expires in 14 days")
+	urgent := Condition{Level: ledger.Alarm, Partner: "acme", Code: status.CodeExpiry, Text: "expires in 7 days"}
+	p.after(time.Second, urgent, c)
+	p.after(24*time.Hour, urgent, c)
+	if len(office.got) < 3 || !strings.Contains(office.got[2], "still ALARM") {
+		t.Errorf("%q", office.got)
+	}
 }
 
 // A receiver that does not answer is tried again under the same identifier, keeps nobody

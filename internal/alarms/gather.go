@@ -300,6 +300,8 @@ func (g *gathering) condition(c *Condition, text string) error {
 	if a.News == 0 || a.Level == ledger.Warning && level == ledger.Alarm {
 		a.News++ // it is new, or has got worse
 	}
+	calm := c.Code == status.CodeExpiry && c.Level != ledger.Alarm
+	a.Calm = calm && (a.Calm || text == c.Text) // of several, each must be
 	a.Level, a.Text, a.Hint, a.Last, a.Count = level, text, c.Hint, g.at, max(a.Count, 1)
 	return nil
 }

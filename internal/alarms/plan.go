@@ -56,7 +56,7 @@ func (p *Policy) about(r *Receiver, a *ledger.RaisedAlarm, told *ledger.ToldAlar
 		return &telling{a, over}, time.Time{}
 	case wanted && told.News < a.News:
 		return &telling{a, more}, told.At.Add(p.UpdateInterval)
-	case wanted && a.Over.IsZero() && !a.Notice && p.Repeat > 0:
+	case wanted && a.Over.IsZero() && !a.Notice && !a.Calm && p.Repeat > 0:
 		return &telling{a, still}, told.At.Add(p.Repeat)
 	}
 	return nil, time.Time{}
