@@ -178,6 +178,23 @@ func (k *alarmer) flush(ctx context.Context) {
 	}
 	k.a.health.look(ctx)
 	k.complain(ctx, k.round(ctx, true))
+	k.await(ctx)
+}
+
+// lastWordsFor is how long an agent that must end waits until that is told.
+const lastWordsFor = 15 * time.Second
+
+// lastWords tells that the ledger is lost, and waits for it: an agent that is started anew
+// may not come so far.
+func (k *alarmer) lastWords(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastWordsFor)
+	defer cancel()
+	k.complain(ctx, k.round(ctx, false))
+	k.await(ctx)
+}
+
+// await waits until nothing is being sent.
+func (k *alarmer) await(ctx context.Context) {
 	tick := time.NewTicker(idlePoll)
 	defer tick.Stop()
 	for k.sending() {

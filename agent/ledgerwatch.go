@@ -27,6 +27,7 @@ func (a *running) watchLedger(ctx context.Context) {
 			return
 		case <-a.ledger.Lost():
 			a.log.Error("the ledger is lost: the agent ends", "error", a.ledger.Trouble())
+			a.alarmer.lastWords(ctx)
 			a.stop()
 			return
 		case <-tick.C:
