@@ -103,7 +103,7 @@ func (c *partnerTestCmd) Run(g *globals) (err error) {
 		err = errors.Join(err, kerr)
 	}
 	if err == nil {
-		err = c.record(ctx, trials, w)
+		err = c.record(context.WithoutCancel(ctx), trials, w) // what was sent was sent, though somebody breaks it off
 	}
 	if err != nil {
 		return err

@@ -352,6 +352,9 @@ func (w *walker) message(ctx context.Context, s *Step) (err error) {
 	if err := t.Post(ctx); err != nil {
 		return err
 	}
+	if t.Answer == nil && ctx.Err() != nil {
+		return s.fail("it was broken off before an answer came", "the partner may have the test message; nobody posts it again by itself")
+	}
 	if t.Answer == nil {
 		return s.fail(t.Reason, t.Hint)
 	}
