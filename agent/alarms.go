@@ -236,7 +236,11 @@ func (k *alarmer) tellWithout(ctx context.Context, s *status.Status) {
 		k.a.group.Go(func() {
 			defer k.end(r.Name)
 			wait := desk.Policy.UpdateInterval
-			if err := desk.TellWithout(ctx, r, c); err != nil {
+			var err error
+			if p, ok := guarded(func() { err = desk.TellWithout(ctx, r, c) }); !ok {
+				err = p.error()
+			}
+			if err != nil {
 				k.a.log.Error("alarms", "receiver", r.Name, "error", err)
 				wait = 0
 			}

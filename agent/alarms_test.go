@@ -130,6 +130,33 @@ func TestLedgerThatTakesNothingIsTold(t *testing.T) {
 	c.next(t)
 }
 
+// broken is a channel with a fault of ours.
+type broken struct{}
+
+func (broken) What() string { return "nowhere" }
+
+func (broken) Send(context.Context, *alarms.Message, func(alarms.Step)) error { panic("told") }
+
+// A fault of ours in telling of the ledger ends no agent.
+func TestPanicWhileTellingOfTheLedger(t *testing.T) {
+	a, c := notStarted(t, nil), newChat(t)
+	withChat(a, c)
+	s := &status.Status{At: time.Now(), Ledger: "the disk is full"}
+	a.health.latest.Store(s)
+	if err := a.alarmer.round(t.Context(), false); err != nil { // makes the desk
+		t.Fatal(err)
+	}
+	c.next(t)
+	a.group.Wait()
+	a.alarmer.desk.Receivers[0].Channel = broken{}
+	clear(a.alarmer.without)
+	a.alarmer.tellWithout(t.Context(), s)
+	a.group.Wait()
+	if !time.Now().Before(a.alarmer.without["chat"]) {
+		t.Error("it is tried again at once")
+	}
+}
+
 // An alarm about a volume stays due until it is on record.
 func TestVolumeAlarmIsNotLost(t *testing.T) {
 	a := notStarted(t, nil)
