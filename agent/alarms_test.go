@@ -210,6 +210,13 @@ func TestSilenceIsAProblem(t *testing.T) {
 	if got := problem(); !strings.HasPrefix(got, "warning: loopback: nothing was received since Wed 2026-11-25 09:00 UTC; in 8 of the last 8 weeks") || !strings.Contains(got, "ask loopback whether they send") {
 		t.Error(got)
 	}
+	// The clock was a year ahead when the agent began, and was put right.
+	ahead := now.AddDate(1, 0, 0)
+	a.health.started = ahead
+	a.health.silences["loopback"] = silence{at: ahead, box: a.setup().find("loopback"), came: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
+	if got := problem(); !strings.HasPrefix(got, "warning: loopback: nothing was received since") {
+		t.Errorf("with a clock that was ahead: %q", got)
+	}
 	came(now)
 	if got := problem(); got != "" {
 		t.Error(got)

@@ -29,7 +29,7 @@ type silence struct {
 func (h *health) silent(ctx context.Context, b *box, s *status.Partner) []status.Silence {
 	former := h.silences[s.Name]
 	next := silence{at: h.a.now(), box: b, filed: s.LastFiled, came: s.LastReceived, paused: s.Pause != nil}
-	if former.box == b && former.filed.Equal(next.filed) && former.came.Equal(next.came) && former.paused == next.paused && next.at.Sub(former.at) < silenceEvery {
+	if former.box == b && former.filed.Equal(next.filed) && former.came.Equal(next.came) && former.paused == next.paused && next.at.Sub(former.at).Abs() < silenceEvery {
 		return former.found
 	}
 	err := h.a.ledger.View(ctx, func(tx *ledger.Tx) (err error) { next.found, err = h.quietWays(tx, b, &next); return err })
@@ -51,7 +51,7 @@ func (h *health) quietWays(tx *ledger.Tx, b *box, n *silence) (found []status.Si
 	if begun.IsZero() {
 		begun = h.started
 	}
-	if n.at.Sub(h.started) < p.Expect.Grace {
+	if up := n.at.Sub(h.started); up >= 0 && up < p.Expect.Grace { // less than nothing: the clock was put back
 		return nil, nil // what came while nobody ran is just coming
 	}
 	for _, way := range []struct {
