@@ -279,3 +279,30 @@ func TestWordsAndSlotsOfOlderLedgers(t *testing.T) {
 		t.Errorf("slots count %d, then %d, want 98", a, b)
 	}
 }
+
+// The words of a million transfers are found once, with the schema that brought them, and
+// not whenever somebody opens the ledger.
+func TestWordsAreFilledOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	for n := range 2 {
+		l, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			update(t, l, func(tx *Tx) error {
+				return tx.InsertTransfer(&Transfer{ID: "t1", Partner: "acme", Document: "INV-1.xml"})
+			})
+			if _, err := l.write.Exec("DELETE FROM words"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var words int
+		if err := l.read.QueryRow("SELECT count(*) FROM words").Scan(&words); err != nil || words != 0 {
+			t.Errorf("%d words were filled in, %v", words, err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

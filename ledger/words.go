@@ -93,7 +93,7 @@ func (r *Received) names() (names []string) {
 }
 
 // wordsSince is the schema that brought the table of words.
-const wordsSince = 11
+const wordsSince = 10
 
 // fillWords fills the table of words for rows that were written without it. Letters beyond
 // ASCII are found there as they were written.
