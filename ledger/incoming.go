@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -87,16 +88,18 @@ func (tx *Tx) Received(id string) (Received, error) {
 }
 
 // FindReceived finds accepted messages by identifier, by Message-ID with or without
-// angle brackets, or by key.
-func (tx *Tx) FindReceived(what string) ([]Received, error) {
+// angle brackets, or by key: so many at most, the newest of them, the oldest first.
+func (tx *Tx) FindReceived(what string, limit int) ([]Received, error) {
 	if r, err := tx.Received(what); err == nil || !errors.Is(err, ErrNotFound) {
 		return []Received{r}, err
 	}
 	bare := strings.TrimSuffix(strings.TrimPrefix(what, "<"), ">")
-	if rs, err := all[Received](tx, `SELECT body FROM received WHERE message_id=? ORDER BY id`, bare); err != nil || len(rs) > 0 {
-		return rs, err
+	rs, err := all[Received](tx, `SELECT body FROM received WHERE message_id=? ORDER BY id LIMIT ?`, bare, limit)
+	if err == nil && len(rs) == 0 {
+		rs, err = all[Received](tx, `SELECT body FROM received WHERE json_extract(body, '$.key')=? ORDER BY id DESC LIMIT ?`, what, limit)
+		slices.Reverse(rs)
 	}
-	return all[Received](tx, `SELECT body FROM received WHERE json_extract(body, '$.key')=? ORDER BY id`, what)
+	return rs, err
 }
 
 // Unpublished are the accepted messages of a partner that are not in the inbox yet.

@@ -44,13 +44,16 @@ func TestFindReceived(t *testing.T) {
 	update(t, l, func(tx *Tx) error { return errors.Join(tx.InsertReceived(b, fold), tx.InsertReceived(a, fold)) })
 	for what, want := range map[string]string{"r2": "r2", "<1@them>": "r1", "2@them": "r2", "INV-1": "r1 r2", "INV": "", "": ""} {
 		err := l.View(bg, func(tx *Tx) error {
-			rs, err := tx.FindReceived(what)
+			rs, err := tx.FindReceived(what, 9)
 			var ids []string
 			for _, r := range rs {
 				ids = append(ids, r.ID)
 			}
 			if strings.Join(ids, " ") != want {
 				t.Errorf("%q: %v, want %s", what, ids, want)
+			}
+			if one, err := tx.FindReceived(what, 1); err != nil || len(one) != min(len(rs), 1) || len(one) > 0 && one[0].ID != rs[len(rs)-1].ID {
+				t.Errorf("%q: the newest: %v %v", what, one, err)
 			}
 			return err
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,23 +82,30 @@ func (tx *Tx) RecentTransfers(partner string, before time.Time, limit int) ([]Tr
 	return all[Transfer](tx, `SELECT body FROM transfers WHERE partner=? AND created<? ORDER BY created DESC LIMIT ?`, partner, end, limit)
 }
 
-// FindTransfers finds by identifier, by the beginning of one, by key or by Message-ID.
-func (tx *Tx) FindTransfers(what string) ([]Transfer, error) {
+// FindTransfers finds by identifier, by the beginning of one, by key or by Message-ID, the
+// oldest first. There is no limit: whoever asks for others uses FindNewestTransfers.
+func (tx *Tx) FindTransfers(what string) ([]Transfer, error) { return tx.FindNewestTransfers(what, -1) }
+
+// FindNewestTransfers finds so many at most, the newest of them, the oldest first.
+func (tx *Tx) FindNewestTransfers(what string, limit int) ([]Transfer, error) {
 	if t, err := tx.Transfer(what); err == nil || !errors.Is(err, ErrNotFound) {
 		return []Transfer{t}, err
 	}
 	for _, query := range []string{
-		`SELECT body FROM transfers WHERE key=? ORDER BY id`,
-		`SELECT body FROM transfers WHERE message_id=? ORDER BY id`,
+		`SELECT body FROM transfers WHERE key=? ORDER BY id DESC LIMIT ?`,
+		`SELECT body FROM transfers WHERE message_id=? ORDER BY id DESC LIMIT ?`,
 	} {
-		if ts, err := all[Transfer](tx, query, what); err != nil || len(ts) > 0 {
+		if ts, err := all[Transfer](tx, query, what, limit); err != nil || len(ts) > 0 {
+			slices.Reverse(ts)
 			return ts, err
 		}
 	}
 	if len(what) < 4 {
 		return nil, nil
 	}
-	return all[Transfer](tx, `SELECT body FROM transfers WHERE id>=? AND id<? ORDER BY id`, what, what+"~")
+	ts, err := all[Transfer](tx, `SELECT body FROM transfers WHERE id>=? AND id<? ORDER BY id DESC LIMIT ?`, what, what+"~", limit)
+	slices.Reverse(ts)
+	return ts, err
 }
 
 // OpenAttempt records that a POST is about to be made. A transfer that has an open

@@ -110,6 +110,9 @@ func TestFindTransfers(t *testing.T) {
 			if len(ts) != want {
 				t.Errorf("%q: %d, want %d", what, len(ts), want)
 			}
+			if one, err := tx.FindNewestTransfers(what, 1); err != nil || len(one) != min(want, 1) || len(one) > 0 && one[0].ID != ts[want-1].ID {
+				t.Errorf("%q: the newest: %v %v", what, one, err)
+			}
 			return err
 		})
 		if err != nil {

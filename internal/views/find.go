@@ -19,10 +19,14 @@ type Story struct {
 	Events   []ledger.Event    `json:"events"`
 }
 
-// Find tells of everything that an identifier, the beginning of one, a key or a Message-ID
-// names.
+// maxFound is how many of one name are told of, the newest of them: a key may be that of
+// every transfer there is, and all identifiers of a year begin alike.
+const maxFound = 200
+
+// Find tells of what an identifier, the beginning of one, a key or a Message-ID names: of
+// 200 transfers and 200 received messages at most, the newest of them.
 func Find(tx *ledger.Tx, what string) (stories []Story, err error) {
-	transfers, err := tx.FindTransfers(what)
+	transfers, err := tx.FindNewestTransfers(what, maxFound)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +47,7 @@ func Find(tx *ledger.Tx, what string) (stories []Story, err error) {
 		stories = append(stories, s)
 	}
 	ids := []string{what}
-	received, err := tx.FindReceived(what)
+	received, err := tx.FindReceived(what, maxFound)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (p *Page[T]) refused(tx *ledger.Tx, messageID string, w ledger.Wanted) (err
 // receivedOf are the accepted messages that a search wants.
 func receivedOf(tx *ledger.Tx, messageID string, s IncomingSearch, w ledger.Wanted) (f ledger.Found[ledger.Received], err error) {
 	if exactly := cmp.Or(messageID, s.Text); exactly != "" && s.After == "" {
-		if f.Rows, err = tx.FindReceived(exactly); err != nil {
+		if f.Rows, err = tx.FindReceived(exactly, MaxLimit); err != nil {
 			return f, err
 		}
 		f.Rows = slices.DeleteFunc(f.Rows, func(r ledger.Received) bool {

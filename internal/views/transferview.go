@@ -65,7 +65,7 @@ func finish[T any](p Page[T], limit int, reached string, id func(T) string) (Pag
 
 // exactTransfers are those that are called so, the newest first.
 func exactTransfers(tx *ledger.Tx, what string, s Search) ([]ledger.Transfer, error) {
-	found, err := tx.FindTransfers(what)
+	found, err := tx.FindNewestTransfers(what, MaxLimit)
 	if err == nil && len(found) == 0 {
 		var t ledger.Transfer
 		if t, err = tx.TransferByMessageID(what); err == nil {
@@ -79,7 +79,7 @@ func exactTransfers(tx *ledger.Tx, what string, s Search) ([]ledger.Transfer, er
 			!s.From.IsZero() && t.Created.Before(s.From) || !s.To.IsZero() && !t.Created.Before(s.To)
 	})
 	slices.Reverse(found)
-	return found[:min(len(found), MaxLimit)], err
+	return found, err
 }
 
 // line is a transfer in a list.

@@ -211,3 +211,43 @@ func TestPages(t *testing.T) {
 		t.Errorf("%+v %v", p.Items, err)
 	}
 }
+
+// What begins like every identifier of a year, or is the key of every transfer, is not read
+// as a whole, whoever asks.
+func TestManyOfOneNameAreBounded(t *testing.T) {
+	r := reader(t)
+	r.update(t, func(tx *ledger.Tx) error {
+		for n := range 3 * MaxLimit {
+			one := filed(n, "acme", noon, ledger.VerdictAccepted)
+			one.Key = "STOCK"
+			m := &ledger.Received{ID: id(n), Partner: "acme", Key: "STOCK", From: "a", To: "b", MessageID: fmt.Sprint(n), At: noon}
+			if err := errors.Join(tx.InsertTransfer(one), tx.InsertReceived(m, strings.ToLower)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	newest := id(3*MaxLimit - 1)
+	for _, text := range []string{"STOCK", "01m8"} {
+		before := r.Ledger.RowsRead()
+		page, err := r.Transfers(t.Context(), Search{Text: text}, noon)
+		if err != nil || len(page.Items) != DefaultLimit || page.Items[0].ID != newest {
+			t.Errorf("%q: %d transfers, %v", text, len(page.Items), err)
+		}
+		if _, err := r.Incoming(t.Context(), IncomingSearch{Text: text}, noon); err != nil {
+			t.Error(err)
+		}
+		if read := r.Ledger.RowsRead() - before; read > 2*(MaxLimit+DefaultLimit) {
+			t.Errorf("%q: %d rows were read for two pages", text, read)
+		}
+		var stories []Story
+		err = r.Ledger.View(t.Context(), func(tx *ledger.Tx) (err error) { stories, err = Find(tx, text); return err })
+		if err != nil || len(stories) == 0 || len(stories) > 2*maxFound {
+			t.Errorf("%q: %d stories, %v", text, len(stories), err)
+		}
+		var none *NoWish
+		if _, err := NewWish(t.Context(), r.Ledger, r.Config(), ledger.Wish{Kind: ledger.WishRetry}, text); !errors.As(err, &none) || !none.Several {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -21,7 +21,7 @@ func NewWish(ctx context.Context, l *ledger.Ledger, cfg *config.Config, w ledger
 		return w, nil
 	}
 	var found []ledger.Transfer
-	err := l.View(ctx, func(tx *ledger.Tx) (err error) { found, err = tx.FindTransfers(what); return err })
+	err := l.View(ctx, func(tx *ledger.Tx) (err error) { found, err = tx.FindNewestTransfers(what, maxFound); return err })
 	switch {
 	case err != nil:
 		return w, err
@@ -78,7 +78,7 @@ func storedWish(ctx context.Context, l *ledger.Ledger, cfg *config.Config, w led
 func rerunWish(ctx context.Context, l *ledger.Ledger, w ledger.Wish, what string, transfers []ledger.Transfer) (ledger.Wish, error) {
 	known, with := 0, []string{}
 	err := l.View(ctx, func(tx *ledger.Tx) error {
-		received, err := tx.FindReceived(what)
+		received, err := tx.FindReceived(what, maxFound)
 		var ids []string
 		for _, t := range transfers {
 			ids = append(ids, t.ID)
