@@ -29,6 +29,11 @@ func (tx *Tx) RecentEvents(partner string, limit int) ([]Event, error) {
 	return all[Event](tx, `SELECT json_set(body, '$.id', id) FROM events WHERE partner=? ORDER BY id DESC LIMIT ?`, partner, limit)
 }
 
+// NewestEvents are those of everybody, latest first.
+func (tx *Tx) NewestEvents(limit int) ([]Event, error) {
+	return all[Event](tx, `SELECT json_set(body, '$.id', id) FROM events WHERE id>0 ORDER BY id DESC LIMIT ?`, limit)
+}
+
 // AddWish records what an operator wants.
 func (tx *Tx) AddWish(w Wish) error {
 	body, err := json.Marshal(w)

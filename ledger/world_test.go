@@ -42,6 +42,10 @@ func TestWorldRows(t *testing.T) {
 		if es, err := tx.RecentEvents("acme", 1); len(es) != 1 || es[0].Code != "b" || err != nil {
 			t.Error(es, err)
 		}
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9)
+		err10 := tx.AddEvent(Event{Code: "c"})
+		if es, err := tx.NewestEvents(2); len(es) != 2 || es[0].Code != "c" || es[1].Code != "b" || es[1].ID != 2 || err != nil {
+			t.Error(es, err)
+		}
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10)
 	})
 }

@@ -440,3 +440,23 @@ func TestWords(t *testing.T) {
 		t.Error("percent")
 	}
 }
+
+// The events are those of everybody, unless a partner is asked for.
+func TestEventsOfEverybody(t *testing.T) {
+	p := newPlace(t, nil)
+	err := p.ledger.Update(t.Context(), func(tx *ledger.Tx) error {
+		return errors.Join(tx.AddEvent(ledger.Event{At: p.clock.get(), Level: ledger.Info, Text: "the config was taken"}),
+			tx.AddEvent(ledger.Event{At: p.clock.get(), Level: ledger.Alarm, Partner: "acme", Text: "INV-1 was rejected"}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := p.browser()
+	p.expect(b.get("/events"), 200, "the config was taken", "INV-1 was rejected")
+	p.expect(b.get("/events?level=alarm"), 200, "INV-1 was rejected")
+	for path, missing := range map[string]string{"/events?partner=acme": "the config was taken", "/events?level=alarm": "the config was taken", "/events?partner=beta": "INV-1"} {
+		if a := b.get(path); strings.Contains(a.body, missing) {
+			t.Errorf("%s has %q", path, missing)
+		}
+	}
+}

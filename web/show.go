@@ -222,8 +222,16 @@ func (s *Server) partner(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	s.pages.show(rw, view{Title: name, V: v, Here: r.URL.Path, Data: d, Outcome: s.outcome(r, name)}, http.StatusOK, "partner")
 }
 
+// recent are the latest events of a partner, or of everybody if none is named.
 func (s *Server) recent(ctx context.Context, partner string, limit int) (events []ledger.Event, err error) {
-	err = s.o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { events, err = tx.RecentEvents(partner, limit); return err })
+	err = s.o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if partner == "" {
+			events, err = tx.NewestEvents(limit)
+		} else {
+			events, err = tx.RecentEvents(partner, limit)
+		}
+		return err
+	})
 	return events, err
 }
 
