@@ -85,13 +85,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return errors.Join(err, closeNew(a.listeners, nil))
 	}
-	shown, err := a.listenForConsole(cfg, nil)
-	if err != nil {
-		return errors.Join(err, told.closeNew(nil), closeNew(a.listeners, nil))
-	}
 	a.serve(a.listeners)
 	a.tellHealth(told)
-	a.showConsole(shown)
+	a.showConsole(a.firstConsole(cfg))
 	if o.Listening != nil {
 		var addresses []string
 		for _, l := range a.listeners {

@@ -29,6 +29,14 @@ type console struct {
 	net        net.Listener
 	server     *http.Server
 	tls        atomic.Pointer[tls.Config]
+	ended      chan struct{} // closed when it is to end
+	closed     atomic.Pointer[closedConsole]
+}
+
+// closedConsole is why a console cannot be opened.
+type closedConsole struct {
+	since time.Time
+	fact  string
 }
 
 // listenForConsole opens the address of the config, nil if there is none. One that is open
@@ -48,7 +56,24 @@ func (a *running) listenForConsole(cfg *config.Config, open *console) (*console,
 	if err != nil {
 		return nil, fmt.Errorf("%s: console.address: %w", cfg.Path, err)
 	}
-	next := &console{configured: c.Address, plain: plain, users: c.UsersFile, tokens: c.TokensFile, net: n}
+	return a.newConsole(c, n), nil
+}
+
+// firstConsole opens the console of an agent that starts. Whoever else has its address keeps
+// nothing from being sent and received: status and log say so, and it is tried again.
+func (a *running) firstConsole(cfg *config.Config) *console {
+	first, err := a.listenForConsole(cfg, nil)
+	if err != nil {
+		a.log.Error("the console cannot be opened; it is tried again by itself", "error", err)
+		first = a.newConsole(&cfg.Console, nil)
+		first.closed.Store(&closedConsole{a.now(), err.Error()})
+	}
+	return first
+}
+
+func (a *running) newConsole(c *config.Console, n net.Listener) *console {
+	plain := len(c.Certificates) == 0
+	next := &console{configured: c.Address, plain: plain, users: c.UsersFile, tokens: c.TokensFile, net: n, ended: make(chan struct{})}
 	next.server = &http.Server{
 		Handler:           web.New(a.consoleOptions(accounts.Open(c.UsersFile, c.TokensFile))),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
@@ -58,7 +83,7 @@ func (a *running) listenForConsole(cfg *config.Config, open *console) (*console,
 		next.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return next.tls.Load(), nil }}
 		next.configure(c)
 	}
-	return next, nil
+	return next
 }
 
 func (a *running) consoleOptions(who *accounts.Store) web.Options {
@@ -96,6 +121,7 @@ func (a *running) showConsole(next *console) {
 		return
 	}
 	if former != nil {
+		close(former.ended)
 		former.server.Close() // who looks comes again
 	}
 	if next != nil {
@@ -111,7 +137,31 @@ func (c *console) closeNew(open *console) error {
 	return c.net.Close()
 }
 
+// consoleAgain is how often a console that could not be opened is tried again.
+const consoleAgain = 5 * time.Second
+
+// listenAgain opens the address as soon as it can be. It reports whether it is open.
+func (c *console) listenAgain() bool {
+	tick := time.NewTicker(consoleAgain)
+	defer tick.Stop()
+	for c.net == nil {
+		select {
+		case <-c.ended:
+			return false
+		case <-tick.C:
+		}
+		if n, err := net.Listen("tcp", c.configured); err == nil {
+			c.net = n
+			c.closed.Store(nil)
+		}
+	}
+	return true
+}
+
 func (c *console) serve(log *slog.Logger) {
+	if !c.listenAgain() {
+		return
+	}
 	scheme, serve := "https", func() error { return c.server.ServeTLS(c.net, "", "") }
 	if c.plain {
 		scheme, serve = "http", func() error { return c.server.Serve(c.net) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/accounts"
+	"github.com/as2drop/as2drop/internal/status"
 )
 
 // fetch gets a URL, with a token if there is one; certificates are not what is tested here.
@@ -99,4 +100,65 @@ func TestConsoleOfAnAgent(t *testing.T) {
 	shows("https://"+second+"/health", "", "a newer one was not taken: ")
 	with("")
 	eventually(t, "the end of the console", func() bool { status, _ := fetch(t, "https://"+second+"/", ""); return status == 0 })
+}
+
+// Somebody else has the address of the console when the agent starts: everything but the
+// console goes on, also through a change of the config, the status says why, and the console
+// opens once the address is free.
+func TestConsoleWhoseAddressIsTaken(t *testing.T) {
+	c, _ := newCrowd(t, nil, nil)
+	file := filepath.Join(c.dir, "config.yaml")
+	plain, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	address := other.Addr().String()
+	with := func(partners ...string) {
+		t.Helper()
+		text := string(plain) + "console: {address: \"" + address + "\"}\n"
+		for _, p := range partners {
+			text = strings.Replace(text, "console:", "  "+p+": {as2_id: "+p+", station: us, certificates: them.pem}\nconsole:", 1)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with("acme")
+	if c.cfg, err = config.Load(file, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	stop := c.run()
+	defer stop()
+	told := func(text string) func() bool {
+		return func() bool {
+			s, err := status.Ask(c.cfg.DataDir, time.Minute)
+			if err != nil {
+				return false
+			}
+			var lines strings.Builder
+			for _, p := range s.Problems {
+				lines.WriteString(p.String() + "\n")
+			}
+			for _, p := range s.Partners {
+				lines.WriteString("partner " + p.Name + "\n")
+			}
+			return s.NotReady() == "" && (strings.Contains(lines.String(), text) || text == "" && s.Console == "" && !strings.Contains(lines.String(), "console"))
+		}
+	}
+	eventually(t, "an alarm", told("alarm: nobody can look at the console or use the API: "+file+": console.address: listen tcp "+address))
+	with("acme", "beta")
+	eventually(t, "the other partner", told("partner beta"))
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the console", func() bool {
+		status, body := fetch(t, "http://"+address+"/", "")
+		return status == 200 && strings.Contains(body, "beta")
+	})
+	eventually(t, "the end of the alarm", told(""))
 }

@@ -153,6 +153,11 @@ func (h *health) status(ctx context.Context, setup *setup) *status.Status {
 	for _, l := range a.listeners {
 		s.Listening = append(s.Listening, l.address)
 	}
+	if a.console != nil {
+		if closed := a.console.closed.Load(); closed != nil {
+			s.Console, s.ConsoleClosed = closed.fact, closed.since.UTC()
+		}
+	}
 	a.changing.Unlock()
 	h.mu.Lock()
 	s.Ledger = h.refusal

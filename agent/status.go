@@ -28,6 +28,9 @@ func conclude(s *status.Status, cfg *config.Config) {
 	if s.Refused != "" {
 		add(ledger.Alarm, "", status.CodeConfig, time.Time{}, "correct it; it is read again by itself", "the config was changed and not taken: %s", s.Refused)
 	}
+	if s.Console != "" {
+		add(ledger.Alarm, "", status.CodeConsole, s.ConsoleClosed, "see who else has the address, or give the console another one; it is tried again by itself, and everything else goes on", "nobody can look at the console or use the API: %s", s.Console)
+	}
 	concludeSpace("", cfg.DataDir, s.Free, uint64(cfg.Reserve), add)
 	for i, p := range cfg.Partners {
 		concludePartner(s, &s.Partners[i], p.Outbox.ReadyAlarm, add)

@@ -25,7 +25,7 @@ const (
 
 // lasting are the codes that a status has while something lasts. An event of that code
 // begins the alarm; that it is over the status says.
-var lasting = []string{status.CodeLedger, status.CodeSpace, status.CodeConfig, status.CodeFolder, status.CodeHangs, status.CodePaused, status.CodeFailing, status.CodeBehind, status.CodeHeld,
+var lasting = []string{status.CodeLedger, status.CodeSpace, status.CodeConfig, status.CodeConsole, status.CodeFolder, status.CodeHangs, status.CodePaused, status.CodeFailing, status.CodeBehind, status.CodeHeld,
 	status.CodeHooks, status.CodeRestart, status.CodeExpiry, status.CodeUntold, status.CodeNoSent, status.CodeNoGot}
 
 // early are the codes of what somebody has to be told of although a status only warns of it:

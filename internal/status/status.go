@@ -18,11 +18,14 @@ type Status struct {
 	Taken     time.Time `json:"taken"`             // when the config was taken
 	Refused   string    `json:"refused,omitempty"` // why a newer one was not
 	Ledger    string    `json:"ledger,omitempty"`  // why it does not take anything
+	Console   string    `json:"console,omitempty"` // why it is not open
 	Free      uint64    `json:"free"`              // bytes on the volume of the ledger
 	Work      Work      `json:"work"`              // since it started
 	Partners  []Partner `json:"partners"`
 	Untold    []Untold  `json:"untold,omitempty"`
 	Problems  []Problem `json:"problems"`
+
+	ConsoleClosed time.Time `json:"console_closed,omitzero"` // since when
 }
 
 // Partner is how one partner is.
@@ -146,6 +149,7 @@ const (
 	CodeLedger  = "ledger"
 	CodeSpace   = "space"
 	CodeConfig  = "config-refused"
+	CodeConsole = "console-closed"
 	CodeFolder  = "folder"
 	CodeHangs   = "hangs"
 	CodePaused  = "partner-paused"
