@@ -125,7 +125,7 @@ func edit[T any](file, head string, read func(string) ([]T, error), change func(
 	if err := access.MkdirAll(filepath.Dir(file)); err != nil {
 		return err
 	}
-	lock := flock.New(file+".lock", flock.SetPermissions(0o600))
+	lock := flock.New(file+".lock", flock.SetFlag(lockFlags), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
 	if ok, err := lock.TryLockContext(ctx, 20*time.Millisecond); !ok {
