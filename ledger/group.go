@@ -140,7 +140,7 @@ func (l *Ledger) inSavepoint(tx *sql.Tx, j *job) error {
 	}
 	func() {
 		defer func() { j.panicked = recover() }()
-		j.err = j.f(&Tx{tx, j.ctx, &l.rows, deeds})
+		j.err = j.f(&Tx{tx, context.WithoutCancel(j.ctx), &l.rows, deeds})
 	}()
 	if j.err != nil || j.panicked != nil {
 		if _, err := tx.Exec("ROLLBACK TO job"); err != nil {

@@ -97,3 +97,22 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+// Somebody who asked through the network goes away while what he wants is being written:
+// that undoes nothing of those who are committed with it.
+func TestWhoGoesAwayUndoesNobody(t *testing.T) {
+	l := open1(t)
+	ctx, cancel := context.WithCancel(bg)
+	first := &job{ctx: ctx, lead: make(chan bool, 1), f: func(tx *Tx) error {
+		go cancel()
+		return tx.exec("rows", `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) INSERT INTO meta (key, value) SELECT 'n' || i, i FROM n`)
+	}}
+	second := &job{ctx: bg, lead: make(chan bool, 1), f: func(tx *Tx) error { return tx.InsertTransfer(transfer("t1")) }}
+	l.runGroup([]*job{first, second})
+	if first.err != nil || second.err != nil {
+		t.Errorf("%v; %v", first.err, second.err)
+	}
+	if err := l.View(bg, func(tx *Tx) error { _, err := tx.Transfer("t1"); return err }); err != nil {
+		t.Error(err)
+	}
+}
