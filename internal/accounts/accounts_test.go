@@ -306,6 +306,19 @@ func TestTooManyTries(t *testing.T) {
 	}
 }
 
+// A letter that counts as another one in lower case makes no name of its own.
+func TestSpellingsOfOneName(t *testing.T) {
+	file, tokens := files(t)
+	must(t, AddUser(file, "susi", Operator, good))
+	s := Open(file, tokens)
+	if id, _, _, err := s.SignIn(t.Context(), "\u017fu\u017fi", good, "192.0.2.1", now); !errors.Is(err, ErrWrong) {
+		t.Errorf("%v %v", id, err)
+	}
+	if _, _, _, err := s.SignIn(t.Context(), "SUSI", good, "192.0.2.1", now); err != nil {
+		t.Error(err)
+	}
+}
+
 // Two are worked on at a time, a few wait, and the rest is told so.
 func TestHashingIsBounded(t *testing.T) {
 	w := newHasher()

@@ -48,7 +48,9 @@ func (s *Store) SignIn(ctx context.Context, name, password, address string, now 
 	if err != nil {
 		return Identity{}, Stamp{}, 0, err
 	}
-	if len(name) > 64 || len(password) > maxPassword {
+	// What cannot be a name is not looked for: some of its spellings would be those of one
+	// user, and count as tries of another.
+	if CheckName(name) != nil || len(password) > maxPassword {
 		return Identity{}, Stamp{}, 0, ErrWrong
 	}
 	if wait := s.limit.begin(name, address, now); wait > 0 {
