@@ -115,6 +115,9 @@ func TestForeignHosts(t *testing.T) {
 		{config.Console{Address: "127.0.0.1:8481"}, "localhost", "Forwarded", false},
 		{config.Console{Address: "127.0.0.1:8481", PublicURL: "https://as2.example", BehindProxy: true}, "as2.example", "X-Forwarded-For", true},
 		{config.Console{Address: "127.0.0.1:8481", PublicURL: "https://as2.example", BehindProxy: true}, "other.example", "X-Forwarded-For", false},
+		{config.Console{Address: "127.0.0.1:8481"}, "localhost", "X-Forwarded-Host", false},
+		{config.Console{Address: "127.0.0.1:8481", PublicURL: "https://as2.example"}, "127.0.0.1:8481", "X-Forwarded-For", false},
+		{config.Console{Address: "0.0.0.0:8481", PublicURL: "https://as2.example", BehindProxy: true}, "192.0.2.7:8481", "", false},
 		{config.Console{Address: "0.0.0.0:8481", Certificates: []*x509.Certificate{own}}, "example.com:8481", "", true},
 		{config.Console{Address: "0.0.0.0:8481", Certificates: []*x509.Certificate{own}}, "192.0.2.7:8481", "", true},
 		{config.Console{Address: "0.0.0.0:8481", Certificates: []*x509.Certificate{own}}, "attacker.example", "", false},
@@ -458,5 +461,64 @@ func TestEventsOfEverybody(t *testing.T) {
 		if a := b.get(path); strings.Contains(a.body, missing) {
 			t.Errorf("%s has %q", path, missing)
 		}
+	}
+}
+
+// shown is the cookie that a browser shows, for one that does not forget it.
+func (b *browser) shown() func(*http.Request) {
+	b.t.Helper()
+	u, err := url.Parse(b.server.URL)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cookies := b.client.Jar.Cookies(u)
+	if len(cookies) != 1 {
+		b.t.Fatalf("%v", cookies)
+	}
+	return func(r *http.Request) { r.AddCookie(cookies[0]) }
+}
+
+// A session ends where it is kept, whatever the browser remembers: when somebody signs out or
+// signs in again, and when the user is removed or has another role.
+func TestEndedSessionsAreWorthNothing(t *testing.T) {
+	for name, end := range map[string]func(b *browser){
+		"signed out":    func(b *browser) { b.do("POST", "/sign-out", url.Values{"form": {b.form()}}) },
+		"signed in":     func(b *browser) { b.signIn("anna", password) },
+		"removed":       func(b *browser) { b.remove("anna") },
+		"another role":  func(b *browser) { b.remove("anna"); b.user("anna", accounts.Viewer) },
+		"removed, back": func(b *browser) { b.remove("anna"); b.user("anna", accounts.Operator) },
+	} {
+		p := newPlace(t, nil)
+		p.user("anna", accounts.Operator)
+		b := p.browser()
+		b.signIn("anna", password)
+		cookie := b.shown()
+		p.expect(p.browser().get("/", cookie), 200, "Sign out")
+		form := b.form()
+		end(b)
+		a := p.browser().do("POST", "/transfers/01failed", url.Values{"form": {form}, "action": {"retry"}}, cookie)
+		if a.StatusCode != 401 || strings.Contains(p.browser().get("/", cookie).body, "Sign out") {
+			t.Errorf("%s: the session goes on: %d", name, a.StatusCode)
+		}
+		if w := p.wishes(); len(w) != 0 {
+			t.Errorf("%s: %+v", name, w)
+		}
+	}
+}
+
+// What became of a wish is told on the page of what it was about, and nowhere else.
+func TestOutcomeIsOfTheSubject(t *testing.T) {
+	p := newPlace(t, nil)
+	err := p.ledger.Update(t.Context(), func(tx *ledger.Tx) error {
+		return errors.Join(tx.AddWish(ledger.Wish{ID: "w1", Kind: ledger.WishRetry, Transfer: "01failed", By: "anna (console)"}),
+			tx.AddWish(ledger.Wish{ID: "w2", Kind: ledger.WishRetry, Transfer: "02other", By: "anna (console)"}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := p.browser()
+	p.expect(b.get("/transfers/01failed?done=w1"), 200, "Retry by anna (console) is noted")
+	if a := b.get("/transfers/01failed?done=w2"); strings.Contains(a.body, "is noted") {
+		t.Error("the outcome is of another transfer")
 	}
 }

@@ -96,6 +96,13 @@ func (p *place) user(name string, role accounts.Role) {
 	}
 }
 
+func (p *place) remove(name string) {
+	p.t.Helper()
+	if err := accounts.RemoveUser(p.users, name); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // browser keeps cookies and follows redirects.
 type browser struct {
 	*place
