@@ -124,7 +124,17 @@ var stateWords = map[string]string{
 // dayOf is when the day of a moment began.
 func dayOf(at time.Time, loc *time.Location) time.Time {
 	y, m, d := at.In(loc).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, loc)
+	return dayFrom(y, m, d, loc)
+}
+
+// dayFrom is the first moment of a day. Where the clock is put forward at midnight, midnight
+// is none.
+func dayFrom(y int, m time.Month, d int, loc *time.Location) time.Time {
+	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
+	if t.Day() != time.Date(y, m, d, 12, 0, 0, 0, loc).Day() {
+		_, t = t.ZoneBounds()
+	}
+	return t
 }
 
 // charts are the hours and the days up to a moment, empty ones too. Days are as long as the
@@ -136,7 +146,7 @@ func charts(tx *ledger.Tx, partner string, now time.Time, loc *time.Location) (h
 	}
 	y, m, d := now.In(loc).Date()
 	for n := daysBack - 1; n >= 0; n-- {
-		days = append(days, Slot{From: time.Date(y, m, d-n, 0, 0, 0, 0, loc)})
+		days = append(days, Slot{From: dayFrom(y, m, d-n, loc)})
 	}
 	found, err := tx.Slots(partner, days[0].From, now.Add(ledger.SlotLength))
 	for _, s := range found {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // the tests need zones that a bare machine does not have
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/status"
@@ -249,5 +250,29 @@ func TestManyOfOneNameAreBounded(t *testing.T) {
 		if _, err := NewWish(t.Context(), r.Ledger, r.Config(), ledger.Wish{Kind: ledger.WishRetry}, text); !errors.As(err, &none) || !none.Several {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// A day without midnight begins an hour later: in Santiago the clock goes from 23:59 to 1:00.
+func TestDayWithoutMidnight(t *testing.T) {
+	r := reader(t)
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := *r.Config()
+	cfg.Location = santiago
+	r.Config = func() *config.Config { return &cfg }
+	one := time.Date(2026, 9, 6, 1, 0, 0, 0, santiago)
+	r.update(t, func(tx *ledger.Tx) error {
+		return errors.Join(tx.InsertTransfer(filed(1, "acme", one.Add(-30*time.Minute), ledger.VerdictAccepted)), tx.InsertTransfer(filed(2, "acme", one, ledger.VerdictAccepted)))
+	})
+	o, err := r.Overview(t.Context(), one.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	yesterday, today := o.Days[len(o.Days)-2], o.Days[len(o.Days)-1]
+	if !o.Today.Equal(one) || o.Partners[0].SentToday != 1 || !today.From.Equal(one) || today.Sent != 1 || yesterday.Sent != 1 {
+		t.Errorf("today began %v: %d sent today; %+v, %+v", o.Today, o.Partners[0].SentToday, yesterday, today)
 	}
 }
