@@ -522,3 +522,13 @@ func TestOutcomeIsOfTheSubject(t *testing.T) {
 		t.Error("the outcome is of another transfer")
 	}
 }
+
+// The log cannot be filled by those who may not come in.
+func TestLogOfWhatStrangersType(t *testing.T) {
+	p := newPlace(t, nil)
+	p.user("anna", accounts.Operator)
+	p.expect(p.browser().signIn(strings.Repeat("é", 5_000), "wrong"), 401)
+	if log := p.log.String(); len(log) > 1000 || !strings.Contains(log, "sign-in refused") {
+		t.Errorf("%d bytes: %.300s", len(log), log)
+	}
+}

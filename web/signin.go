@@ -84,11 +84,15 @@ func local(next string) string {
 	return next
 }
 
+// maxTyped is how much the log has of what somebody typed as a name, in bytes.
+const maxTyped = 64
+
 // signInLimit is how long somebody may wait for the others who sign in.
 const signInLimit = 30 * time.Second
 
 func (s *Server) signIn(rw http.ResponseWriter, r *http.Request) {
 	name, address := r.PostFormValue("name"), s.address(r)
+	typed := strings.ToValidUTF8(name[:min(len(name), maxTyped)], "?")
 	d := signInData{Next: local(r.PostFormValue("next")), Name: name}
 	ctx, cancel := context.WithTimeout(r.Context(), signInLimit)
 	defer cancel()
@@ -106,10 +110,10 @@ func (s *Server) signIn(rw http.ResponseWriter, r *http.Request) {
 		s.setCookie(rw, r, s.sessions.begin(who, stamp, s.o.Now()))
 		http.Redirect(rw, r, d.Next, http.StatusSeeOther)
 	case errors.Is(err, accounts.ErrWrong):
-		s.o.Log.Warn("console: sign-in refused", "user", name, "address", address)
+		s.o.Log.Warn("console: sign-in refused", "user", typed, "address", address)
 		refuse(http.StatusUnauthorized, "The name or the password is wrong.")
 	case errors.Is(err, accounts.ErrTooMany):
-		s.o.Log.Warn("console: too many tries to sign in", "user", name, "address", address)
+		s.o.Log.Warn("console: too many tries to sign in", "user", typed, "address", address)
 		rw.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 		refuse(http.StatusTooManyRequests, "Too many tries failed. Try again in "+minutes(wait)+", or have somebody with access to the machine look at the log.")
 	case errors.Is(err, accounts.ErrBusy), ctx.Err() != nil:
