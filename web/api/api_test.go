@@ -253,6 +253,7 @@ func TestProblems(t *testing.T) {
 		{viewer, "GET", "/transfers?limit=501", "", 400, "from 1 to 500"},
 		{viewer, "GET", "/transfers?limit=x", "", 400, "from 1 to 500"},
 		{viewer, "GET", "/transfers?stand=lost", "", 400, "one of open"},
+		{viewer, "GET", "/transfers?stand=open+waiting", "", 400, "one of open"},
 		{viewer, "GET", "/transfers?from=yesterday", "", 400, "write for example"},
 		{viewer, "GET", "/transfers?%zz", "", 400, "cannot be read"},
 		{viewer, "GET", "/transfers?text=" + strings.Repeat("x", 5000), "", 414, "bytes"},
@@ -343,5 +344,21 @@ func (s *site) finish(id string) {
 	})
 	if err != nil {
 		s.Fatal(err)
+	}
+}
+
+// A thousand partners are not asked ten thousand times each at once.
+func TestScheduleOfManyIsBounded(t *testing.T) {
+	s := newSite(t)
+	cfg := &config.Config{Location: time.UTC}
+	for i := range 1000 {
+		cfg.Partners = append(cfg.Partners, &config.Partner{Name: fmt.Sprint("p", i), Location: time.UTC})
+	}
+	r := &views.Reader{Ledger: s.ledger, Config: func() *config.Config { return cfg }, Status: func() *status.Status { return nil }}
+	s.server = New(Options{Reader: r, Now: func() time.Time { return noon }, Rand: rand{}, Version: "9"})
+	for path, want := range map[string]int{"/schedule": 200, "/schedule?count=50": 200, "/schedule?count=51": 400, "/schedule?partner=p7&count=10000": 200, "/schedule?partner=p7&count=10001": 400} {
+		if status, answer := s.ask("GET", path, ""); status != want {
+			t.Errorf("%s: %d %v", path, status, answer)
+		}
 	}
 }

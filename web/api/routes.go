@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func routes() []route {
 		get("/stories", "Everything that is on record of what is called so: what as2drop show prints.", (*request).stories,
 			param{"what", "An identifier or the beginning of one, a key, or a Message-ID.", "string", nil}),
 		get("/schedule", "What will happen, the earliest first.", (*request).schedule,
-			ofPartner, fromParam, param{"count", "How many of what repeats, from 1 to 10000; 3 if it is not said.", "integer", nil}),
+			ofPartner, fromParam, param{"count", "How many of what repeats, from 1 to 10000, and without a partner less where there are many; 3 if it is not said.", "integer", nil}),
 		get("/wishes/{id}", "A wish, and what became of it.", func(r *request) (ledger.Wish, error) { return r.o.Reader.Wish(r.Context(), r.PathValue("id")) }),
 		{http.MethodPost, "/wishes", accounts.Operator, "Ask the agent for something. A second request with the same Idempotency-Key, or for the same before it was dealt with, gets the wish there is.", nil, reflect.TypeFor[wanted](), reflect.TypeFor[ledger.Wish](), http.StatusAccepted,
 			func(r *request) (any, error) { return r.wish() }},
@@ -133,7 +134,7 @@ func (r *request) oneOf(name string) error {
 	value := r.query.Get(name)
 	for _, route := range routes() {
 		for _, p := range route.params {
-			if p.name == name && value != "" && !strings.Contains(" "+strings.Join(p.enum, " ")+" ", " "+value+" ") {
+			if p.name == name && value != "" && !slices.Contains(p.enum, value) {
 				return bad("%s is one of %s, not %q", name, strings.Join(p.enum, ", "), value)
 			}
 		}
@@ -220,9 +221,19 @@ func (r *request) schedule() (views.Schedule, error) {
 	if from.IsZero() {
 		from = r.o.Now()
 	}
-	count, err := r.number("count", 3, 10_000)
+	partner, most := r.query.Get("partner"), maxCount
+	if partner == "" {
+		most = max(3, min(most, maxPlanned/max(1, len(r.o.Reader.Config().Partners))))
+	}
+	count, err := r.number("count", 3, most)
 	if err != nil {
 		return views.Schedule{}, err
 	}
-	return r.o.Reader.Schedule(r.Context(), r.query.Get("partner"), from, count)
+	return r.o.Reader.Schedule(r.Context(), partner, from, count)
 }
+
+// How many of what repeats can be asked for: of one partner, and of all of them together.
+const (
+	maxCount   = 10_000
+	maxPlanned = 50_000
+)
