@@ -20,7 +20,7 @@ func (r *Reader) Incoming(ctx context.Context, s IncomingSearch, now time.Time) 
 	bare := strings.TrimSuffix(strings.TrimPrefix(s.MessageID, "<"), ">")
 	page := Page[Incoming]{Items: []Incoming{}}
 	reached := ""
-	err := r.Ledger.View(ctx, func(tx *ledger.Tx) error {
+	err := r.View(ctx, func(tx *ledger.Tx) error {
 		switch s.Kind {
 		case KindRefused:
 			return page.refused(tx, bare, w)
@@ -122,7 +122,7 @@ func (r *Reader) IncomingMessage(ctx context.Context, id string, now time.Time) 
 	var refusal *ledger.Refusal
 	var stored *ledger.Stored
 	var events []ledger.Event
-	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
+	err = r.View(ctx, func(tx *ledger.Tx) error {
 		var err1, err2, err3, err4, err5, err6, err7, err8 error
 		received, err1 = maybe(tx.Received(id))
 		refusal, err2 = maybe(tx.Refusal(id))
@@ -210,7 +210,7 @@ func withoutCredentials(text string) string {
 
 // Wish is what somebody asked for, and what became of it.
 func (r *Reader) Wish(ctx context.Context, id string) (w ledger.Wish, err error) {
-	err = r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { w, err = tx.Wish(id); return err })
+	err = r.View(ctx, func(tx *ledger.Tx) (err error) { w, err = tx.Wish(id); return err })
 	if errors.Is(err, ledger.ErrNotFound) {
 		err = unknown("there is no wish %q", id)
 	}

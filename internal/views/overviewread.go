@@ -25,7 +25,7 @@ func (r *Reader) Overview(ctx context.Context, now time.Time) (Overview, error) 
 		o.Running, o.Version, o.Since, o.Looked = !s.Hangs(now), s.Version, s.Started, s.At
 		o.Problems = append(o.Problems, s.Problems...)
 	}
-	err := r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err := r.View(ctx, func(tx *ledger.Tx) (err error) {
 		if o.Hours, o.Days, err = charts(tx, "", now, cfg.Location); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (r *Reader) PartnerOverview(ctx context.Context, name string, now time.Time
 	if partnerOf(cfg, name) == nil {
 		return p, unknown("the config has no partner %q", name)
 	}
-	err = r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err = r.View(ctx, func(tx *ledger.Tx) (err error) {
 		if p, err = partnerLine(tx, r.Status(), name, now, cfg.Location); err == nil {
 			p.Hours, p.Days, err = charts(tx, name, now, cfg.Location)
 		}
@@ -191,7 +191,7 @@ func (r *Reader) Schedule(ctx context.Context, partner string, from time.Time, c
 		return Schedule{}, unknown("the config has no partner %q", partner)
 	}
 	q := agenda.Question{Config: cfg, Partner: partner, From: from, Count: min(max(count, 1), maxPlanned), Facts: map[string]agenda.Facts{}}
-	err := r.Ledger.View(ctx, func(tx *ledger.Tx) error {
+	err := r.View(ctx, func(tx *ledger.Tx) error {
 		for _, p := range cfg.Partners {
 			if partner != "" && partner != p.Name {
 				continue

@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/status"
@@ -19,6 +20,25 @@ type Reader struct {
 	Posted func(id string) *Progress // of a POST that is under way; nil = nobody knows
 	// Look looks into a partner's outbox, in bounded time. nil = nobody can.
 	Look func(ctx context.Context, partner string) (Outbox, error)
+
+	once  sync.Once
+	turns chan struct{}
+}
+
+// atOnce is how many questions read the ledger at a time. It has four connections for those
+// who read, and who transfers must not wait for who looks.
+const atOnce = 2
+
+// View reads the ledger when it is the question's turn.
+func (r *Reader) View(ctx context.Context, f func(*ledger.Tx) error) error {
+	r.once.Do(func() { r.turns = make(chan struct{}, atOnce) })
+	select {
+	case r.turns <- struct{}{}:
+		defer func() { <-r.turns }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return r.Ledger.View(ctx, f)
 }
 
 // Outbox is what lies in a partner's outbox.

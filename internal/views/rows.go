@@ -28,9 +28,14 @@ type Row struct {
 // listLast is how many done transfers and messages a list with all of them shows.
 const listLast = 20
 
+// Readable is what rows are read from: a ledger, or a Reader, whose questions take turns.
+type Readable interface {
+	View(ctx context.Context, f func(*ledger.Tx) error) error
+}
+
 // Rows are what waits for a partner; done adds the last transfers that are done and the last
 // messages that came. w is his send window.
-func Rows(ctx context.Context, l *ledger.Ledger, name string, in Outbox, w schedule.Window, done bool, now time.Time) (rows []Row, err error) {
+func Rows(ctx context.Context, l Readable, name string, in Outbox, w schedule.Window, done bool, now time.Time) (rows []Row, err error) {
 	for _, b := range in.Ready {
 		rows = append(rows, Row{Partner: name, What: "ready", Name: b.Document, State: "ready", Text: fmt.Sprintf("complete, with %d attachments; a running agent takes it when it has seen it stand still", len(b.Attachments))})
 	}
@@ -213,7 +218,7 @@ func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now tim
 			rows = append(rows, OutOfOrder(p.Name, err))
 			continue
 		}
-		more, err := Rows(ctx, r.Ledger, p.Name, in, p.Outbox.Window, done, now)
+		more, err := Rows(ctx, r, p.Name, in, p.Outbox.Window, done, now)
 		if err != nil {
 			return nil, nil, err
 		}

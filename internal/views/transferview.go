@@ -21,7 +21,7 @@ import (
 func (r *Reader) Transfers(ctx context.Context, s Search, now time.Time) (Page[Transfer], error) {
 	w := ledger.Wanted{Partner: s.Partner, Stand: s.Stand, From: s.From, To: s.To, Before: s.After, Limit: limit(s.Limit) + 1}
 	var found ledger.Found[ledger.Transfer]
-	err := r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err := r.View(ctx, func(tx *ledger.Tx) (err error) {
 		exactly := cmp.Or(s.MessageID, s.Text)
 		if exactly != "" && s.After == "" {
 			if found.Rows, err = exactTransfers(tx, exactly, s); err != nil || len(found.Rows) > 0 {
@@ -183,7 +183,7 @@ func (r *Reader) Transfer(ctx context.Context, id string, now time.Time) (Messag
 	var t ledger.Transfer
 	var m Message
 	var events []ledger.Event
-	err := r.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+	err := r.View(ctx, func(tx *ledger.Tx) (err error) {
 		if t, err = tx.Transfer(id); errors.Is(err, ledger.ErrNotFound) {
 			return unknown("there is no transfer %q", id)
 		} else if err != nil {

@@ -1,12 +1,14 @@
 package views
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	_ "time/tzdata" // the tests need zones that a bare machine does not have
@@ -274,5 +276,35 @@ func TestDayWithoutMidnight(t *testing.T) {
 	yesterday, today := o.Days[len(o.Days)-2], o.Days[len(o.Days)-1]
 	if !o.Today.Equal(one) || o.Partners[0].SentToday != 1 || !today.From.Equal(one) || today.Sent != 1 || yesterday.Sent != 1 {
 		t.Errorf("today began %v: %d sent today; %+v, %+v", o.Today, o.Partners[0].SentToday, yesterday, today)
+	}
+}
+
+// However many look at pages at once, there is room for those who transfer.
+func TestManyQuestionsLeaveRoom(t *testing.T) {
+	r := reader(t)
+	release := make(chan struct{})
+	var group sync.WaitGroup
+	in := make(chan struct{}, 10)
+	for range 10 {
+		group.Go(func() {
+			err := r.View(t.Context(), func(*ledger.Tx) error { in <- struct{}{}; <-release; return nil })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-in
+	<-in
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := r.Ledger.View(ctx, func(*ledger.Tx) error { return nil }); err != nil || len(in) > 0 {
+		t.Errorf("who transfers waits for %d more who look: %v", len(in), err)
+	}
+	close(release)
+	group.Wait()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := r.Overview(gone, noon); !errors.Is(err, context.Canceled) {
+		t.Errorf("who went away is answered: %v", err)
 	}
 }

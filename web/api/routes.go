@@ -203,7 +203,7 @@ func (r *request) stories() (stories []views.Story, err error) {
 	if what == "" || len(what) > maxWhat {
 		return nil, bad("what is missing or too long: an identifier, a key or a Message-ID")
 	}
-	err = r.o.Reader.Ledger.View(r.Context(), func(tx *ledger.Tx) (err error) { stories, err = views.Find(tx, what); return err })
+	err = r.o.Reader.View(r.Context(), func(tx *ledger.Tx) (err error) { stories, err = views.Find(tx, what); return err })
 	for i := range stories {
 		stories[i].WithoutCredentials()
 	}
