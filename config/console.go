@@ -36,7 +36,7 @@ const consoleAddress = "127.0.0.1:8481"
 
 func consoleKeys() []key[Console] {
 	return []key[Console]{
-		{"address", "host:port", consoleAddress, "Where to listen. Beyond 127.0.0.1 the console needs a certificate, or a proxy that ends TLS, and users.", setString(func(c *Console) *string { return &c.Address })},
+		{"address", "host:port", consoleAddress, "Where to listen. Beyond 127.0.0.1 the console needs a certificate, or a proxy that ends TLS, and users. If somebody else has the address when the agent starts, everything but the console goes on, and it is tried again.", setString(func(c *Console) *string { return &c.Address })},
 		{"certificate", "file", "none", "The certificate for TLS, its chain behind it.", setPath(func(c *Console) *string { return &c.CertificateFile })},
 		{"key", "file", "none", "Its private key.", setPath(func(c *Console) *string { return &c.KeyFile })},
 		{"behind_proxy", "true or false", "false", "Plain HTTP on this address, because a proxy in front of it ends TLS. Needs public_url. The last address in X-Forwarded-For then counts as that of the visitor.", setBool(func(c *Console) *bool { return &c.BehindProxy })},
