@@ -87,7 +87,7 @@ func receivedLine(r *ledger.Received) Incoming {
 		m.Words = "is being put into the inbox"
 	}
 	if r.Hold != "" {
-		m.Words, m.Why, m.Actions = "held", r.Hold, []Action{ledger.WishRelease}
+		m.Words, m.Why = "held", r.Hold+"; the rest is delivered by hand, as2drop check says from where" // nobody can release it
 	}
 	for _, f := range r.Files {
 		m.Bytes += f.Size

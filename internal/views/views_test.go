@@ -308,3 +308,23 @@ func TestManyQuestionsLeaveRoom(t *testing.T) {
 		t.Errorf("who went away is answered: %v", err)
 	}
 }
+
+// A message that can be delivered by hand alone is no message that can be released: nobody
+// would do anything.
+func TestNoReleaseOfWhatIsDeliveredByHand(t *testing.T) {
+	r := reader(t)
+	r.update(t, func(tx *ledger.Tx) error {
+		return errors.Join(
+			tx.InsertReceived(&ledger.Received{ID: id(1), Partner: "acme", From: "a", To: "b", MessageID: "m1", State: ledger.ReceivedReceived, At: noon, Hold: "a file is in the way"}, strings.ToLower),
+			tx.InsertStored(&ledger.Stored{ID: id(2), Partner: "acme", MessageID: "m2", At: noon, Open: true, Hold: "it made the agent panic"}))
+	})
+	for n, want := range []string{1: "[]", 2: "[release]"} {
+		if want == "" {
+			continue
+		}
+		m, err := r.IncomingMessage(t.Context(), id(n), noon)
+		if err != nil || fmt.Sprint(m.Actions) != want || m.Words != "held" {
+			t.Errorf("%d: %q, %v, want %s: %v", n, m.Words, m.Actions, want, err)
+		}
+	}
+}
