@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -256,6 +257,23 @@ func TestAddressBehindProxy(t *testing.T) {
 	}
 	p.expect(b.do("POST", "/sign-in", url.Values{"name": {"anna"}, "password": {"wrong"}}, header("Host", "as2.example"), header("X-Forwarded-For", "198.51.100.2, 192.0.2.1")), 429)
 	p.expect(b.do("POST", "/sign-in", url.Values{"name": {"anna"}, "password": {"wrong"}}, header("Host", "as2.example"), header("X-Forwarded-For", "192.0.2.2")), 401)
+}
+
+// Without a proxy in front nobody says for himself where he comes from.
+func TestAddressWithoutProxy(t *testing.T) {
+	own := exampleCertificate(t)
+	p := newPlace(t, func(c *config.Console) {
+		c.Certificates, c.PublicURL = []*x509.Certificate{own}, "https://as2.example"
+	})
+	p.user("anna", accounts.Operator)
+	b := p.browser()
+	for n := range 6 {
+		want := 401
+		if n == 5 {
+			want = 429
+		}
+		p.expect(b.do("POST", "/sign-in", url.Values{"name": {"anna"}, "password": {"wrong"}}, header("Host", "as2.example"), header("X-Forwarded-For", fmt.Sprint("192.0.2.", n))), want)
+	}
 }
 
 func TestSessionsEnd(t *testing.T) {
