@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -548,5 +549,18 @@ func TestLogOfWhatStrangersType(t *testing.T) {
 	p.expect(p.browser().signIn(strings.Repeat("é", 5_000), "wrong"), 401)
 	if log := p.log.String(); len(log) > 1000 || !strings.Contains(log, "sign-in refused") {
 		t.Errorf("%d bytes: %.300s", len(log), log)
+	}
+}
+
+// Who leaves a page before it is there is no fault of the ledger.
+func TestWhoLeavesIsNoFault(t *testing.T) {
+	p := newPlace(t, nil)
+	for fail, logged := range map[error]bool{context.Canceled: false, errors.New("the disk is gone"): true} {
+		p.log.Reset()
+		p.views.fail = fmt.Errorf("ledger: %w", fail)
+		p.browser().get("/transfers")
+		if got := strings.Contains(p.log.String(), "the ledger did not answer"); got != logged {
+			t.Errorf("%v: %s", fail, p.log.String())
+		}
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -168,6 +169,7 @@ func (s *Server) unknown(rw http.ResponseWriter, v *visitor, err error, what, na
 		return false
 	case errors.Is(err, ledger.ErrNotFound):
 		s.pages.failure(rw, v, http.StatusNotFound, "There is no such "+what, fmt.Sprintf("No %s is known as %q.", what, name))
+	case errors.Is(err, context.Canceled): // whoever asked is gone
 	default:
 		s.o.Log.Error("console: the ledger did not answer", "error", err)
 		s.pages.failure(rw, v, http.StatusServiceUnavailable, "The ledger does not answer", "It is busy or damaged: "+err.Error())
