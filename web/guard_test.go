@@ -14,6 +14,7 @@ import (
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/accounts"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -561,6 +562,19 @@ func TestWhoLeavesIsNoFault(t *testing.T) {
 		p.browser().get("/transfers")
 		if got := strings.Contains(p.log.String(), "the ledger did not answer"); got != logged {
 			t.Errorf("%v: %s", fail, p.log.String())
+		}
+	}
+}
+
+// What was typed is looked for in every list: where there are no names it is a Message-ID.
+func TestReceivedAreSearched(t *testing.T) {
+	p := newPlace(t, nil)
+	for kind, want := range map[string]views.IncomingSearch{
+		"": {Text: "<m1@them>"}, views.KindReceived: {Text: "<m1@them>"}, views.KindRefused: {MessageID: "<m1@them>"}, views.KindStored: {MessageID: "<m1@them>"},
+	} {
+		p.browser().get("/received?q=%3Cm1@them%3E&kind=" + kind)
+		if p.views.came.Text != want.Text || p.views.came.MessageID != want.MessageID {
+			t.Errorf("%q: %+v", kind, p.views.came)
 		}
 	}
 }

@@ -145,6 +145,9 @@ func (s *Server) received(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	d := list[views.Incoming](s, r, "q", "partner", "kind", "from", "to")
 	after := r.URL.Query().Get("after")
 	search := views.IncomingSearch{Kind: d.Get("kind"), Text: d.Get("q"), Partner: d.Get("partner"), After: after, Limit: pageSize}
+	if search.Kind == views.KindRefused || search.Kind == views.KindStored { // they have no names of files
+		search.MessageID, search.Text = search.Text, ""
+	}
 	search.From, search.To = d.days(s.zone())
 	if search.Kind != "" && !slices.Contains(receivedKinds, search.Kind) {
 		d.Wrong = "There is no kind " + search.Kind + "."

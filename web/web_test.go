@@ -227,6 +227,7 @@ type canned struct {
 	now  time.Time
 	fail error
 	last views.Search
+	came views.IncomingSearch // the last one
 }
 
 func (c *canned) slots(n int, step time.Duration) (all []views.Slot) {
@@ -272,7 +273,8 @@ func (c *canned) Transfer(_ context.Context, id string, _ time.Time) (views.Mess
 		Wishes: []ledger.Wish{{Kind: ledger.WishRetry, By: "anna (console)", At: c.now}}}, c.fail
 }
 
-func (c *canned) Incoming(context.Context, views.IncomingSearch, time.Time) (views.Page[views.Incoming], error) {
+func (c *canned) Incoming(_ context.Context, s views.IncomingSearch, _ time.Time) (views.Page[views.Incoming], error) {
+	c.came = s
 	return views.Page[views.Incoming]{Items: []views.Incoming{{ID: "01in", Kind: views.KindRefused, Partner: "acme", From: "ACME", Words: "refused", Why: "not signed", At: c.now}}}, c.fail
 }
 

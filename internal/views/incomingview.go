@@ -13,6 +13,9 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
+// maxStored is among how many that are still to be opened a Message-ID is looked for.
+const maxStored = 10_000
+
 // Incoming are the messages that a search wants. Those that were refused or are still to
 // be opened are not found by text, only by their Message-ID.
 func (r *Reader) Incoming(ctx context.Context, s IncomingSearch, now time.Time) (Page[Incoming], error) {
@@ -25,6 +28,9 @@ func (r *Reader) Incoming(ctx context.Context, s IncomingSearch, now time.Time) 
 		case KindRefused:
 			return page.refused(tx, bare, w)
 		case KindStored:
+			if bare != "" {
+				w.Limit = maxStored // one of them is looked for
+			}
 			stored, err := tx.NewestStored(w)
 			for _, m := range stored {
 				if bare == "" || m.MessageID == bare {

@@ -328,3 +328,20 @@ func TestNoReleaseOfWhatIsDeliveredByHand(t *testing.T) {
 		}
 	}
 }
+
+// A message that waits to be opened is found by its Message-ID, however many came since.
+func TestStoredByMessageID(t *testing.T) {
+	r := reader(t)
+	r.update(t, func(tx *ledger.Tx) error {
+		for n := range 2 * DefaultLimit {
+			if err := tx.InsertStored(&ledger.Stored{ID: id(n), Partner: "acme", MessageID: fmt.Sprintf("m%d@them", n), At: noon, Open: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	page, err := r.Incoming(t.Context(), IncomingSearch{Kind: KindStored, MessageID: "<m0@them>"}, noon)
+	if err != nil || len(page.Items) != 1 || page.Items[0].ID != id(0) {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
