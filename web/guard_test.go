@@ -202,7 +202,7 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestWhereSignInLeads(t *testing.T) {
-	for next, want := range map[string]string{"/transfers?q=a": "/transfers?q=a", "": "/", "https://evil.example/": "/", "//evil.example/": "/", `/\evil.example`: "/", `\\evil.example`: "/", "evil": "/", "/a\r\nb": "/", "/sign-out": "/", "javascript:alert(1)": "/", "/%zz": "/"} {
+	for next, want := range map[string]string{"/transfers?q=a": "/transfers?q=a", "": "/", "https://evil.example/": "/", "//evil.example/": "/", "///evil.example/": "/", "/\t/evil.example": "/", `/\evil.example`: "/", `\\evil.example`: "/", "evil": "/", "/a\r\nb": "/", "/sign-out": "/", "javascript:alert(1)": "/", "/%zz": "/"} {
 		if got := local(next); got != want {
 			t.Errorf("%q leads to %q", next, got)
 		}
@@ -575,6 +575,29 @@ func TestReceivedAreSearched(t *testing.T) {
 		p.browser().get("/received?q=%3Cm1@them%3E&kind=" + kind)
 		if p.views.came.Text != want.Text || p.views.came.MessageID != want.MessageID {
 			t.Errorf("%q: %+v", kind, p.views.came)
+		}
+	}
+}
+
+// Nobody who makes a link, or a form, has people led elsewhere by signing in.
+func TestSignInLeadsNowhereElse(t *testing.T) {
+	p := newPlace(t, nil)
+	p.user("anna", accounts.Operator)
+	const evil = "https://evil.example/"
+	b := p.browser()
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if a := b.get("/sign-in?next=" + url.QueryEscape(evil)); strings.Contains(a.body, "evil.example") {
+		t.Error("the form leads elsewhere")
+	}
+	if a := b.do("POST", "/sign-in", url.Values{"name": {"anna"}, "password": {"wrong"}, "next": {evil}}); strings.Contains(a.body, "evil.example") {
+		t.Error("the form leads elsewhere after a mistake")
+	}
+	for name, a := range map[string]answer{
+		"who signs in": b.do("POST", "/sign-in", url.Values{"name": {"anna"}, "password": {password}, "next": {evil}}),
+		"who is in":    b.get("/sign-in?next=" + url.QueryEscape(evil)),
+	} {
+		if to := a.Header.Get("Location"); a.StatusCode != 303 || to != "/" {
+			t.Errorf("%s is led to %q: %d", name, to, a.StatusCode)
 		}
 	}
 }
