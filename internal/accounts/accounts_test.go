@@ -319,6 +319,37 @@ func TestSpellingsOfOneName(t *testing.T) {
 	}
 }
 
+// Only tries that failed count: none before one that did not, and none that came to no result.
+func TestWhatCountsAsATry(t *testing.T) {
+	file, tokens := files(t)
+	must(t, AddUser(file, "anna", Operator, good))
+	s := Open(file, tokens)
+	for range 3 {
+		for range maxPair - 1 {
+			if _, _, _, err := s.SignIn(t.Context(), "anna", "a wrong password", "192.0.2.1", now); !errors.Is(err, ErrWrong) {
+				t.Fatal(err)
+			}
+		}
+		if _, _, _, err := s.SignIn(t.Context(), "anna", good, "192.0.2.1", now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range cap(s.hasher.wait) {
+		s.hasher.wait <- struct{}{}
+	}
+	for range 2 * maxPair {
+		if _, _, _, err := s.SignIn(t.Context(), "anna", good, "192.0.2.1", now); !errors.Is(err, ErrBusy) {
+			t.Fatal(err)
+		}
+	}
+	for range cap(s.hasher.wait) {
+		<-s.hasher.wait
+	}
+	if _, _, _, err := s.SignIn(t.Context(), "anna", good, "192.0.2.1", now); err != nil {
+		t.Error(err)
+	}
+}
+
 // Two are worked on at a time, a few wait, and the rest is told so.
 func TestHashingIsBounded(t *testing.T) {
 	w := newHasher()
