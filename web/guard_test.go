@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -507,6 +508,15 @@ func TestEndedSessionsAreWorthNothing(t *testing.T) {
 		"removed":       func(b *browser) { b.remove("anna") },
 		"another role":  func(b *browser) { b.remove("anna"); b.user("anna", accounts.Viewer) },
 		"removed, back": func(b *browser) { b.remove("anna"); b.user("anna", accounts.Operator) },
+		"role by hand": func(b *browser) {
+			text, err := os.ReadFile(b.users)
+			if err == nil {
+				err = os.WriteFile(b.users, bytes.Replace(text, []byte("anna operator"), []byte("anna viewer"), 1), 0o600)
+			}
+			if err != nil {
+				b.t.Fatal(err)
+			}
+		},
 	} {
 		p := newPlace(t, nil)
 		p.user("anna", accounts.Operator)
@@ -599,5 +609,24 @@ func TestSignInLeadsNowhereElse(t *testing.T) {
 		if to := a.Header.Get("Location"); a.StatusCode != 303 || to != "/" {
 			t.Errorf("%s is led to %q: %d", name, to, a.StatusCode)
 		}
+	}
+}
+
+// Sessions are bounded, whoever signs in.
+func TestManySessions(t *testing.T) {
+	s := newSessions()
+	now := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+	first := ""
+	for n := range maxSessions + 1 {
+		key := s.begin(accounts.Identity{Name: fmt.Sprint("user", n)}, accounts.Stamp{}, now.Add(time.Duration(n)*time.Millisecond))
+		if n == 0 {
+			first = key
+		}
+	}
+	if _, ok := s.find(first, now, time.Hour, time.Hour, false); ok || len(s.all) != maxSessions {
+		t.Errorf("%d sessions; the oldest goes on: %v", len(s.all), ok)
+	}
+	if same("", "") {
+		t.Error("no secret is the secret of a session")
 	}
 }
