@@ -405,3 +405,31 @@ func TestHashesOfOthers(t *testing.T) {
 		t.Errorf("%v %v", h, err)
 	}
 }
+
+// One host is one, however its address is written.
+func TestBuckets(t *testing.T) {
+	for _, same := range [][2]string{{"192.0.2.1", "::ffff:192.0.2.1"}, {"fe80::1%eth0", "fe80::1%eth1"}, {"2001:db8::1", "2001:DB8:0:0:1::2"}, {"x", "unknown"}} {
+		if bucket(same[0]) != bucket(same[1]) {
+			t.Errorf("%s is in %s, %s in %s", same[0], bucket(same[0]), same[1], bucket(same[1]))
+		}
+	}
+	if bucket("192.0.2.1") == bucket("192.0.2.2") || bucket("2001:db8::1") == bucket("2001:db8:0:1::1") {
+		t.Error("two hosts are one")
+	}
+}
+
+// A file that could not be read is read again, also if nothing of it has changed: somebody may
+// have given the right to read it.
+func TestReadAgainAfterAFault(t *testing.T) {
+	file, _ := files(t)
+	must(t, AddUser(file, "anna", Operator, good))
+	fault := errors.New("permission denied")
+	c := &cached[User]{file: file, read: func(string) ([]User, error) { return nil, fault }}
+	if _, err := c.get(); !errors.Is(err, fault) {
+		t.Fatal(err)
+	}
+	c.read = ReadUsers
+	if users, err := c.get(); err != nil || len(users) != 1 {
+		t.Errorf("%v %v", users, err)
+	}
+}

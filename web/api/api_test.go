@@ -362,3 +362,19 @@ func TestScheduleOfManyIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Two people who want the same both stand on record.
+func TestSameWishOfTwo(t *testing.T) {
+	s := newSite(t)
+	for _, who := range []string{"otto", "olga", "otto"} {
+		s.who = accounts.Identity{Name: who, Role: accounts.Operator, Way: "API"}
+		status, w := s.ask("POST", "/wishes", `{"kind":"hold","what":"acme"}`)
+		if status != 202 || w["by"] != who+" (API)" {
+			t.Errorf("%s: %d %v", who, status, w)
+		}
+	}
+	var open []ledger.Wish
+	if err := s.ledger.View(t.Context(), func(tx *ledger.Tx) (err error) { open, err = tx.OpenWishes(); return err }); err != nil || len(open) != 2 {
+		t.Errorf("%+v %v", open, err)
+	}
+}
