@@ -105,7 +105,7 @@ func TestWhoGoesAwayUndoesNobody(t *testing.T) {
 	ctx, cancel := context.WithCancel(bg)
 	first := &job{ctx: ctx, lead: make(chan bool, 1), f: func(tx *Tx) error {
 		go cancel()
-		return tx.exec("rows", `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) INSERT INTO meta (key, value) SELECT 'n' || i, i FROM n`)
+		return tx.exec("rows", `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO meta (key, value) SELECT 'n' || i, i FROM n`)
 	}}
 	second := &job{ctx: bg, lead: make(chan bool, 1), f: func(tx *Tx) error { return tx.InsertTransfer(transfer("t1")) }}
 	l.runGroup([]*job{first, second})
