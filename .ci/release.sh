@@ -84,4 +84,4 @@ wine as2drop.exe version
 wine as2drop.exe service install --help | grep -q 'service'
 wine as2drop.exe init try --as2-id 'MY COMPANY' --host localhost >/dev/null
 wine as2drop.exe check -c try/config.yaml
-wineserver -w
+wineserver -k || true # it may have ended by itself; to wait for what else runs in it has hung

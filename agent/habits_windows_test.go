@@ -267,7 +267,7 @@ func TestOnAShareItIsPolled(t *testing.T) {
 	n.mu.Lock()
 	log := n.log.String()
 	n.mu.Unlock()
-	if !strings.Contains(log, "the folder is polled") || !strings.Contains(log, `on="network share"`) {
+	if !strings.Contains(log, "the folder is polled") || !strings.Contains(log, `network="network share"`) {
 		t.Errorf("nobody is told that it is polled:\n%s", log)
 	}
 
