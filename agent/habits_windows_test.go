@@ -203,6 +203,9 @@ func TestNamesThatCannotBeOpened(t *testing.T) {
 			t.Errorf("%q was touched: %v", name, err)
 		}
 	}
+	// It goes on without them.
+	drop(t, dir, "loopback", "INV-8.xml")
+	awaitFile(t, filepath.Join(loopback(cfg), "sent", "*", "INV-8.*", "receipt.mdn"))
 }
 
 // A partner's folder may lie as deep as it likes, and names may be long too.
