@@ -145,7 +145,7 @@ func newRunning(ctx context.Context, w *world, o Options) *running {
 }
 
 func (a *running) start() {
-	wall, counted := a.now().Round(0), time.Now()
+	seen := &clocks{a.now().Round(0), time.Now()}
 	a.group.Go(a.watch.run)
 	a.changing.Lock()
 	a.install(a.setup())
@@ -157,7 +157,7 @@ func (a *running) start() {
 	a.group.Go(func() { supervise(a.ctx, a.reloads, told("reload")) })
 	a.group.Go(func() { supervise(a.ctx, a.keeper.run, told("retention")) })
 	a.group.Go(func() { supervise(a.ctx, a.generations, told("generation")) })
-	a.group.Go(func() { supervise(a.ctx, func(ctx context.Context) { a.clock(ctx, wall, counted) }, told("clock")) })
+	a.group.Go(func() { supervise(a.ctx, func(ctx context.Context) { a.clock(ctx, seen) }, told("clock")) })
 	a.group.Go(func() { supervise(a.ctx, a.health.run, told("health")) })
 	a.group.Go(func() { supervise(a.ctx, a.watchLedger, told("ledger")) })
 	a.group.Go(func() { supervise(a.ctx, a.alarmer.run, told("alarms")) })

@@ -15,12 +15,23 @@ const (
 	clockSlack = 2 * time.Second
 )
 
+// clocks are the one on the wall and the one that only counts, as they were at the last look.
+type clocks struct{ wall, counted time.Time }
+
+// look reads both. It returns by how much the one on the wall jumped since the last look.
+func (c *clocks) look(now time.Time) (jump time.Duration) {
+	next := clocks{now.Round(0), time.Now()}
+	jump = next.wall.Sub(c.wall) - next.counted.Sub(c.counted)
+	*c = next
+	return jump
+}
+
 // clock notices when somebody puts the clock forward or back, or the machine slept: who
 // waits for a moment waits by the clock that counts, so that everybody is woken to look
 // at the one on the wall. What is due, and whether moments have to be brought back,
-// outbox and inbox find out themselves. Wall and counted are the two clocks as they were
-// before anybody began to wait.
-func (a *running) clock(ctx context.Context, wall, counted time.Time) {
+// outbox and inbox find out themselves. seen are the clocks as they were before anybody
+// began to wait.
+func (a *running) clock(ctx context.Context, seen *clocks) {
 	tick := time.NewTicker(clockEvery)
 	defer tick.Stop()
 	for {
@@ -29,9 +40,7 @@ func (a *running) clock(ctx context.Context, wall, counted time.Time) {
 			return
 		case <-tick.C:
 		}
-		now, count := a.now().Round(0), time.Now()
-		jump := now.Sub(wall) - count.Sub(counted)
-		wall, counted = now, count
+		jump := seen.look(a.now())
 		if jump.Abs() <= clockSlack {
 			continue
 		}

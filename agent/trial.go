@@ -70,7 +70,29 @@ func OpenTrials(cfg *config.Config, p *config.Partner, version string, now func(
 		return nil, errors.Join(err, t.data.Close())
 	}
 	t.like = like
-	return t, outbox.SweepTrials(t.folder)
+	if err := errors.Join(outbox.SweepTrials(t.folder, now()), t.sweepWaiting()); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// sweepWaiting removes what tests left behind that were killed while they waited for a
+// receipt, so that the agent does not keep receipts for nobody.
+func (t *Trials) sweepWaiting() error {
+	entries, err := t.data.ReadDir(waitingDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && t.now().Sub(info.ModTime()) < outbox.TrialsEnd {
+			continue
+		}
+		if err := errors.Join(err, fsx.RemoveAll(t.data, waitingDir+"/"+e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close closes the folders. What whoever tests made in them, who may be root, is the agent's.
@@ -117,8 +139,7 @@ func (t *Trials) Await(ctx context.Context, trial *outbox.Trial) error {
 	}
 }
 
-// Keep completes the evidence of a test message and records what came of it, if there is a
-// ledger. It returns the folder of the evidence.
+// Keep completes the evidence of a test message, and returns its folder.
 func (t *Trials) Keep(trial *outbox.Trial) (dir string, err error) {
 	for _, name := range []string{waitingName(trial.MessageID), waitingName(trial.MessageID) + receiptExt} {
 		if there, _ := fsx.Exists(t.data, name); there { // what cannot be looked at cannot be removed either

@@ -47,6 +47,8 @@ type ToldAlarm struct {
 	Message  string    `json:"message"`
 	Thread   string    `json:"thread"` // the message that told of it first
 	Sent     time.Time `json:"sent,omitzero"`
+	// Before is what was told before the message, until that arrives; nil = nothing was.
+	Before *ToldAlarm `json:"before,omitempty"`
 }
 
 // AlarmReceiver is somebody who is told of alarms.

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/fsx"
@@ -161,13 +162,24 @@ func (r *Trial) Keep() (dir string, err error) {
 }
 
 // alone is a hint for whoever tests: there is no transfer to retry and no queue to release.
+// The clause with such a command gives way to testing again.
 func alone(hint string) string {
-	return strings.NewReplacer("; then: as2drop release PARTNER", "; then test again", ", then: as2drop release PARTNER", ", then test again",
-		"; sending goes on by itself when he has, at once with: as2drop release PARTNER", "; then test again",
-		", and drop the files again or: as2drop retry ID", ", and test again", ", and once it is mended: as2drop retry ID", ", and test again once it is mended",
-		"the partner's server is busy, nothing is wrong here", "the partner's server is busy: test again in a while",
-		"; as2drop retry ID makes a new one", "", ": drop the files again under a new key", "", ", and: as2drop retry ID", ", and test again",
-		", then set accept_duplicate: true and: as2drop release ID", "").Replace(hint)
+	at := len(hint)
+	for _, command := range []string{"as2drop retry ", "as2drop release ", "as2drop dismiss "} {
+		if i := strings.Index(hint, command); i >= 0 {
+			at = min(at, i)
+		}
+	}
+	what := strings.NewReplacer("; sending goes on by itself when he has", "", ": drop the files again under a new key", "",
+		"the partner's server is busy, nothing is wrong here", "the partner's server is busy: test again in a while")
+	if at == len(hint) {
+		return what.Replace(hint)
+	}
+	clause := strings.LastIndexAny(hint[:at], ",;")
+	if clause < 0 {
+		return "test again"
+	}
+	return what.Replace(hint[:clause]) + "; then test again"
 }
 
 // Remedy is what an operator can do about an error of a POST, of Shake or of Knock.
@@ -185,26 +197,39 @@ func Remedy(err error) string {
 // Says is what an answer is that is no receipt, for people.
 func Says(a *as2.Answer) string { return words(a) }
 
-// trialsKept is of how many trials of a partner the evidence is kept.
-const trialsKept = 20
+const (
+	trialsKept = 20 // of a partner, that is their evidence
+	// TrialsEnd is when a trial is over in any case: what it left behind when it was killed
+	// can go.
+	TrialsEnd = 24 * time.Hour
+)
 
-// SweepTrials removes the evidence of all but the last twenty trials in a folder.
-func SweepTrials(folder fsx.FS) error {
+// SweepTrials removes the evidence of all but the last twenty trials in a folder, and what
+// trials left behind that were killed.
+func SweepTrials(folder fsx.FS, now time.Time) error {
+	names := map[string][]string{}
 	for _, dir := range []string{workDir, evidenceDir} {
 		if err := fsx.MkdirAll(folder, dir, dirPerm); err != nil {
 			return err
 		}
+		entries, err := folder.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			names[dir] = append(names[dir], e.Name())
+		}
+		slices.Sort(names[dir]) // identifiers begin with the time
 	}
-	entries, err := folder.ReadDir(evidenceDir)
-	if err != nil {
-		return err
+	for _, name := range names[workDir] {
+		if began, err := ledger.PlaceOf(name); err == nil && now.Sub(began) < TrialsEnd {
+			continue // it may go on
+		}
+		if err := fsx.RemoveAll(folder, path.Join(workDir, name)); err != nil {
+			return err
+		}
 	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	slices.Sort(names) // identifiers begin with the time
-	for _, name := range names[:max(0, len(names)-trialsKept)] {
+	for _, name := range names[evidenceDir][:max(0, len(names[evidenceDir])-trialsKept)] {
 		if err := fsx.RemoveAll(folder, path.Join(evidenceDir, name)); err != nil {
 			return err
 		}

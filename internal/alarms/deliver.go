@@ -144,13 +144,13 @@ func (d *Desk) conclude(ctx context.Context, message string, r *Receiver, result
 
 // arrived records that the owed message of a receiver has arrived.
 func arrived(tx *ledger.Tx, row *ledger.AlarmReceiver, now time.Time) error {
-	err := eachTold(tx, row, func(t *ledger.ToldAlarm) error { t.Sent = now; return tx.SaveTold(t) })
+	err := eachTold(tx, row, func(t *ledger.ToldAlarm) error { t.Sent, t.Before = now, nil; return tx.SaveTold(t) })
 	row.Owed, row.Sent, row.Tries, row.Due = nil, now, 0, time.Time{}
 	return err
 }
 
 // failed records that it has not. After rewriteAfter it is withdrawn: what it was about
-// counts as not told.
+// counts as told so far as it was before.
 func failed(tx *ledger.Tx, row *ledger.AlarmReceiver, now time.Time) error {
 	row.Tries++
 	row.Due = now.Add(min(firstRetry<<min(row.Tries-1, 20), maxRetry))
@@ -160,7 +160,12 @@ func failed(tx *ledger.Tx, row *ledger.AlarmReceiver, now time.Time) error {
 	if now.Sub(row.Owed.At) < rewriteAfter {
 		return nil
 	}
-	err := eachTold(tx, row, func(t *ledger.ToldAlarm) error { return tx.Untell(t.Alarm, t.Receiver) })
+	err := eachTold(tx, row, func(t *ledger.ToldAlarm) error {
+		if t.Before != nil {
+			return tx.SaveTold(t.Before)
+		}
+		return tx.Untell(t.Alarm, t.Receiver)
+	})
 	row.Owed = nil
 	return err
 }

@@ -256,7 +256,7 @@ func (d *Desk) planFor(tx *ledger.Tx, r *Receiver, row *ledger.AlarmReceiver, li
 	for _, t := range dec.tell {
 		fresh := ledger.ToldAlarm{Alarm: t.alarm.ID, Receiver: r.Name, News: t.alarm.News, Over: !t.alarm.Over.IsZero() && !t.alarm.Notice, At: now.UTC(), Message: id, Thread: id}
 		if former := mine[t.alarm.ID]; former != nil {
-			fresh.Thread = former.Thread
+			fresh.Thread, fresh.Before = former.Thread, former
 		}
 		err = errors.Join(err, tx.SaveTold(&fresh))
 		owing[t.alarm.ID] = true
