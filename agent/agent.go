@@ -146,7 +146,7 @@ func newRunning(ctx context.Context, w *world, o Options) *running {
 
 func (a *running) start() {
 	seen := &clocks{a.now().Round(0), time.Now()}
-	a.group.Go(a.watch.run)
+	a.watch.start()
 	a.changing.Lock()
 	a.install(a.setup())
 	a.changing.Unlock()

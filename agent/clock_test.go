@@ -184,3 +184,15 @@ func TestRunningAgentAndPickups(t *testing.T) {
 	}
 	eventually(t, "it is picked up", func() bool { return open(t, a, "acme").Posts == 1 })
 }
+
+// A jump is told once, also by who looks again after a fault.
+func TestClocksJumpOnce(t *testing.T) {
+	begun := time.Now()
+	seen := &clocks{begun.Round(0), begun}
+	if jump := seen.look(time.Now().Add(-time.Hour)).Round(time.Minute); jump != -time.Hour {
+		t.Errorf("jumped by %v", jump)
+	}
+	if jump := seen.look(time.Now().Add(-time.Hour)).Round(time.Minute); jump != 0 {
+		t.Errorf("jumped once more by %v", jump)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -18,6 +19,8 @@ type watcher struct {
 	log *slog.Logger
 
 	watch func(folder string) error // of fs
+	shut  func() error              // of fs
+	runs  sync.WaitGroup            // who drains
 	once  sync.Once
 	mu    sync.Mutex
 	tell  map[string]func(departed bool) // by cleaned folder path
@@ -45,7 +48,7 @@ func newWatcher(log *slog.Logger) *watcher {
 		log.Warn("no file events; every folder is polled", "error", err, "hint", moreWatches)
 		return w
 	}
-	w.fs, w.watch = fs, fs.Add
+	w.fs, w.watch, w.shut = fs, fs.Add, fs.Close
 	return w
 }
 
@@ -95,7 +98,10 @@ func (w *watcher) remove(folder string) {
 	_ = w.while(func() error { return w.fs.Remove(folder) }) // it may be gone, and its watch with it
 }
 
-// run drains events until close.
+// start has events drained until close.
+func (w *watcher) start() { w.runs.Go(w.run) }
+
+// run drains events until they end.
 func (w *watcher) run() {
 	if w.fs == nil {
 		return
@@ -137,12 +143,30 @@ func (w *watcher) passAll() {
 	}
 }
 
+// closeWithin is how long the system may take to let go of the watches.
+const closeWithin = 2 * time.Second
+
+// close ends the watches, and who drains them. It has been seen on Windows that fsnotify
+// waits for ever for a folder whose files go at that moment: it is left behind then, with
+// nothing in it that anybody needs.
 func (w *watcher) close() {
 	if w.fs == nil {
 		return
 	}
 	w.using.Lock()
-	defer w.using.Unlock()
 	w.closed = true
-	w.fs.Close() // nothing is written through it
+	w.using.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = w.shut() // nothing is written through it
+		w.runs.Wait()
+	}()
+	timer := time.NewTimer(closeWithin)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		w.log.Info("the system does not let go of the watched folders; they are left to the end of the program")
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -193,4 +194,22 @@ func TestWatcherEndsWithItsWorkers(t *testing.T) {
 		w.close()
 		group.Wait()
 	}
+}
+
+// Watches that the system does not let go of keep neither the agent nor its workers.
+func TestWatcherThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		w := &watcher{fs: &fsnotify.Watcher{}, log: slog.New(slog.NewTextHandler(t.Output(), nil)), tell: map[string]func(bool){}, shut: func() error { <-let; return nil }}
+		began := time.Now()
+		var group sync.WaitGroup
+		group.Go(w.close)
+		synctest.Wait()
+		w.remove("a folder") // of a worker that ends meanwhile
+		group.Wait()
+		if took := time.Since(began); took != closeWithin {
+			t.Errorf("left behind after %v", took)
+		}
+		close(let)
+	})
 }
