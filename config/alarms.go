@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/mail"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -215,18 +213,18 @@ func (f *finisher) receiver(r *Receiver, at string) {
 }
 
 func (f *finisher) mail(m *Mail, at string) {
-	host, port, err := net.SplitHostPort(m.Server)
-	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 1 || n > 65535 || host == "" {
+	host, port, ok := hostPort(m.Server)
+	if !ok || host == "" || port == 0 {
 		f.report(at+".server", "write for example mail.example.com:587", "%q is no server with its port", m.Server)
 		return
 	}
 	if m.TLS == "" {
 		m.TLS = "starttls"
-		if port == "465" {
+		if port == 465 {
 			m.TLS = "implicit"
 		}
 	}
-	if ip := net.ParseIP(host); m.TLS == "none" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if m.TLS == "none" && !Loopback(host) {
 		f.report(at+".tls", "set starttls, or name a server on this machine", "plain text shows alarms to everybody on the way to %s", host)
 	}
 	if m.TLS == "none" && m.Login.User != "" {

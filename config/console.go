@@ -4,12 +4,10 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/access"
@@ -51,14 +49,15 @@ func consoleKeys() []key[Console] {
 // Beyond reports whether the console can be reached from other machines.
 func (c *Console) Beyond() bool {
 	host, _, err := net.SplitHostPort(c.Address)
-	if err != nil || !loopbackHost(host) || c.BehindProxy {
+	if err != nil || !Loopback(host) || c.BehindProxy {
 		return true
 	}
 	u, err := url.Parse(c.PublicURL)
-	return c.PublicURL != "" && (err != nil || !loopbackHost(u.Hostname()))
+	return c.PublicURL != "" && (err != nil || !Loopback(u.Hostname()))
 }
 
-func loopbackHost(host string) bool {
+// Loopback reports whether a host, as it stands in a URL or an address, is this machine.
+func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
@@ -69,15 +68,8 @@ func (f *finisher) console() {
 	if c.Address == "" {
 		return
 	}
-	_, port, err := net.SplitHostPort(c.Address)
-	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
-		f.report("console.address", "write for example "+consoleAddress, "%q is no address to listen on", c.Address)
+	if _, ok := f.listen("console.address", c.Address, consoleAddress); !ok {
 		return
-	}
-	for _, other := range f.addresses() {
-		if other[1] == c.Address && port != "0" {
-			f.report("console.address", "", "%s is listened on already, by %s on line %d", c.Address, other[0], f.line(other[0]))
-		}
 	}
 	if c.Idle > c.Session {
 		f.report("console.idle", "", "%v is longer than session: %v", c.Idle, c.Session)
@@ -87,7 +79,7 @@ func (f *finisher) console() {
 		f.httpURL("console.public_url", c.PublicURL, "https://as2drop.example.com")
 		if u, err := url.Parse(c.PublicURL); err == nil && u.Path != "" && u.Path != "/" {
 			f.report("console.public_url", "give the console a host name of its own", "%s is below a path, the console needs a host of its own", c.PublicURL)
-		} else if err == nil && u.Scheme == "http" && (encrypted || !loopbackHost(u.Hostname())) {
+		} else if err == nil && u.Scheme == "http" && (encrypted || !Loopback(u.Hostname())) {
 			f.report("console.public_url", "write https://", "with http:// passwords would cross the network in clear text")
 		}
 	}
@@ -103,14 +95,6 @@ func (f *finisher) console() {
 			"other machines reach %s, and passwords and what is shown would cross the network in clear text", c.Address)
 	}
 	f.needsUsers()
-}
-
-// addresses are those that others listen on, with their paths.
-func (f *finisher) addresses() (all [][2]string) {
-	for i, l := range f.config.Listen {
-		all = append(all, [2]string{fmt.Sprintf("listen[%d].address", i), l.Address})
-	}
-	return append(all, [2]string{"health.address", f.config.Health.Address})
 }
 
 // needsUsers refuses a console that others reach and nobody could sign in to: without users
@@ -165,7 +149,7 @@ func AccountFiles(path string) (users, tokens string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	c := &Config{Path: path, DataDir: "./var"}
+	c := &Config{Path: path, DataDir: defaultDataDir}
 	d := newDecoder(path)
 	root := d.parse(text)
 	if root == nil {

@@ -21,13 +21,14 @@ import (
 // files, compiles, and checks what needs the whole.
 type finisher struct {
 	*decoder
-	config *Config
-	now    time.Time
-	make   []pairToMake
-	toMake map[string]bool                // certificate files that create_keys is going to make
-	rules  map[string]*naming.Rules       // compiled, by what they were made from: most partners have the same
-	certs  map[string][]*x509.Certificate // of each file that was read: many partners may share it
-	told   map[string]bool                // paths of which a mistake was reported that many partners may share
+	config  *Config
+	now     time.Time
+	make    []pairToMake
+	listens map[string]string              // the paths of those that listen, by address
+	toMake  map[string]bool                // certificate files that create_keys is going to make
+	rules   map[string]*naming.Rules       // compiled, by what they were made from: most partners have the same
+	certs   map[string][]*x509.Certificate // of each file that was read: many partners may share it
+	told    map[string]bool                // paths of which a mistake was reported that many partners may share
 }
 
 // pairToMake is a key pair of ours that is missing, and what wants it.

@@ -105,19 +105,33 @@ func (f *finisher) partnerFiles(p *Partner) {
 	c.Client = f.certificateList(path+".receive.credentials.client_certificates", c.ClientFiles)
 }
 
+// hostPort takes an address apart whose port is a number.
+func hostPort(address string) (host string, port int, ok bool) {
+	host, text, err := net.SplitHostPort(address)
+	port, perr := strconv.Atoi(text)
+	return host, port, err == nil && perr == nil && port >= 0 && port <= 65535
+}
+
+// listen notes who listens on an address, and reports one that is none, or that another one
+// listens on. Port 0 is another one each time.
+func (f *finisher) listen(path, address, example string) (host string, ok bool) {
+	host, port, ok := hostPort(address)
+	if !ok {
+		f.report(path, "write for example "+example, "%q is no address to listen on", address)
+		return host, false
+	}
+	if other, taken := f.listens[address]; taken && port != 0 {
+		f.report(path, "", "%s is listened on already, by %s on line %d", address, other, f.line(other))
+	}
+	f.listens[address] = path
+	return host, true
+}
+
 func (f *finisher) listener(i int) {
 	l, path := &f.config.Listen[i], fmt.Sprintf("listen[%d]", i)
-	host, port, err := net.SplitHostPort(l.Address)
-	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
-		f.report(path+".address", "write for example 0.0.0.0:8443", "%q is no address to listen on", l.Address)
-	}
+	host, _ := f.listen(path+".address", l.Address, "0.0.0.0:8443")
 	if !strings.HasPrefix(l.Path, "/") {
 		f.report(path+".path", "", "must begin with /, is %q", l.Path)
-	}
-	for j, other := range f.config.Listen[:i] {
-		if other.Address == l.Address && !strings.HasSuffix(l.Address, ":0") {
-			f.report(path+".address", "", "%s is listened on already, by listen[%d] on line %d", l.Address, j, f.line(fmt.Sprintf("listen[%d].address", j)))
-		}
 	}
 	encrypted := l.CertificateFile != "" || l.KeyFile != ""
 	switch ip := net.ParseIP(host); {
@@ -141,17 +155,8 @@ func (f *finisher) health() {
 	if address == "" {
 		return
 	}
-	host, port, err := net.SplitHostPort(address)
-	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
-		f.report("health.address", "write for example 127.0.0.1:8480", "%q is no address to listen on", address)
-		return
-	}
-	for i, l := range f.config.Listen {
-		if l.Address == address && port != "0" {
-			f.report("health.address", "", "%s is listened on already, by listen[%d] on line %d", address, i, f.line(fmt.Sprintf("listen[%d].address", i)))
-		}
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	host, ok := f.listen("health.address", address, "127.0.0.1:8480")
+	if ok && !Loopback(host) {
 		f.warn("health.address", "listen on 127.0.0.1, or let only those reach it who may know", "whoever reaches %s can read the names of partners and what is wrong with them", address)
 	}
 }

@@ -2,8 +2,6 @@ package config
 
 import (
 	"crypto/x509"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -213,17 +211,12 @@ func (f *finisher) service(h *Hook, at string) {
 			return r
 		}, strings.Trim(u.Hostname(), ":"))
 	}
-	if u.Scheme == "http" && !h.AllowHTTP && !loopback(u) {
+	if u.Scheme == "http" && !h.AllowHTTP && !Loopback(u.Hostname()) {
 		f.report(at+".url", "use https, or set allow_http: true for this hook", "plain HTTP shows what is told, and what is answered, to everybody on the way")
 	}
 	h.Bearer = f.secret(at+".bearer_file", h.BearerFile)
-	if h.Bearer != "" && u.Scheme == "http" && !loopback(u) {
+	if h.Bearer != "" && u.Scheme == "http" && !Loopback(u.Hostname()) {
 		f.warn(at+".url", "use https", "the token goes over plain HTTP, readable by everybody on the way")
 	}
 	h.Authorities = f.certificateList(at+".authorities", h.AuthorityFiles)
-}
-
-func loopback(u *url.URL) bool {
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -37,7 +37,7 @@ func NewPartner() *Partner { return defaultPartner() }
 
 func rootKeys() []key[Config] {
 	return []key[Config]{
-		{"data_dir", "path", "./var", "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setPath(func(c *Config) *string { return &c.DataDir })},
+		{"data_dir", "path", defaultDataDir, "Where the ledger, and the partners' folders unless they say otherwise, are kept. Must be on a local disk.", setPath(func(c *Config) *string { return &c.DataDir })},
 		{"time_zone", "name", "that of the machine", "The zone of all schedules and moments, such as Europe/Vienna, where a partner does not have his own.", setString(func(c *Config) *string { return &c.ZoneName })},
 		{"reserve", "size", "256MiB", "Space to keep free on each volume. Below it nothing is accepted and nothing is posted.", setSize(0, func(c *Config) *int64 { return &c.Reserve })},
 		section("retention", "How long things are kept, and when those are removed that have had their time. Everything is kept for ever unless a rule says otherwise; partners may say otherwise. Nothing is removed of what is under way, nothing ever from an inbox, and each run leaves events that say what went by which rule.", func(c *Config) *Housekeeping { return &c.Retention }, housekeepingKeys),

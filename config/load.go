@@ -20,6 +20,9 @@ import (
 	"github.com/as2drop/as2drop/naming"
 )
 
+// defaultDataDir is where the data is if nothing is said.
+const defaultDataDir = "./var"
+
 // maxFile bounds config.yaml, in bytes.
 const maxFile = 16 << 20
 
@@ -41,12 +44,12 @@ func Load(path string, now time.Time) (*Config, error) {
 // parse reads the text of a config as if it stood in its file.
 func parse(path string, text []byte, before Stamp, now time.Time) (*Config, error) {
 	sum := sha256.Sum256(text)
-	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: "./var", Reserve: 256 << 20, Alarms: defaultAlarms(), Retention: Housekeeping{at: []string{"daily at 03:30"}}, Files: map[string]Stamp{path: before}}
+	c := &Config{Path: path, Text: string(text), Hash: hex.EncodeToString(sum[:]), DataDir: defaultDataDir, Reserve: 256 << 20, Alarms: defaultAlarms(), Retention: Housekeeping{at: []string{"daily at 03:30"}}, Files: map[string]Stamp{path: before}}
 	d := newDecoder(path)
 	if root := d.parse(text); root != nil {
 		mapping(d, c, root, "", rootKeys())
 		if d.values <= maxValues {
-			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}, rules: map[string]*naming.Rules{}, certs: map[string][]*x509.Certificate{}}
+			f := &finisher{decoder: d, config: c, now: now, toMake: map[string]bool{}, listens: map[string]string{}, rules: map[string]*naming.Rules{}, certs: map[string][]*x509.Certificate{}}
 			f.finish()
 			c.said = d.said
 		}

@@ -17,6 +17,9 @@ const (
 	ToEventLog = "eventlog"
 )
 
+// journalSocket is where the journal of systemd listens.
+const journalSocket = "/run/systemd/journal/socket"
+
 // Log is one place where the agent logs.
 type Log struct {
 	To     string
@@ -35,7 +38,7 @@ type Log struct {
 
 // DefaultLog is a place of which nothing but where it is was said.
 func DefaultLog(to string) Log {
-	return Log{To: to, Format: "text", RotateSize: 10 << 20, Keep: 9, Socket: "/run/systemd/journal/socket"}
+	return Log{To: to, Format: "text", RotateSize: 10 << 20, Keep: 9, Socket: journalSocket}
 }
 
 func decodeLog(d *decoder, c *Config, n *yaml.Node, path string) {
@@ -57,7 +60,7 @@ func logKeys() []key[Log] {
 		{"keep", "number", "9", "How many files are kept that were set aside; 0 = all.", setInt(0, 10_000, func(l *Log) *int { return &l.Keep })},
 		{"keep_for", "duration or forever", "forever", "How long they are kept.", setKeepFor},
 		{"compress", "true or false", "false", "Compress what is set aside with gzip. Logging waits for that, some three milliseconds per MiB.", setBool(func(l *Log) *bool { return &l.Compress })},
-		{"socket", "path", "/run/systemd/journal/socket", "For journald: its socket, where it is not the usual one, as in a container.", setPath(func(l *Log) *string { return &l.Socket })},
+		{"socket", "path", journalSocket, "For journald: its socket, where it is not the usual one, as in a container.", setPath(func(l *Log) *string { return &l.Socket })},
 	}
 }
 

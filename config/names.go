@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"os"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -12,7 +11,7 @@ import (
 // anything else in it. A file that cannot be read has none.
 func Names(file string) (partners, stations []string) {
 	var f struct{ Partners, Stations map[string]yaml.Node }
-	b, err := os.ReadFile(file)
+	b, err := readFile(file)
 	if err != nil || yaml.Unmarshal(b, &f) != nil {
 		return nil, nil
 	}

@@ -22,9 +22,6 @@ import (
 	"time"
 )
 
-// Socket is where the journal listens.
-const Socket = "/run/systemd/journal/socket"
-
 // prefix begins the names of the fields that are ours.
 const prefix = "AS2DROP_"
 
