@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/naming"
 )
 
@@ -62,20 +62,12 @@ func parse(path string, text []byte, before Stamp, now time.Time) (*Config, erro
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	text, err := fsx.ReadPath(path, maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s does not exist; name the config with --config, or make one with: as2drop init DIR", path)
-	}
-	if errors.Is(err, fs.ErrPermission) {
+	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: only root and the account of the agent may read it; try again with sudo, or as an administrator", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // opened for reading: nothing can be lost
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxFile)
 	}
 	return text, err
 }

@@ -4,12 +4,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/as2drop/as2drop/internal/access"
+	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 // secretHint says what to do with a key that would hold a secret; it is empty for all
@@ -50,18 +49,12 @@ func (f *finisher) secret(path, file string) string {
 }
 
 func readSecret(file string) (string, error) {
-	r, err := os.Open(file)
+	b, err := fsx.ReadPath(file, maxSecret)
 	if err != nil {
 		return "", err
 	}
-	defer r.Close() // opened for reading: nothing can be lost
-	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
 	text := strings.TrimRight(string(b), "\r\n")
 	switch {
-	case err != nil:
-		return "", err
-	case len(b) > maxSecret:
-		err = fmt.Errorf("longer than %d bytes", maxSecret)
 	case text == "":
 		err = errors.New("it is empty")
 	case strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r == 0x7f }):

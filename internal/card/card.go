@@ -14,6 +14,7 @@ import (
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 )
 
 // Format and Version are what a card of this package says of itself.
@@ -183,7 +184,7 @@ func certificate(chain []*x509.Certificate, from time.Time, uses ...string) Cert
 	leaf := chain[0]
 	sum := sha1.Sum(leaf.Raw)
 	c := Certificate{
-		Use: uses, Subject: oneLine(leaf.Subject.String()), Until: leaf.NotAfter.UTC().Format(time.RFC3339),
+		Use: uses, Subject: plain.Line(leaf.Subject.String()), Until: leaf.NotAfter.UTC().Format(time.RFC3339),
 		SHA1: hex.EncodeToString(sum[:]), SHA256: keys.Fingerprint(leaf), Chain: chain,
 	}
 	if !from.IsZero() {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 )
 
 // Bounds of a card from outside.
@@ -32,12 +33,7 @@ const (
 
 // Read reads a card from a file.
 func Read(file string) (*Card, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // opened for reading: nothing can be lost
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	b, err := fsx.ReadPath(file, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +71,7 @@ func Parse(b []byte) (*Card, error) {
 	dec.DisallowUnknownFields()
 	c := &Card{}
 	if err := dec.Decode(c); err != nil {
-		return nil, fmt.Errorf("it is no card of version %d: %s", Version, oneLine(err.Error()))
+		return nil, fmt.Errorf("it is no card of version %d: %s", Version, plain.Line(err.Error()))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("something stands behind the card")
@@ -190,7 +186,7 @@ func (c *Certificate) check() error {
 	leaf := certs[0]
 	sum := sha1.Sum(leaf.Raw)
 	for _, f := range []struct{ name, stated, is string }{{"sha256", c.SHA256, keys.Fingerprint(leaf)}, {"sha1", c.SHA1, hex.EncodeToString(sum[:])},
-		{"subject", c.Subject, oneLine(leaf.Subject.String())}, {"valid_until", c.Until, leaf.NotAfter.UTC().Format(time.RFC3339)}} {
+		{"subject", c.Subject, plain.Line(leaf.Subject.String())}, {"valid_until", c.Until, leaf.NotAfter.UTC().Format(time.RFC3339)}} {
 		if f.stated != f.is {
 			return fmt.Errorf("%s is stated as %q, and that of the certificate is %q: the card was changed, or made by hand", f.name, shorten(f.stated), shorten(f.is))
 		}
@@ -235,20 +231,9 @@ func checkText(name, text string) error {
 // shorten makes a text from outside fit for an error.
 func shorten(s string) string {
 	const most = 100
-	s = oneLine(s)
+	s = plain.Line(s)
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "..."
 	}
 	return s
-}
-
-// oneLine takes from a text what would steer a terminal, or show in another order than it
-// is written.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

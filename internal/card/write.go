@@ -2,19 +2,13 @@ package card
 
 import (
 	"bytes"
-	_ "embed" // for the template and the schema
+	_ "embed" // for the template
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"strings"
 	"time"
 )
-
-//go:embed schema.json
-var schema []byte
-
-// Schema is the JSON schema of a card.
-func Schema() []byte { return bytes.Clone(schema) }
 
 //go:embed page.html
 var pageText string

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -391,4 +392,20 @@ func TestReadFileHasALimit(t *testing.T) {
 			t.Errorf("over the limit: %q, %v", b, err)
 		}
 	})
+}
+
+func TestReadPathHasALimit(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(file, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := fsx.ReadPath(file, 5); err != nil || string(b) != "12345" {
+		t.Errorf("at the limit: %q, %v", b, err)
+	}
+	if b, err := fsx.ReadPath(file, 4); err == nil || b != nil || err.Error() != file+": longer than 4 bytes" {
+		t.Errorf("over the limit: %q, %v", b, err)
+	}
+	if b, err := fsx.ReadPath(file+"x", 4); !errors.Is(err, fs.ErrNotExist) || b != nil {
+		t.Errorf("not there: %q, %v", b, err)
+	}
 }

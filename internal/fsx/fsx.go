@@ -23,6 +23,7 @@ import (
 	"iter"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -345,13 +346,27 @@ func ReadFile(fsys FS, name string, max int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readAll(f, strconv.Quote(name), max)
+}
+
+// ReadPath reads a file of at most max bytes that is below no folder of ours, such as one that
+// the command line or the config names.
+func ReadPath(path string, max int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f, path, max)
+}
+
+func readAll(f io.ReadCloser, name string, max int64) ([]byte, error) {
 	defer f.Close() // opened for reading: nothing can be lost
 	b, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(b)) > max {
-		return nil, fmt.Errorf("%q is longer than %d bytes", name, max)
+		return nil, fmt.Errorf("%s: longer than %d bytes", name, max)
 	}
 	return b, nil
 }

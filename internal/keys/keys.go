@@ -19,13 +19,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"go.mozilla.org/pkcs7"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 // maxFile bounds certificate and key files, in bytes.
@@ -37,7 +36,7 @@ var ErrPKCS12 = errors.New("it is a PKCS#12 file, which needs its passphrase; as
 
 // Certificates reads all certificates of a file, in their order.
 func Certificates(path string) ([]*x509.Certificate, error) {
-	b, err := readFile(path)
+	b, err := fsx.ReadPath(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +148,7 @@ func appendBundle(certs []*x509.Certificate, der []byte) ([]*x509.Certificate, e
 // Private reads the private key of a file: PEM or DER, in PKCS#8, PKCS#1 or SEC 1, not
 // encrypted.
 func Private(path string) (crypto.Signer, error) {
-	b, err := readFile(path)
+	b, err := fsx.ReadPath(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -243,21 +242,4 @@ func Match(cert *x509.Certificate, key crypto.Signer) error {
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return hex.EncodeToString(sum[:])
-}
-
-// readFile reads a file of at most maxFile bytes.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // opened for reading: nothing can be lost
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxFile)
-	}
-	return b, nil
 }

@@ -12,6 +12,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 // maxIterations bounds the work that a PKCS#12 file may ask for: a second or two.
@@ -24,7 +25,7 @@ var errPassphrase = errors.New("the passphrase is wrong, or the file is damaged"
 // BER, encrypted with AES, 3DES or RC2. The first certificate is the key's; those that
 // issued it follow.
 func LoadPKCS12(path, passphrase string) (key crypto.Signer, chain []*x509.Certificate, err error) {
-	b, err := readFile(path)
+	b, err := fsx.ReadPath(path, maxFile)
 	if err != nil {
 		return nil, nil, err
 	}

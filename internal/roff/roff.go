@@ -63,7 +63,7 @@ func (p *Page) Line(text string) {
 
 // Term writes a term in bold, what follows it (may be empty), and its meaning below.
 func (p *Page) Term(term, after, meaning string) {
-	p.b.WriteString(".TP\n" + `\fB` + Escape(term) + `\fR` + Escape(after) + "\n" + lines(wrap(meaning)))
+	p.b.WriteString(".TP\n" + `\fB` + escape(term) + `\fR` + escape(after) + "\n" + lines(wrap(meaning)))
 	p.first = false
 }
 
@@ -101,8 +101,8 @@ func (p *Page) Text(text string) {
 	}
 }
 
-// Escape makes text that roff prints as it is, within a line.
-func Escape(text string) string {
+// escape makes text that roff prints as it is, within a line.
+func escape(text string) string {
 	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "\u00a0", " ").Replace(text)
 }
 
@@ -113,7 +113,7 @@ func wrap(text string) string {
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
-		case used+1+len(Escape(word)) > width:
+		case used+1+len(escape(word)) > width:
 			b.WriteString("\n")
 			used = 0
 		default:
@@ -121,7 +121,7 @@ func wrap(text string) string {
 			used++
 		}
 		b.WriteString(word)
-		used += len(Escape(word))
+		used += len(escape(word))
 	}
 	return b.String()
 }
@@ -130,7 +130,7 @@ func wrap(text string) string {
 func lines(text string) string {
 	var b strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
-		line = Escape(strings.TrimRight(line, " \t"))
+		line = escape(strings.TrimRight(line, " \t"))
 		if strings.HasPrefix(line, ".") {
 			line = `\&` + line
 		}
@@ -141,5 +141,5 @@ func lines(text string) string {
 
 // argument is one argument of a request.
 func argument(s string) string {
-	return `"` + strings.ReplaceAll(Escape(strings.ReplaceAll(s, "\n", " ")), `"`, `\(dq`) + `"`
+	return `"` + strings.ReplaceAll(escape(strings.ReplaceAll(s, "\n", " ")), `"`, `\(dq`) + `"`
 }

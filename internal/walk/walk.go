@@ -21,6 +21,7 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 	"github.com/as2drop/as2drop/outbox"
 )
 
@@ -242,7 +243,7 @@ func (w *walker) tls(ctx context.Context, s *Step) error {
 	case h.Asked && w.Has.Identity == nil:
 		s.warn("the server asks for a client certificate, and none is configured: if it insists, ask the partner which one he expects and set client.client_certificate")
 	case h.Asked:
-		s.saw("the server asked for a client certificate and was shown ours: %s", oneLine(w.Has.Identity.Subject.String()))
+		s.saw("the server asked for a client certificate and was shown ours: %s", plain.Line(w.Has.Identity.Subject.String()))
 	default:
 		s.saw("the server did not ask for a client certificate")
 		if w.Has.Identity != nil {
@@ -273,7 +274,7 @@ func (w *walker) describe(s *Step, h *as2.Handshake) {
 		if i > 0 {
 			what = "behind it"
 		}
-		s.saw("%s: %s, issued by %s, valid to %s", what, oneLine(c.Subject.String()), issuer(c), c.NotAfter.UTC().Format(time.DateOnly))
+		s.saw("%s: %s, issued by %s, valid to %s", what, plain.Line(c.Subject.String()), issuer(c), c.NotAfter.UTC().Format(time.DateOnly))
 	}
 	leaf := h.Certificates[0]
 	s.saw("for %s; SHA-256 %s", hosts(leaf), keys.Fingerprint(leaf))
@@ -291,7 +292,7 @@ func issuer(c *x509.Certificate) string {
 	if keys.SelfSigned(c) {
 		return "itself"
 	}
-	return oneLine(c.Issuer.String())
+	return plain.Line(c.Issuer.String())
 }
 
 func hosts(c *x509.Certificate) string {
@@ -302,7 +303,7 @@ func hosts(c *x509.Certificate) string {
 	if len(names) == 0 {
 		return "no host"
 	}
-	return oneLine(strings.Join(names, ", "))
+	return plain.Line(strings.Join(names, ", "))
 }
 
 func (w *walker) http(ctx context.Context, s *Step) error {
@@ -325,7 +326,7 @@ func (w *walker) http(ctx context.Context, s *Step) error {
 	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusProxyAuthRequired:
 		s.warn("the server does not let a GET through; what counts is the POST of the message")
 	case a.Status >= 300 && a.Status < 400:
-		s.warn("the server sends a GET on to %q; a message is not sent on: the URL may be an old one", oneLine(a.Header.Get("Location")))
+		s.warn("the server sends a GET on to %q; a message is not sent on: the URL may be an old one", plain.Line(a.Header.Get("Location")))
 	case a.Status == http.StatusNotFound:
 		s.warn("the server knows no such page; many AS2 servers answer a GET so, but compare the path in url with what the partner gave you")
 	case a.Status >= 500 && a.Status != http.StatusNotImplemented:
@@ -337,7 +338,7 @@ func (w *walker) http(ctx context.Context, s *Step) error {
 // server is the name that a server gives itself.
 func server(a *as2.Answer) string {
 	if name := a.Header.Get("Server"); name != "" {
-		return fmt.Sprintf(", by %q", oneLine(name[:min(len(name), 100)]))
+		return fmt.Sprintf(", by %q", plain.Line(name[:min(len(name), 100)]))
 	}
 	return ""
 }
@@ -394,10 +395,10 @@ func (w *walker) receipt(ctx context.Context, s *Step) error {
 		}
 	}
 	if m := t.MDN; m != nil {
-		s.saw("disposition %q", oneLine(m.DispositionText))
+		s.saw("disposition %q", plain.Line(m.DispositionText))
 		switch {
 		case m.Signed && m.Signer != nil:
-			s.saw("signed by %s", oneLine(m.Signer.Subject.String()))
+			s.saw("signed by %s", plain.Line(m.Signer.Subject.String()))
 		case !m.Signed:
 			s.saw("not signed")
 		}
@@ -410,14 +411,4 @@ func (w *walker) receipt(ctx context.Context, s *Step) error {
 		return s.fail(t.Reason, t.Hint)
 	}
 	return nil
-}
-
-// oneLine takes from a text of others what would steer a terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200e && r <= 0x202e {
-			return '\ufffd'
-		}
-		return r
-	}, s)
 }
