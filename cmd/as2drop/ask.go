@@ -84,3 +84,30 @@ func (a *asker) yes(what string) (bool, error) {
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", nil
 }
+
+// errNoTerminal says that nobody can be asked.
+var errNoTerminal = errors.New("there is no terminal")
+
+// typed asks for a secret, which is not shown; for a new one twice. kind is what such secrets are
+// called.
+func typed(g *globals, what, kind string, isNew bool) (string, error) {
+	stdin := int(os.Stdin.Fd())
+	if !term.IsTerminal(stdin) {
+		return "", errNoTerminal
+	}
+	ask := func(prompt string) (string, error) {
+		fmt.Fprint(g.err, prompt+": ")
+		p, err := term.ReadPassword(stdin)
+		fmt.Fprintln(g.err)
+		return string(p), err
+	}
+	p, err := ask(what)
+	if err != nil || !isNew {
+		return p, err
+	}
+	again, err := ask("Once more")
+	if err == nil && again != p {
+		err = fmt.Errorf("the two %s differ; nothing was written", kind)
+	}
+	return p, err
+}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"unicode"
 )
 
 // certCmd are the commands for certificates and keys; each has a file of its own.
@@ -33,14 +31,4 @@ func kept(err error) error {
 		return fmt.Errorf("%w; nothing is overwritten", err)
 	}
 	return err
-}
-
-// oneLine keeps what stands in a foreign certificate from steering the terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 )
 
 type certExportCmd struct {
@@ -68,7 +69,7 @@ func (c *certExportCmd) Run(g *globals) error {
 		return kept(err)
 	}
 	for _, cert := range certs {
-		fmt.Fprintf(g.out, "%s   %s, SHA-256 %s\n", c.Out, oneLine(cert.Subject.String()), keys.Fingerprint(cert))
+		fmt.Fprintf(g.out, "%s   %s, SHA-256 %s\n", c.Out, plain.Line(cert.Subject.String()), keys.Fingerprint(cert))
 	}
 	return nil
 }

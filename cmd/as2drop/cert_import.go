@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 )
 
 type certImportCmd struct {
@@ -43,9 +44,9 @@ func (c *certImportCmd) Run(g *globals) error {
 		return kept(err)
 	}
 	for _, cert := range m.certs {
-		fmt.Fprintf(g.out, "%s.pem   %s, %s, until %s\n", base, oneLine(cert.Subject.String()), keys.KeyOf(cert), when(cert.NotAfter))
+		fmt.Fprintf(g.out, "%s.pem   %s, %s, until %s\n", base, plain.Line(cert.Subject.String()), keys.KeyOf(cert), when(cert.NotAfter))
 		for _, d := range keys.Doubts(cert, g.now()) {
-			fmt.Fprintf(g.out, "attention: %s\n", oneLine(d))
+			fmt.Fprintf(g.out, "attention: %s\n", plain.Line(d))
 		}
 	}
 	if m.key != nil {

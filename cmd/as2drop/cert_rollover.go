@@ -76,18 +76,31 @@ func (c *certRolloverCmd) Run(g *globals) error {
 	return errors.Join(err, files.forget())
 }
 
+// daysIn reads a number of days, such as 90d: one at least, a hundred years at most.
+func daysIn(text string) (days int, ok bool) {
+	number, ok := strings.CutSuffix(text, "d")
+	days, err := strconv.Atoi(number)
+	return days, ok && err == nil && days >= 1 && days <= 36_500
+}
+
 // momentOf reads a moment, or a number of days such as 60d, which becomes the date.
 func momentOf(text *string, loc *time.Location, now time.Time) (time.Time, error) {
-	if days, ok := strings.CutSuffix(*text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
-			*text = now.In(loc).AddDate(0, 0, n).Format(time.DateOnly)
-		}
+	if days, ok := daysIn(*text); ok {
+		*text = now.In(loc).AddDate(0, 0, days).Format(time.DateOnly)
 	}
 	at, err := config.ParseMoment(*text, loc)
 	if err != nil {
 		err = fmt.Errorf("%w; write for example 2027-01-31, \"2027-01-31 06:00\" or 60d", err)
 	}
 	return at, err
+}
+
+// validOn reports why a certificate cannot come into use at a moment.
+func validOn(cert *x509.Certificate, at time.Time) error {
+	if cert.NotAfter.Before(at) || cert.NotBefore.After(at) {
+		return fmt.Errorf("the certificate is not valid on %s: it is from %s to %s", when(at), when(cert.NotBefore), when(cert.NotAfter))
+	}
+	return nil
 }
 
 // write makes the key, changes the config, and writes the card.
@@ -101,8 +114,8 @@ func (c *certRolloverCmd) write(g *globals, cfg *config.Config, s *config.Statio
 		return err
 	}
 	fmt.Fprintf(g.out, "%s\n", aboutCertificates(g, certs))
-	if certs[0].NotAfter.Before(on) || certs[0].NotBefore.After(on) {
-		return exit{exitUsage, fmt.Errorf("the certificate is not valid on %s: it is from %s to %s", c.On, when(certs[0].NotBefore), when(certs[0].NotAfter))}
+	if err := validOn(certs[0], on); err != nil {
+		return exit{exitUsage, err}
 	}
 	if present := s.SignWith(g.now()).Certificate; present.NotAfter.Before(on) {
 		fmt.Fprintf(g.out, "attention: the present certificate expires on %s, before that: choose an earlier day\n", when(present.NotAfter))
@@ -115,10 +128,7 @@ func (c *certRolloverCmd) write(g *globals, cfg *config.Config, s *config.Statio
 	if err != nil {
 		return editError(cfg, err)
 	}
-	done, err := applyDraft(g, cfg, text, "stations."+s.Name, ask, c.Yes, c.DryRun)
-	if done {
-		files.made = nil // they belong to the config now
-	}
+	done, err := files.apply(g, text, "stations."+s.Name, ask, c.Yes, c.DryRun)
 	if err != nil || !done {
 		return err
 	}
@@ -192,11 +202,11 @@ func (c *certRolloverCmd) announce(g *globals, station string) error {
 	if err != nil {
 		return err
 	}
+	var written []string
 	made, err := card.Of(card.Request{Config: cfg, Station: s, URLs: c.URL, Contact: c.Contact})
-	if err != nil {
-		return fmt.Errorf("the config was written, the card for partners was not: %w; then: as2drop partner card %s", err, station)
+	if err == nil {
+		written, err = writeCard(made, c.Out, false)
 	}
-	written, err := writeCard(made, c.Out, false)
 	if err != nil {
 		return fmt.Errorf("the config was written, the card for partners was not: %w; then: as2drop partner card %s", err, station)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 )
 
 type certShowCmd struct {
@@ -153,7 +154,7 @@ func (s shownCertificate) print(g *globals) error {
 		lines = append(lines, []string{"attention", d})
 	}
 	for _, line := range lines {
-		line[1] = oneLine(line[1])
+		line[1] = plain.Line(line[1])
 	}
 	return table(g.out, lines)
 }

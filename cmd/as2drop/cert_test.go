@@ -9,12 +9,6 @@ import (
 	"testing"
 )
 
-func TestForeignNamesDoNotSteerTheTerminal(t *testing.T) {
-	if got := oneLine("CN=Grüße\x1b[2J\r\nSHA-256\tok"); got != "CN=Grüße�[2J��SHA-256�ok" {
-		t.Errorf("%q", got)
-	}
-}
-
 // A file may hold certificate and key together; a key that is not the certificate's,
 // or encrypted, is no reason to import the certificate alone.
 func TestOneFileForBoth(t *testing.T) {

@@ -3,12 +3,9 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
-
-	"golang.org/x/term"
 )
 
 // newPasswordFlag is shared by the commands that set a password of a user. It is never an
@@ -31,23 +28,9 @@ func (f newPasswordFlag) read(g *globals, name string) (string, error) {
 		}
 		return line, nil
 	}
-	stdin := int(os.Stdin.Fd())
-	if !term.IsTerminal(stdin) {
+	p, err := typed(g, "New password of "+name, "passwords", true)
+	if errors.Is(err, errNoTerminal) {
 		return "", exit{exitUsage, errors.New("there is no terminal to ask for the password; give it on standard input with --password-stdin")}
-	}
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(g.err, prompt)
-		p, err := term.ReadPassword(stdin)
-		fmt.Fprintln(g.err)
-		return string(p), err
-	}
-	p, err := ask("New password of " + name + ": ")
-	if err != nil {
-		return "", err
-	}
-	again, err := ask("Once more: ")
-	if err == nil && again != p {
-		err = errors.New("the two passwords differ; nothing was changed")
 	}
 	return p, err
 }

@@ -140,7 +140,6 @@ func readShown(g *globals, file string, about func(*globals, []*x509.Certificate
 
 // interview asks for what no flag says.
 func (c *partnerAddCmd) interview(g *globals, cfg *config.Config, ask *asker, p *newPartner) error {
-	none := func(string) (string, error) { return "", nil }
 	file := func(about func(*globals, []*x509.Certificate) string) func(string) (string, error) {
 		return func(name string) (string, error) {
 			if name == "" {
@@ -180,7 +179,7 @@ func (c *partnerAddCmd) interview(g *globals, cfg *config.Config, ask *asker, p 
 				if s != "sync" && s != "async" {
 					return "", errors.New("it is sync or async")
 				}
-				return none(s)
+				return "", nil
 			}}},
 	} {
 		if step.skip {

@@ -54,8 +54,8 @@ func (c *partnerCertificateCmd) Run(g *globals) error {
 	if slices.ContainsFunc(p.AllCertificates(), certs[0].Equal) {
 		return exit{exitUsage, fmt.Errorf("partners.%s has this certificate already", p.Name)}
 	}
-	if certs[0].NotAfter.Before(from) || certs[0].NotBefore.After(from) {
-		return exit{exitUsage, fmt.Errorf("the certificate is not valid on %s: it is from %s to %s", c.From, when(certs[0].NotBefore), when(certs[0].NotAfter))}
+	if err := validOn(certs[0], from); err != nil {
+		return exit{exitUsage, err}
 	}
 	var ask *asker
 	if !c.Yes {
@@ -80,10 +80,7 @@ func (c *partnerCertificateCmd) write(g *globals, cfg *config.Config, p *config.
 	if err != nil {
 		return editError(cfg, err)
 	}
-	done, err := applyDraft(g, cfg, text, "partners."+p.Name, ask, c.Yes, c.DryRun)
-	if done {
-		files.made = nil // they belong to the config now
-	}
+	done, err := files.apply(g, text, "partners."+p.Name, ask, c.Yes, c.DryRun)
 	if err == nil && done {
 		fmt.Fprintf(g.out, "\nSignatures by both count. When what comes next: as2drop schedule %s%s\n", p.Name, configArg(cfg))
 	}

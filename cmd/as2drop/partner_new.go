@@ -18,6 +18,7 @@ import (
 	"github.com/as2drop/as2drop/internal/access"
 	"github.com/as2drop/as2drop/internal/card"
 	"github.com/as2drop/as2drop/internal/keys"
+	"github.com/as2drop/as2drop/internal/plain"
 )
 
 // newPartner is a partner that is to be written into a config.
@@ -101,9 +102,9 @@ func aboutEach(g *globals, certs []*x509.Certificate, doubts func(*x509.Certific
 	var lines []string
 	for _, c := range certs {
 		s := describeCertificate(c, g.now())
-		lines = append(lines, "subject  "+oneLine(s.Subject), "SHA-256  "+card.Pairs(s.SHA256), fmt.Sprintf("valid    to %s, %d days left", when(s.NotAfter), s.DaysLeft))
+		lines = append(lines, "subject  "+plain.Line(s.Subject), "SHA-256  "+card.Pairs(s.SHA256), fmt.Sprintf("valid    to %s, %d days left", when(s.NotAfter), s.DaysLeft))
 		for _, d := range doubts(c, g.now()) {
-			lines = append(lines, "attention: "+oneLine(d))
+			lines = append(lines, "attention: "+plain.Line(d))
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -270,10 +271,7 @@ func (p *newPartner) write(g *globals, cfg *config.Config, ask *asker, yes, dry 
 	if err != nil {
 		return editError(cfg, err)
 	}
-	done, err := applyDraft(g, cfg, text, "partners."+p.name, ask, yes, dry)
-	if done {
-		files.made = nil // they belong to the config now
-	}
+	done, err := files.apply(g, text, "partners."+p.name, ask, yes, dry)
 	if err != nil || !done {
 		return err
 	}
@@ -283,7 +281,7 @@ func (p *newPartner) write(g *globals, cfg *config.Config, ask *asker, yes, dry 
 
 // configArg is the flag that names a config which is not the default one.
 func configArg(cfg *config.Config) string {
-	if cfg.Path == "config.yaml" || os.Getenv("AS2DROP_CONFIG") == cfg.Path {
+	if cfg.Path == configFile() {
 		return ""
 	}
 	return " -c " + cfg.Path
@@ -298,10 +296,11 @@ func editError(cfg *config.Config, err error) error {
 	return err
 }
 
-// applyDraft shows how a config is to change, and writes it if that is wanted. Whatever else
+// apply shows how the config is to change, and writes it if that is wanted. Whatever else
 // would change with it is a reason to refuse. done says that the config has changed, which
-// may be so with an error too: then what it names must stay.
-func applyDraft(g *globals, cfg *config.Config, text []byte, only string, ask *asker, yes, dry bool) (done bool, err error) {
+// may be so with an error too: then the copies belong to it and stay.
+func (f *certificateFiles) apply(g *globals, text []byte, only string, ask *asker, yes, dry bool) (done bool, err error) {
+	cfg := f.cfg
 	d, err := config.NewDraft(cfg, text, g.now())
 	if err != nil {
 		return false, exit{exitUsage, fmt.Errorf("nothing was changed, for the config would not be right:\n%w", err)}
@@ -331,8 +330,11 @@ func applyDraft(g *globals, cfg *config.Config, text []byte, only string, ask *a
 		}
 	}
 	backup, err := d.Write(g.now())
+	if backup != "" { // with a copy of what was there it is in its place
+		f.made = nil
+	}
 	if err != nil {
-		return backup != "", err // with a copy of what was there it is in its place
+		return backup != "", err
 	}
 	fmt.Fprintf(g.out, "\nWritten to %s; as it was: %s\n", cfg.Path, backup)
 	if agent.Running(cfg.DataDir) {

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"os"
 
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"

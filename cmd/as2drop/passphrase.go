@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/as2drop/as2drop/internal/keys"
 )
 
@@ -36,23 +34,9 @@ func (f passphraseFlag) read(g *globals, file string, isNew bool) (string, error
 	if p := os.Getenv(passwordVariable); p != "" {
 		return p, nil
 	}
-	stdin := int(os.Stdin.Fd())
-	if !term.IsTerminal(stdin) {
+	p, err := typed(g, "Passphrase of "+file, "passphrases", isNew)
+	if errors.Is(err, errNoTerminal) {
 		return "", exit{exitUsage, fmt.Errorf("%s needs a passphrase: name a file that holds it with --password-file, or set %s", file, passwordVariable)}
-	}
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(g.err, prompt)
-		p, err := term.ReadPassword(stdin)
-		fmt.Fprintln(g.err)
-		return string(p), err
-	}
-	p, err := ask("Passphrase of " + file + ": ")
-	if err != nil || !isNew {
-		return p, err
-	}
-	again, err := ask("Once more: ")
-	if err == nil && again != p {
-		err = errors.New("the two passphrases differ; nothing was written")
 	}
 	return p, err
 }

@@ -10,13 +10,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/web/api"
 )
@@ -57,12 +59,12 @@ func (f serverFlags) remote() (*remote, error) {
 		return usage("--server %q: it must be a URL such as https://as2.example.com:8443", f.Server)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return usage("--server: it must be scheme, host and port alone; the token is in $AS2DROP_TOKEN or --token-file")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !config.Loopback(u.Hostname()):
 		return usage("--server %s: over http the token could be read on the way to another machine; use https", f.Server)
 	}
 	r := &remote{given: f.Server, base: u, token: strings.TrimSpace(os.Getenv("AS2DROP_TOKEN"))}
 	if f.TokenFile != "" {
-		text, err := readSome(f.TokenFile, maxTokenFile)
+		text, err := fsx.ReadPath(f.TokenFile, maxTokenFile)
 		if err != nil {
 			return usage("--token-file: %w", err)
 		}
@@ -76,7 +78,7 @@ func (f serverFlags) remote() (*remote, error) {
 	}
 	trust := &tls.Config{MinVersion: tls.VersionTLS12}
 	if f.ServerCA != "" {
-		text, err := readSome(f.ServerCA, 1<<20)
+		text, err := fsx.ReadPath(f.ServerCA, 1<<20)
 		if err != nil {
 			return usage("--server-ca: %w", err)
 		}
@@ -91,26 +93,6 @@ func (f serverFlags) remote() (*remote, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for this server
 	}
 	return r, nil
-}
-
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// readSome reads a small file.
-func readSome(file string, most int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("%s: longer than %d bytes", file, most)
-	}
-	return text, err
 }
 
 // get asks for something.
@@ -195,7 +177,7 @@ func (r *remote) refused(answer *http.Response, content []byte) error {
 	if answer.Header.Get("Content-Type") != "application/problem+json" || json.Unmarshal(content, &p) != nil || p.Detail == "" {
 		return r.nobody(answer)
 	}
-	text := withHint(p.Detail, p.Hint)
+	text := views.WithHint(p.Detail, p.Hint)
 	theirs := answer.Header.Get(api.VersionField)
 	switch answer.StatusCode {
 	case http.StatusUnauthorized:
@@ -213,13 +195,6 @@ func (r *remote) refused(answer *http.Response, content []byte) error {
 		return errors.New(p.Detail)
 	}
 	return fmt.Errorf("--server %s: HTTP %d: %s", r.given, answer.StatusCode, text)
-}
-
-func withHint(fact, hint string) string {
-	if hint == "" {
-		return fact
-	}
-	return fact + "; " + hint
 }
 
 // clock is the moment by the clock of the agent, for what it told.

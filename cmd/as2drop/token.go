@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/as2drop/as2drop/internal/accounts"
@@ -40,9 +37,8 @@ func (c *tokenAddCmd) Run(g *globals) error {
 	}
 	var expires time.Time
 	if c.Expires != "never" {
-		text, ok := strings.CutSuffix(c.Expires, "d")
-		days, err := strconv.Atoi(text)
-		if !ok || err != nil || days < 1 || days > 36_500 {
+		days, ok := daysIn(c.Expires)
+		if !ok {
 			return exit{exitUsage, fmt.Errorf("--expires %q: write for example 90d, or never", c.Expires)}
 		}
 		expires = g.now().UTC().AddDate(0, 0, days)
@@ -97,17 +93,16 @@ func (c *tokenListCmd) Run(g *globals) error {
 		fmt.Fprintln(g.out, "there are no tokens; as2drop token add NAME makes one")
 		return nil
 	}
-	w := tabwriter.NewWriter(g.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tROLE\tMADE\tGOOD")
+	lines := [][]string{{"NAME", "ROLE", "MADE", "GOOD"}}
 	for _, r := range rows {
 		good := goodUntil(r.Expires)
 		if r.Expired {
 			good = "expired " + r.Expires.UTC().Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, r.Role, r.Created.UTC().Format(time.DateOnly), good)
+		lines = append(lines, []string{r.Name, string(r.Role), r.Created.UTC().Format(time.DateOnly), good})
 	}
 	warnExposed(g, file)
-	return w.Flush()
+	return table(g.out, lines)
 }
 
 type tokenRemoveCmd struct {

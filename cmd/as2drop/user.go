@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"text/tabwriter"
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/access"
@@ -97,13 +96,12 @@ func (c *userListCmd) Run(g *globals) error {
 		fmt.Fprintf(g.out, "there are no users: the console can be read by every user of this machine, and nobody can act in it (%s does not exist)\n", file)
 		return nil
 	}
-	w := tabwriter.NewWriter(g.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tROLE")
+	lines := [][]string{{"NAME", "ROLE"}}
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.Role)
+		lines = append(lines, []string{r.Name, string(r.Role)})
 	}
 	warnExposed(g, file)
-	return w.Flush()
+	return table(g.out, lines)
 }
 
 // warnExposed warns of a file of accounts that others can read.
