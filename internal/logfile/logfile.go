@@ -74,9 +74,6 @@ func Open(path string, limits Limits) (*File, error) {
 	return l, nil
 }
 
-// Path is where the log is.
-func (l *File) Path() string { return l.path }
-
 // open begins to append to the log.
 func (l *File) open() error {
 	f, err := l.dir.OpenFile(l.name+l.ext, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
