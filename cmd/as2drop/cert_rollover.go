@@ -237,7 +237,7 @@ func toldSubject(partner string, cert *x509.Certificate) string {
 
 type partnerToldCmd struct {
 	configFlag
-	Name string `arg:"" help:"The partner."`
+	Name string `arg:"" name:"partner" help:"The partner."`
 }
 
 func (c *partnerToldCmd) Help() string {

@@ -22,7 +22,7 @@ func (c *initCmd) Help() string {
 	return `Example:
   as2drop init /etc/as2drop --as2-id MYCOMPANY --host as2.mycompany.example
 
-Writes config.yaml, config.schema.json, from which editors know its keys, keys/as2.pem and .key (ours, for signing and decrypting), keys/tls.pem and .key (of the web server), and the folder partners/ for what partners send you. Nothing that exists is overwritten, but for the config of a package that nobody has changed yet.`
+Writes config.yaml, config.schema.json, from which editors know its keys, keys/as2.pem and .key (ours, for signing and decrypting), keys/tls.pem and .key (of the web server), and the folder partners/ for what partners send you. Nothing that exists is overwritten, but for config.schema.json, and the config of a package that nobody has changed yet.`
 }
 
 func (c *initCmd) Run(g *globals) error {

@@ -69,7 +69,7 @@ func (c *lsCmd) Run(g *globals) error {
 		return err
 	}
 	if !found && c.Partner != "" {
-		return fmt.Errorf("%s has no partner %q", cfg.Path, c.Partner)
+		return noPartner(cfg, c.Partner)
 	}
 	if c.JSON {
 		return printJSON(g.out, rows)

@@ -19,8 +19,8 @@ type partnerAddCmd struct {
 	ReceiveOnly bool     `help:"Nothing is sent to him: no --url."`
 	Certificate []string `placeholder:"FILE" help:"A certificate that he signs and decrypts with: PEM, DER or .p7b. May be repeated."`
 	Server      []string `name:"server-certificate" placeholder:"FILE" help:"The certificate of his web server, if it is self-signed. May be repeated."`
-	Station     string   `placeholder:"NAME" help:"Which of our stations talks to him; default: the only one."`
-	Preset      string   `placeholder:"NAME" help:"Defaults for his product: as2drop presets lists them."`
+	Station     string   `placeholder:"STATION" help:"Which of our stations talks to him; default: the only one."`
+	Preset      string   `placeholder:"PRESET" help:"Defaults for his product: as2drop presets lists them."`
 	AllowHTTP   bool     `name:"allow-http" help:"Take a URL of plain HTTP."`
 	Async       bool     `help:"His receipts come later, on a connection of their own."`
 	Yes         bool     `short:"y" help:"Ask nothing and write it."`

@@ -12,7 +12,7 @@ import (
 
 type partnerCertificateCmd struct {
 	configFlag
-	Name   string `arg:"" help:"The partner."`
+	Name   string `arg:"" name:"partner" help:"The partner."`
 	File   string `arg:"" help:"His new certificate: PEM, DER or .p7b."`
 	From   string `placeholder:"MOMENT" help:"From when on messages are encrypted to it, such as 2027-01-31, \"2027-01-31 06:00\" or 60d; default: now."`
 	Yes    bool   `short:"y" help:"Ask nothing and write it: the fingerprint was compared."`

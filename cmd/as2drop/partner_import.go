@@ -17,7 +17,7 @@ type partnerImportCmd struct {
 	File      string `arg:"" help:"The .json file of the card that the partner wrote."`
 	Name      string `help:"What the partner is called here; default: made of his AS2 ID."`
 	Use       string `enum:"production,test" default:"production" help:"Which of his identities: production or test (${default})."`
-	Station   string `placeholder:"NAME" help:"Which of our stations talks to him; default: the only one."`
+	Station   string `placeholder:"STATION" help:"Which of our stations talks to him; default: the only one."`
 	AllowWeak bool   `help:"Take what leaves us less protected than our defaults: plain HTTP, old algorithms, messages or receipts without signature."`
 	Yes       bool   `short:"y" help:"Ask nothing and write it: the fingerprints were compared."`
 	DryRun    bool   `help:"Show what would be written, and write nothing."`

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 
 type partnerTestCmd struct {
 	configFlag
-	Name  string        `arg:"" help:"The partner."`
+	Name  string        `arg:"" name:"partner" help:"The partner."`
 	Until string        `enum:"dns,tcp,tls,http,message,receipt" default:"receipt" help:"The last step: dns, tcp, tls, http, message or receipt (${default}). Up to http no message is sent."`
 	Wait  time.Duration `default:"5m" help:"How long to wait for a receipt on a connection of its own (${default})."`
 	Yes   bool          `short:"y" help:"Send the test message without asking."`
@@ -160,17 +159,21 @@ func brings(p *config.Partner) walk.Has {
 }
 
 func findPartner(cfg *config.Config, name string) (*config.Partner, error) {
-	var names []string
 	for _, p := range cfg.Partners {
 		if p.Name == name {
 			return p, nil
 		}
+	}
+	return nil, noPartner(cfg, name)
+}
+
+// noPartner says that there is no such partner, and which there are.
+func noPartner(cfg *config.Config, name string) error {
+	var names []string
+	for _, p := range cfg.Partners {
 		names = append(names, p.Name)
 	}
-	if len(names) > 20 {
-		names = append(names[:20], "...")
-	}
-	return nil, fmt.Errorf("%s has no partner %q; there are: %s", cfg.Path, name, strings.Join(names, ", "))
+	return fmt.Errorf("%s has no partner %q; there are: %s", cfg.Path, name, someNames(names))
 }
 
 func printStep(g *globals, s walk.Step) {

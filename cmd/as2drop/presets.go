@@ -7,7 +7,7 @@ import (
 )
 
 type presetsCmd struct {
-	Name string `arg:"" optional:"" help:"Show what this preset sets."`
+	Name string `arg:"" optional:"" name:"preset" help:"Show what this preset sets."`
 	JSON bool   `help:"As JSON."`
 }
 

@@ -35,7 +35,7 @@ func (c *retentionCmd) Run(g *globals) error {
 	}
 	defer i.Close() // what is asked for is committed
 	if c.Partner != "" && !hasPartner(cfg, c.Partner) {
-		return fmt.Errorf("%s has no partner %q", cfg.Path, c.Partner)
+		return noPartner(cfg, c.Partner)
 	}
 	if c.Now {
 		return c.wish(g, cfg, i)

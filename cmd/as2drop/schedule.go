@@ -58,7 +58,7 @@ func (c *scheduleCmd) Run(g *globals) error {
 	}
 	names := c.partners(cfg)
 	if c.Partner != "" && len(names) == 0 {
-		return fmt.Errorf("%s has no partner %q", cfg.Path, c.Partner)
+		return noPartner(cfg, c.Partner)
 	}
 	if q.Facts, err = facts(cfg, names, c.Count); err != nil {
 		return err

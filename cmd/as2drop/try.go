@@ -66,7 +66,7 @@ func (c *tryCmd) Run(g *globals) error {
 		}
 	}
 	if p == nil {
-		return fmt.Errorf("%s has no partner %q", cfg.Path, c.Partner)
+		return noPartner(cfg, c.Partner)
 	}
 	result, err := c.try(p)
 	if err != nil {

@@ -135,11 +135,7 @@ func argument(n *kong.Node, position int, words []string, values Values) Answer 
 		}
 	}
 	a := n.Positional[position]
-	kind := a.Name
-	if n.Name == "presets" && kind == "name" {
-		kind = "preset"
-	}
-	return valueOf(a, kind, words, values)
+	return valueOf(a, a.Name, words, values)
 }
 
 // valueOf answers for a value by its enumeration, or by what its placeholder or name says.

@@ -39,6 +39,10 @@ func Overview(app *kong.Application, e Edition) string {
 	}
 	p.Section("ENVIRONMENT")
 	p.Term("AS2DROP_CONFIG", "", "The config file of the commands that need one, in place of config.yaml.")
+	p.Term("AS2DROP_SERVER", "", "The address of a console: the commands that can then ask the agent there, and not the ledger of this machine, as with --server.")
+	p.Term("AS2DROP_TOKEN", "", "The token for that agent.")
+	p.Term("AS2DROP_SERVER_CA", "", "Certificates that the one of that agent is trusted by, as with --server-ca.")
+	p.Term("AS2DROP_PASSWORD", "", "The passphrase of PKCS#12 files.")
 	p.Section("FILES")
 	p.Term("/etc/as2drop/config.yaml", "", "The config of an agent that was installed as a package: as2drop-config(5).")
 	p.Term("/var/lib/as2drop", "", "Its ledger and the folders of partners.")
