@@ -2,6 +2,8 @@ package views
 
 import (
 	"errors"
+	"net/url"
+	"slices"
 
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -32,16 +34,7 @@ func Find(tx *ledger.Tx, what string) (stories []Story, err error) {
 	}
 	for _, t := range transfers {
 		s := Story{Transfer: &t}
-		if s.Attempts, err = tx.Attempts(t.ID); err != nil {
-			return nil, err
-		}
-		if s.Hooks, err = tx.HooksOf(t.ID); err != nil {
-			return nil, err
-		}
-		if s.Wishes, err = tx.WishesOf(t.ID); err != nil {
-			return nil, err
-		}
-		if s.Events, err = tx.EventsOf(t.ID); err != nil {
+		if err := s.read(tx, t.ID); err != nil {
 			return nil, err
 		}
 		stories = append(stories, s)
@@ -73,34 +66,41 @@ func Find(tx *ledger.Tx, what string) (stories []Story, err error) {
 // nil if there is none.
 func incoming(tx *ledger.Tx, id string) (*Story, error) {
 	var s Story
-	known := false
-	for _, read := range []func() error{
-		func() error { r, err := tx.Received(id); s.Received = found(&known, r, err); return err },
-		func() error { r, err := tx.Refusal(id); s.Refusal = found(&known, r, err); return err },
-		func() error { r, err := tx.Stored(id); s.Stored = found(&known, r, err); return err },
-		func() error { r, err := tx.OwedMDN(id); s.Owed = found(&known, r, err); return err },
-		func() (err error) { s.Attempts, err = tx.Attempts(id); return err },
-		func() (err error) { s.Hooks, err = tx.HooksOf(id); return err },
-		func() (err error) { s.Wishes, err = tx.WishesOf(id); return err },
-		func() (err error) { s.Events, err = tx.EventsOf(id); return err },
-	} {
-		if err := read(); err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return nil, err
-		}
+	var err1, err2, err3, err4 error
+	s.Received, err1 = maybe(tx.Received(id))
+	s.Refusal, err2 = maybe(tx.Refusal(id))
+	s.Stored, err3 = maybe(tx.Stored(id))
+	s.Owed, err4 = maybe(tx.OwedMDN(id))
+	if err := errors.Join(err1, err2, err3, err4); err != nil || s.Received == nil && s.Refusal == nil && s.Stored == nil && s.Owed == nil {
+		return nil, err
 	}
-	if !known {
-		return nil, nil
-	}
-	return &s, nil
+	return &s, s.read(tx, id)
 }
 
-// found is a row that could be read, or nil.
-func found[T any](known *bool, row T, err error) *T {
-	if err != nil {
-		return nil
+// maybe is a row, or nil if there is none.
+func maybe[T any](row T, err error) (*T, error) {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, nil
 	}
-	*known = true
-	return &row
+	if err != nil {
+		return nil, err
+	}
+	return &row, nil
+}
+
+// read reads what was done and what happened, of a transfer and of a message alike.
+func (s *Story) read(tx *ledger.Tx, id string) error {
+	var err1, err2, err3, err4 error
+	s.Attempts, err1 = tx.Attempts(id)
+	s.Hooks, err2 = tx.HooksOf(id)
+	s.Wishes, err3 = tx.WishesOf(id)
+	s.Events, err4 = tx.EventsOf(id)
+	return errors.Join(err1, err2, err3, err4)
+}
+
+// gaveUp reports whether one of the hooks was given up, so that it can be run again.
+func gaveUp(hooks []ledger.OwedHook) bool {
+	return slices.ContainsFunc(hooks, func(h ledger.OwedHook) bool { return h.Outcome == ledger.HookGaveUp })
 }
 
 // WithoutCredentials takes user and password out of the addresses in a story.
@@ -111,5 +111,17 @@ func (s *Story) WithoutCredentials() {
 	if s.Owed != nil {
 		s.Owed.URL = withoutCredentials(s.Owed.URL)
 	}
-	clean(s.Attempts)
+	for i := range s.Attempts {
+		s.Attempts[i].URL = withoutCredentials(s.Attempts[i].URL)
+	}
+}
+
+// withoutCredentials is a URL without user and password.
+func withoutCredentials(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	u.User = nil
+	return u.String()
 }

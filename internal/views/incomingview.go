@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +25,11 @@ func (r *Reader) Incoming(ctx context.Context, s IncomingSearch, now time.Time) 
 	err := r.View(ctx, func(tx *ledger.Tx) error {
 		switch s.Kind {
 		case KindRefused:
-			return page.refused(tx, bare, w)
+			refusals, err := refusalsOf(tx, bare, w)
+			for i := range refusals {
+				page.Items = append(page.Items, refusalLine(&refusals[i]))
+			}
+			return err
 		case KindStored:
 			if bare != "" {
 				w.Limit = maxStored // one of them is looked for
@@ -52,21 +55,16 @@ func (r *Reader) Incoming(ctx context.Context, s IncomingSearch, now time.Time) 
 	return finish(page, limit(s.Limit), reached, func(m Incoming) string { return m.ID })
 }
 
-func (p *Page[T]) refused(tx *ledger.Tx, messageID string, w ledger.Wanted) (err error) {
-	var refusals []ledger.Refusal
-	if messageID != "" {
-		if w.Before != "" {
-			return nil // they all were on the first page
-		}
-		refusals, err = tx.RefusalsOf(messageID, w.Limit)
-		refusals = slices.DeleteFunc(refusals, func(r ledger.Refusal) bool { return w.Partner != "" && r.Partner != w.Partner })
-	} else {
-		refusals, err = tx.NewestRefusals(w)
+// refusalsOf are the refusals that a search wants.
+func refusalsOf(tx *ledger.Tx, messageID string, w ledger.Wanted) ([]ledger.Refusal, error) {
+	if messageID == "" {
+		return tx.NewestRefusals(w)
 	}
-	for i := range refusals {
-		p.Items = append(p.Items, any(refusalLine(&refusals[i])).(T))
+	if w.Before != "" {
+		return nil, nil // they all were on the first page
 	}
-	return err
+	refusals, err := tx.RefusalsOf(messageID, w.Limit)
+	return slices.DeleteFunc(refusals, func(r ledger.Refusal) bool { return w.Partner != "" && r.Partner != w.Partner }), err
 }
 
 // receivedOf are the accepted messages that a search wants.
@@ -124,65 +122,42 @@ func storedLine(s *ledger.Stored, now time.Time) Incoming {
 // IncomingMessage is one message that came, with everything that is known of it;
 // ErrNotFound of package ledger means that there is none.
 func (r *Reader) IncomingMessage(ctx context.Context, id string, now time.Time) (m IncomingMessage, err error) {
-	var received *ledger.Received
-	var refusal *ledger.Refusal
-	var stored *ledger.Stored
-	var events []ledger.Event
-	err = r.View(ctx, func(tx *ledger.Tx) error {
-		var err1, err2, err3, err4, err5, err6, err7, err8 error
-		received, err1 = maybe(tx.Received(id))
-		refusal, err2 = maybe(tx.Refusal(id))
-		stored, err3 = maybe(tx.Stored(id))
-		var owed *ledger.OwedMDN
-		owed, err4 = maybe(tx.OwedMDN(id))
-		if owed != nil {
-			m.Owed = &Owed{URL: withoutCredentials(owed.URL), Open: owed.Open, Posts: owed.Posts, Due: owed.Due, Deadline: owed.Deadline, Outcome: owed.Outcome, Reason: owed.Reason, Done: owed.Done}
-			m.Attempted, err5 = tx.Attempts(id)
-		}
-		m.Hooks, err6 = tx.HooksOf(id)
-		m.Wishes, err7 = tx.WishesOf(id)
-		events, err8 = tx.EventsOf(id)
-		return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8)
-	})
-	if err != nil {
-		return IncomingMessage{}, err
+	var s *Story
+	if err = r.View(ctx, func(tx *ledger.Tx) (err error) { s, err = incoming(tx, id); return err }); err != nil {
+		return m, err
 	}
+	none := unknown("there is no message %q that was received, refused or stored", id)
+	if s == nil {
+		return m, none
+	}
+	s.WithoutCredentials()
 	text := ""
 	switch {
-	case received != nil:
-		m.Incoming, text = receivedLine(received), "came from "+received.From
-		m.Station, m.Published, m.Folder = received.Station, received.Published, received.Folder
-		m.Layers, m.Signer, m.Notes, m.MICs, m.Removed = received.Layers, received.Signer, received.Notes, received.MICs, received.Removed
-		m.Members = receivedFiles(received)
-	case refusal != nil:
-		m.Incoming, text = refusalLine(refusal), "was refused: "+refusal.Fact
-		m.Remote, m.Removed = refusal.Remote, refusal.Removed
-	case stored != nil:
-		m.Incoming, text = storedLine(stored, now), "came from "+stored.From+", and its receipt goes to "+withoutCredentials(stored.URL)
+	case s.Received != nil:
+		m.Incoming, text = receivedLine(s.Received), "came from "+s.Received.From
+		m.Station, m.Published, m.Folder = s.Received.Station, s.Received.Published, s.Received.Folder
+		m.Layers, m.Signer, m.Notes, m.MICs, m.Removed = s.Received.Layers, s.Received.Signer, s.Received.Notes, s.Received.MICs, s.Received.Removed
+		m.Members = receivedFiles(s.Received)
+	case s.Refusal != nil:
+		m.Incoming, text = refusalLine(s.Refusal), "was refused: "+s.Refusal.Fact
+		m.Remote, m.Removed = s.Refusal.Remote, s.Refusal.Removed
+	case s.Stored != nil:
+		m.Incoming, text = storedLine(s.Stored, now), "came from "+s.Stored.From+", and its receipt goes to "+s.Stored.URL
 	default:
-		return IncomingMessage{}, unknown("there is no message %q that was received, refused or stored", id)
+		return m, none
 	}
-	if stored != nil {
-		m.Remote = stored.Remote
+	if s.Stored != nil {
+		m.Remote = s.Stored.Remote
 	}
-	if slices.ContainsFunc(m.Hooks, func(h ledger.OwedHook) bool { return h.Outcome == ledger.HookGaveUp }) {
+	if o := s.Owed; o != nil {
+		m.Owed = &Owed{URL: o.URL, Open: o.Open, Posts: o.Posts, Due: o.Due, Deadline: o.Deadline, Outcome: o.Outcome, Reason: o.Reason, Done: o.Done}
+	}
+	if gaveUp(s.Hooks) {
 		m.Actions = append(m.Actions, ledger.WishRerun)
 	}
-	m.Members = orEmpty(m.Members)
-	clean(m.Attempted)
-	m.Timeline = timeline(story{created: m.At, text: text, events: events, attempts: m.Attempted, hooks: m.Hooks, wishes: m.Wishes})
+	m.Members, m.Attempted, m.Hooks, m.Wishes = orEmpty(m.Members), s.Attempts, s.Hooks, s.Wishes
+	m.Timeline = s.timeline(m.At, text)
 	return m, nil
-}
-
-// maybe is a row, or nil if there is none.
-func maybe[T any](row T, err error) (*T, error) {
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &row, nil
 }
 
 func receivedFiles(r *ledger.Received) []File {
@@ -195,23 +170,6 @@ func receivedFiles(r *ledger.Received) []File {
 		files[i] = File{Name: f.Final, Role: string(role), From: cmp.Or(f.From, f.Entry), Bytes: f.Size, SHA256: f.SHA256}
 	}
 	return files
-}
-
-// clean takes user and password out of the addresses of attempts.
-func clean(attempts []ledger.Attempt) {
-	for i := range attempts {
-		attempts[i].URL = withoutCredentials(attempts[i].URL)
-	}
-}
-
-// withoutCredentials is a URL without user and password.
-func withoutCredentials(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return text
-	}
-	u.User = nil
-	return u.String()
 }
 
 // Wish is what somebody asked for, and what became of it.

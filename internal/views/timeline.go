@@ -9,40 +9,29 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// story is what a timeline is made of.
-type story struct {
-	created  time.Time
-	text     string
-	events   []ledger.Event
-	attempts []ledger.Attempt
-	hooks    []ledger.OwedHook
-	wishes   []ledger.Wish
-	transfer *ledger.Transfer // nil for messages that came
-}
-
-// timeline puts everything that happened in the order of time. A reason is told once: the
-// verdict and its event repeat what the answer says.
-func timeline(s story) []Moment {
-	list := []Moment{{At: s.created, What: "created", Level: ledger.Info, Text: s.text}}
-	for _, e := range s.events {
+// timeline puts everything that happened in the order of time, from the first thing on. A
+// reason is told once: the verdict and its event repeat what the answer says.
+func (s *Story) timeline(created time.Time, text string) []Moment {
+	list := []Moment{{At: created, What: "created", Level: ledger.Info, Text: text}}
+	for _, e := range s.Events {
 		if s.tellsVerdict(e) {
 			continue
 		}
 		list = append(list, Moment{At: e.At, What: "event", Level: e.Level, Text: e.Text, Hint: e.Hint})
 	}
-	for _, a := range s.attempts {
+	for _, a := range s.Attempts {
 		list = append(list, Moment{At: a.Opened, What: "attempt", Level: ledger.Info, N: a.N, Text: "posted to " + a.URL})
 		if !a.Closed.IsZero() {
 			list = append(list, Moment{At: a.Closed, What: "answer", Level: levelOf(a), N: a.N, Text: answer(a)})
 		}
 	}
-	for _, w := range s.wishes {
+	for _, w := range s.Wishes {
 		list = append(list, Moment{At: w.At, What: "wish", Level: ledger.Info, By: w.By, Text: string(w.Kind) + because(w.Reason)})
 		if !w.Done.IsZero() {
 			list = append(list, Moment{At: w.Done, What: "granted", Level: ledger.Info, By: w.By, Text: w.Result})
 		}
 	}
-	for _, h := range s.hooks {
+	for _, h := range s.Hooks {
 		if h.Open {
 			continue
 		}
@@ -52,7 +41,7 @@ func timeline(s story) []Moment {
 		}
 		list = append(list, Moment{At: h.Done, What: "hook", Level: level, Text: fmt.Sprintf("hook %s %s: %s%s", h.Kind, h.Name, h.Outcome, because(h.Reason))})
 	}
-	if t := s.transfer; t != nil {
+	if t := s.Transfer; t != nil {
 		if !t.Settled.IsZero() {
 			level := ledger.Info
 			if !t.Verdict.Sent() {
@@ -81,17 +70,17 @@ func because(reason string) string {
 }
 
 // verdict is what became of the transfer, with the reason if no attempt tells it.
-func (s story) verdict() string {
-	t := s.transfer
-	if slices.ContainsFunc(s.attempts, func(a ledger.Attempt) bool { return a.Text == t.Reason }) {
+func (s *Story) verdict() string {
+	t := s.Transfer
+	if slices.ContainsFunc(s.Attempts, func(a ledger.Attempt) bool { return a.Text == t.Reason }) {
 		return string(t.Verdict)
 	}
 	return string(t.Verdict) + because(t.Reason)
 }
 
 // tellsVerdict reports whether an event says no more than the verdict.
-func (s story) tellsVerdict(e ledger.Event) bool {
-	t := s.transfer
+func (s *Story) tellsVerdict(e ledger.Event) bool {
+	t := s.Transfer
 	return t != nil && t.Verdict != "" && e.Text == t.Document+": "+string(t.Verdict)+because(t.Reason)
 }
 

@@ -7,9 +7,6 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// Stand is where a transfer stands, for those who look for one.
-type Stand = ledger.Stand
-
 // Transfer is one line in a list of transfers.
 type Transfer struct {
 	ID        string         `json:"id"`

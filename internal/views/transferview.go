@@ -181,45 +181,38 @@ func actions(t *ledger.Transfer) []Action {
 // ledger means that there is none.
 func (r *Reader) Transfer(ctx context.Context, id string, now time.Time) (Message, error) {
 	var t ledger.Transfer
-	var m Message
-	var events []ledger.Event
+	s := Story{Transfer: &t}
 	err := r.View(ctx, func(tx *ledger.Tx) (err error) {
 		if t, err = tx.Transfer(id); errors.Is(err, ledger.ErrNotFound) {
 			return unknown("there is no transfer %q", id)
 		} else if err != nil {
 			return err
 		}
-		var err1, err2, err3, err4 error
-		m.Attempted, err1 = tx.Attempts(id)
-		m.Hooks, err2 = tx.HooksOf(id)
-		m.Wishes, err3 = tx.WishesOf(id)
-		events, err4 = tx.EventsOf(id)
 		if t.Behind && t.Hold == "" {
-			var head ledger.Transfer
-			if head, err = tx.Head(t.Partner); err == nil {
-				t.Reason = outbox.Behind(&head)
-			} else if errors.Is(err, ledger.ErrNotFound) {
-				err = nil
+			head, err := maybe(tx.Head(t.Partner))
+			if err != nil {
+				return err
+			}
+			if head != nil {
+				t.Reason = outbox.Behind(head)
 			}
 		}
-		return errors.Join(err, err1, err2, err3, err4)
+		return s.read(tx, id)
 	})
 	if err != nil {
 		return Message{}, err
 	}
-	m.Transfer = r.line(&t, now)
-	m.Station, m.Folder, m.RetryOf, m.RetriedAs = t.Station, t.FilePath, t.RetryOf, t.RetriedAs
-	m.Objections, m.More, m.Removed = t.Objections, t.MoreObjections, t.Removed
+	s.WithoutCredentials()
+	m := Message{Transfer: r.line(&t, now), Station: t.Station, Folder: t.FilePath, RetryOf: t.RetryOf, RetriedAs: t.RetriedAs,
+		Members: members(&t), Sealed: sealed(&t), Receipt: receipt(&t), Objections: t.Objections, More: t.MoreObjections, Removed: t.Removed,
+		Attempted: orEmpty(s.Attempts), Hooks: s.Hooks, Wishes: s.Wishes}
 	if t.Hold != "" {
 		m.Held = &Held{Reason: t.Hold, By: t.HoldBy}
 	}
-	if slices.ContainsFunc(m.Hooks, func(h ledger.OwedHook) bool { return h.Outcome == ledger.HookGaveUp }) {
+	if gaveUp(s.Hooks) {
 		m.Actions = append(m.Actions, ledger.WishRerun)
 	}
-	m.Members, m.Sealed, m.Receipt = members(&t), sealed(&t), receipt(&t)
-	m.Attempted = orEmpty(m.Attempted)
-	clean(m.Attempted)
-	m.Timeline = timeline(story{created: t.Created, text: fmt.Sprintf("%s and %d more files were taken from the outbox", t.Document, max(m.Files-1, 0)), events: events, attempts: m.Attempted, hooks: m.Hooks, wishes: m.Wishes, transfer: &t})
+	m.Timeline = s.timeline(t.Created, fmt.Sprintf("%s and %d more files were taken from the outbox", t.Document, max(m.Files-1, 0)))
 	return m, nil
 }
 

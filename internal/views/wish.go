@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/as2drop/as2drop/config"
@@ -89,7 +88,7 @@ func rerunWish(ctx context.Context, l *ledger.Ledger, w ledger.Wish, what string
 		known = len(ids)
 		for _, id := range ids {
 			hooks, herr := tx.HooksOf(id)
-			if slices.ContainsFunc(hooks, func(h ledger.OwedHook) bool { return h.Outcome == ledger.HookGaveUp }) {
+			if gaveUp(hooks) {
 				with = append(with, id)
 			}
 			err = errors.Join(err, herr)
