@@ -174,7 +174,7 @@ func (f *finisher) alarms() {
 		at := "alarms.receivers." + r.Name
 		r.Hours = scheduled(f, at+".hours", r.hours, f.config.Location, schedule.ParseWindow)
 		for i, name := range r.Partners {
-			if !slices.ContainsFunc(f.config.Partners, func(p *Partner) bool { return p.Name == name }) {
+			if f.config.Partner(name) == nil {
 				f.report(item(at+".partners", i), "", "%q is no partner", name)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,6 +39,15 @@ type Config struct {
 	Files map[string]Stamp
 
 	said map[string]said
+}
+
+// Partner is the one of a name, nil if there is none.
+func (c *Config) Partner(name string) *Partner {
+	i := slices.IndexFunc(c.Partners, func(p *Partner) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return c.Partners[i]
 }
 
 // Listener is an address where messages are received.

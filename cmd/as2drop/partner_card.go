@@ -68,10 +68,8 @@ func (c *partnerCardCmd) Run(g *globals) error {
 
 // stationOrPartner finds what is meant by a name.
 func stationOrPartner(cfg *config.Config, name string) (*config.Station, *config.Partner, error) {
-	for _, p := range cfg.Partners {
-		if p.Name == name {
-			return p.Station, p, nil
-		}
+	if p := cfg.Partner(name); p != nil {
+		return p.Station, p, nil
 	}
 	s, err := findStation(cfg, name)
 	if err != nil {

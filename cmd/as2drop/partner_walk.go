@@ -159,10 +159,8 @@ func brings(p *config.Partner) walk.Has {
 }
 
 func findPartner(cfg *config.Config, name string) (*config.Partner, error) {
-	for _, p := range cfg.Partners {
-		if p.Name == name {
-			return p, nil
-		}
+	if p := cfg.Partner(name); p != nil {
+		return p, nil
 	}
 	return nil, noPartner(cfg, name)
 }

@@ -45,7 +45,7 @@ func (r *Reader) Overview(ctx context.Context, now time.Time) (Overview, error) 
 // package ledger means that the config has none of the name.
 func (r *Reader) PartnerOverview(ctx context.Context, name string, now time.Time) (p PartnerOverview, err error) {
 	cfg := r.Config()
-	if partnerOf(cfg, name) == nil {
+	if cfg.Partner(name) == nil {
 		return p, unknown("the config has no partner %q", name)
 	}
 	err = r.View(ctx, func(tx *ledger.Tx) (err error) {
@@ -187,7 +187,7 @@ const maxPlanned = 10_000
 // is ErrNotFound of package ledger.
 func (r *Reader) Schedule(ctx context.Context, partner string, from time.Time, count int) (Schedule, error) {
 	cfg := r.Config()
-	if partner != "" && partnerOf(cfg, partner) == nil {
+	if partner != "" && cfg.Partner(partner) == nil {
 		return Schedule{}, unknown("the config has no partner %q", partner)
 	}
 	q := agenda.Question{Config: cfg, Partner: partner, From: from, Count: min(max(count, 1), maxPlanned), Facts: map[string]agenda.Facts{}}

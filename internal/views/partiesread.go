@@ -54,7 +54,7 @@ func (r *Reader) Parties(now time.Time) Parties {
 
 // Partner is one of them; ErrNotFound of package ledger means that there is none.
 func (r *Reader) Partner(name string, now time.Time) (Partner, error) {
-	p := partnerOf(r.Config(), name)
+	p := r.Config().Partner(name)
 	if p == nil {
 		return Partner{}, unknown("the config has no partner %q", name)
 	}

@@ -206,7 +206,7 @@ func When(t time.Time) string {
 func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now time.Time) (rows []Row, notes []string, err error) {
 	rows, notes = []Row{}, []string{}
 	cfg := r.Config()
-	if partner != "" && partnerOf(cfg, partner) == nil {
+	if partner != "" && cfg.Partner(partner) == nil {
 		return nil, nil, unknown("%s has no partner %q", cfg.Path, partner)
 	}
 	for _, p := range cfg.Partners {

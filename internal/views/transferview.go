@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/as2"
-	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
 )
@@ -109,7 +108,7 @@ func (r *Reader) line(t *ledger.Transfer, now time.Time) Transfer {
 
 // window is when a partner's send window opens next; zero = it is open.
 func (r *Reader) window(partner string, now time.Time) time.Time {
-	p := partnerOf(r.Config(), partner)
+	p := r.Config().Partner(partner)
 	if p == nil {
 		return time.Time{}
 	}
@@ -117,15 +116,6 @@ func (r *Reader) window(partner string, now time.Time) time.Time {
 		return opens
 	}
 	return time.Time{}
-}
-
-func partnerOf(c *config.Config, name string) *config.Partner {
-	for _, p := range c.Partners {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
 }
 
 // words say where a transfer stands. opens is when the send window opens; zero = it is open.

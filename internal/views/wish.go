@@ -15,7 +15,7 @@ import (
 // Message-ID. An error that is a *NoWish says why there is none. Whoever calls gives it an
 // identifier and adds it to the ledger.
 func NewWish(ctx context.Context, l *ledger.Ledger, cfg *config.Config, w ledger.Wish, what string) (ledger.Wish, error) {
-	if (w.Kind == ledger.WishHold || w.Kind == ledger.WishRelease) && partnerOf(cfg, what) != nil {
+	if (w.Kind == ledger.WishHold || w.Kind == ledger.WishRelease) && cfg.Partner(what) != nil {
 		w.Partner = what
 		return w, nil
 	}
