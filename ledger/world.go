@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -41,6 +43,15 @@ func (tx *Tx) AddWish(w Wish) error {
 		return err
 	}
 	return tx.insert("wish "+w.ID, `INSERT INTO wishes (id, open, body) VALUES (?,?,?)`, w.ID, w.Done.IsZero(), string(body))
+}
+
+// AddWish records what somebody wants at the moment w.At, and returns it with its identifier.
+func (l *Ledger) AddWish(ctx context.Context, w Wish) (Wish, error) {
+	var err error
+	if w.ID, err = NewID(w.At, rand.Reader); err != nil {
+		return w, err
+	}
+	return w, l.Update(ctx, func(tx *Tx) error { return tx.AddWish(w) })
 }
 
 // OpenWishes are those that nobody has dealt with, oldest first.

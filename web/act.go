@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"net/http"
 	"net/url"
@@ -132,12 +131,8 @@ const (
 // again with what became of it.
 func (s *Server) act(rw http.ResponseWriter, r *http.Request, v *visitor, w ledger.Wish, back string) {
 	var err error
-	now := s.o.Now().UTC()
-	w.By, w.At = v.By(), now
-	if w.ID, err = ledger.NewID(now, rand.Reader); err == nil {
-		err = s.o.Ledger.Update(r.Context(), func(tx *ledger.Tx) error { return tx.AddWish(w) })
-	}
-	if err != nil {
+	w.By, w.At = v.By(), s.o.Now().UTC()
+	if w, err = s.o.Ledger.AddWish(r.Context(), w); err != nil {
 		s.o.Log.Error("console: a wish was not recorded", "kind", w.Kind, "transfer", w.Transfer, "partner", w.Partner, "by", w.By, "error", err)
 		s.pages.failure(rw, v, http.StatusServiceUnavailable, "It was not recorded", "Nothing was done: the ledger takes nothing at the moment. The health page says why.")
 		return

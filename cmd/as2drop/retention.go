@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
-	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -34,11 +32,13 @@ func (c *retentionCmd) Run(g *globals) error {
 		return err
 	}
 	defer i.Close() // what is asked for is committed
-	if c.Partner != "" && !hasPartner(cfg, c.Partner) {
-		return noPartner(cfg, c.Partner)
+	if c.Partner != "" {
+		if _, err := findPartner(cfg, c.Partner); err != nil {
+			return err
+		}
 	}
 	if c.Now {
-		return c.wish(g, cfg, i)
+		return c.record(g, cfg, i, ledger.Wish{Kind: ledger.WishRetain, Partner: c.Partner})
 	}
 	ctx := context.Background()
 	next, err := i.NextRetention(ctx)
@@ -63,32 +63,6 @@ func (c *retentionCmd) Run(g *globals) error {
 		return printJSON(g.out, list)
 	}
 	return c.print(g, cfg, list, next)
-}
-
-func hasPartner(cfg *config.Config, name string) bool {
-	for _, p := range cfg.Partners {
-		if p.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-// wish has the agent make a run.
-func (c *retentionCmd) wish(g *globals, cfg *config.Config, i *agent.Inspector) error {
-	w := ledger.Wish{Kind: ledger.WishRetain, Partner: c.Partner, By: operator(), At: g.now().UTC()}
-	var err error
-	if w.ID, err = ledger.NewID(g.now(), rand.Reader); err != nil {
-		return err
-	}
-	if err := i.Ledger().Update(context.Background(), func(tx *ledger.Tx) error { return tx.AddWish(w) }); err != nil {
-		return err
-	}
-	if !agent.Running(cfg.DataDir) {
-		fmt.Fprintln(g.out, "noted; no agent is running, it is done when one starts")
-		return nil
-	}
-	return c.await(g, i.Ledger(), w)
 }
 
 // print lists the rules, then what they would remove.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -57,9 +56,6 @@ func (c *stopCmd) wish(g *globals, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	w := ledger.Wish{Kind: ledger.WishStop, By: operator(), At: g.now().UTC()}
-	if w.ID, err = ledger.NewID(g.now(), rand.Reader); err != nil {
-		return err
-	}
-	return l.Update(context.Background(), func(tx *ledger.Tx) error { return tx.AddWish(w) })
+	_, err = l.AddWish(context.Background(), ledger.Wish{Kind: ledger.WishStop, By: operator(), At: g.now().UTC()})
+	return err
 }

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os/user"
 	"time"
 
 	"github.com/as2drop/as2drop/agent"
+	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -27,22 +27,29 @@ func (f wishFlags) ask(g *globals, kind ledger.WishKind, what, reason string) er
 		return err
 	}
 	defer i.Close() // the wish is committed
-	w, err := views.NewWish(context.Background(), i.Ledger(), cfg, ledger.Wish{Kind: kind, Reason: reason, By: operator()}, what)
+	w, err := views.NewWish(context.Background(), i.Ledger(), cfg, ledger.Wish{Kind: kind, Reason: reason}, what)
 	if err != nil {
 		return err
 	}
-	w.At = g.now().UTC()
-	if w.ID, err = ledger.NewID(g.now(), rand.Reader); err != nil {
-		return err
-	}
-	if err := i.Ledger().Update(context.Background(), func(tx *ledger.Tx) error { return tx.AddWish(w) }); err != nil {
+	return f.record(g, cfg, i, w)
+}
+
+// record records a wish of whoever types the command and waits until the running agent has
+// dealt with it.
+func (f wishFlags) record(g *globals, cfg *config.Config, i *agent.Inspector, w ledger.Wish) error {
+	w.By, w.At = operator(), g.now().UTC()
+	w, err := i.Ledger().AddWish(context.Background(), w)
+	if err != nil {
 		return err
 	}
 	if !agent.Running(cfg.DataDir) {
 		fmt.Fprintln(g.out, "noted; no agent is running, it is done when one starts")
 		return nil
 	}
-	return f.await(g, i.Ledger(), w)
+	return await(g, f.Wait, func() (now ledger.Wish, err error) {
+		err = i.Ledger().View(context.Background(), func(tx *ledger.Tx) (err error) { now, err = tx.Wish(w.ID); return err })
+		return now, err
+	})
 }
 
 // operator is the name of whoever types the command.
@@ -51,14 +58,6 @@ func operator() string {
 		return u.Username
 	}
 	return "operator"
-}
-
-// await waits until the running agent has dealt with a wish in its ledger.
-func (f wishFlags) await(g *globals, l *ledger.Ledger, w ledger.Wish) error {
-	return await(g, f.Wait, func() (now ledger.Wish, err error) {
-		err = l.View(context.Background(), func(tx *ledger.Tx) (err error) { now, err = tx.Wish(w.ID); return err })
-		return now, err
-	})
 }
 
 // actFlags are those of the commands that can also ask an agent elsewhere.
