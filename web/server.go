@@ -81,10 +81,10 @@ func (s *Server) routes() {
 		s.mux.Handle(pattern, s.visit(page))
 	}
 	if s.o.API != nil {
-		s.mux.Handle("/api/v1/", s.o.Accounts.Bearer(accounts.Viewer, s.o.API))
+		s.mux.Handle("/api/v1/", s.o.Accounts.Bearer(s.o.Now, s.o.Log, s.o.API))
 	}
 	if s.o.Metrics != nil {
-		s.mux.Handle("/metrics", s.o.Accounts.Bearer(accounts.Viewer, s.o.Metrics))
+		s.mux.Handle("/metrics", s.o.Accounts.Bearer(s.o.Now, s.o.Log, s.o.Metrics))
 	}
 }
 

@@ -28,9 +28,6 @@ func Open(usersFile, tokensFile string) *Store {
 	}
 }
 
-// UsersFile is where the users stand.
-func (s *Store) UsersFile() string { return s.users.file }
-
 // HasUsers reports whether there is a users' file, also if nobody is in it. Once there is
 // one, nobody gets in without signing in.
 func (s *Store) HasUsers() (bool, error) {
