@@ -20,9 +20,6 @@ func same(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
-// maxReason bounds why somebody does something, in characters.
-const maxReason = 500
-
 // wanted is what a form asks for.
 type wanted struct {
 	kind   ledger.WishKind
@@ -54,8 +51,8 @@ func (s *Server) mayAct(rw http.ResponseWriter, r *http.Request, v *visitor) (w 
 // reasonOf makes one line of what somebody typed.
 func reasonOf(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	if utf8.RuneCountInString(text) > maxReason {
-		text = string([]rune(text)[:maxReason])
+	if utf8.RuneCountInString(text) > views.MaxReason {
+		text = string([]rune(text)[:views.MaxReason])
 	}
 	return text
 }
@@ -110,8 +107,7 @@ func (s *Server) actOnPartner(rw http.ResponseWriter, r *http.Request, v *visito
 		return
 	}
 	name := r.PathValue("name")
-	if s.configured(name) == nil {
-		s.unknown(rw, v, ledger.ErrNotFound, "partner", name)
+	if _, err := s.o.Views.Partner(name, s.o.Now()); s.unknown(rw, v, err, "partner", name) {
 		return
 	}
 	if w.kind != ledger.WishHold && w.kind != ledger.WishRelease {
@@ -149,7 +145,7 @@ func (s *Server) await(ctx context.Context, id string) {
 	tick := time.NewTicker(grantPoll)
 	defer tick.Stop()
 	for {
-		if w, err := s.wish(ctx, id); err != nil || !w.Done.IsZero() {
+		if w, err := s.o.Views.Wish(ctx, id); err != nil || !w.Done.IsZero() {
 			return // the page tells what is known
 		}
 		select {
@@ -158,11 +154,6 @@ func (s *Server) await(ctx context.Context, id string) {
 		case <-tick.C:
 		}
 	}
-}
-
-func (s *Server) wish(ctx context.Context, id string) (w ledger.Wish, err error) {
-	err = s.o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { w, err = tx.Wish(id); return err })
-	return w, err
 }
 
 // outcome is what the page that an action leads to says of it.
@@ -177,7 +168,7 @@ func (s *Server) outcome(r *http.Request, subject string) *outcome {
 	if id == "" {
 		return nil
 	}
-	w, err := s.wish(r.Context(), id)
+	w, err := s.o.Views.Wish(r.Context(), id)
 	switch {
 	case err != nil || w.Transfer != subject && w.Partner != subject:
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/accounts"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -402,10 +403,12 @@ func TestActions(t *testing.T) {
 			}
 		}()
 		answered := make(chan answer)
-		go func() { answered <- do(c.path, c.action, "asked\r\nby <acme> "+strings.Repeat("é", maxReason), "yes") }()
+		go func() {
+			answered <- do(c.path, c.action, "asked\r\nby <acme> "+strings.Repeat("é", views.MaxReason), "yes")
+		}()
 		w := <-done
 		p.expect(<-answered, 200, "by anna (console): it is done")
-		if w.By != "anna (console)" || w.Kind != c.want.Kind || w.Transfer != c.want.Transfer || w.Partner != c.want.Partner || !strings.HasPrefix(w.Reason, "asked by <acme> é") || len([]rune(w.Reason)) != maxReason || !w.At.Equal(p.clock.get()) {
+		if w.By != "anna (console)" || w.Kind != c.want.Kind || w.Transfer != c.want.Transfer || w.Partner != c.want.Partner || !strings.HasPrefix(w.Reason, "asked by <acme> é") || len([]rune(w.Reason)) != views.MaxReason || !w.At.Equal(p.clock.get()) {
 			t.Errorf("%+v", w)
 		}
 	}

@@ -23,13 +23,16 @@ type Views interface {
 	Incoming(ctx context.Context, s views.IncomingSearch, now time.Time) (views.Page[views.Incoming], error)
 	IncomingMessage(ctx context.Context, id string, now time.Time) (views.IncomingMessage, error)
 	Parties(now time.Time) views.Parties
+	Partner(name string, now time.Time) (views.Partner, error)
+	Events(ctx context.Context, partner string, limit int) ([]ledger.Event, error)
+	Wish(ctx context.Context, id string) (ledger.Wish, error)
 	Schedule(ctx context.Context, partner string, from time.Time, count int) (views.Schedule, error)
 }
 
 // Options of a console.
 type Options struct {
 	Views    Views
-	Ledger   *ledger.Ledger
+	Ledger   *ledger.Ledger        // that takes wishes
 	Config   func() *config.Config // that is in force
 	Status   func() *status.Status // the newest one; nil = none was taken yet
 	Accounts *accounts.Store

@@ -1,14 +1,12 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
@@ -138,9 +136,6 @@ func (s *Server) transfer(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	s.pages.show(rw, view{Title: t.Document, V: v, Here: r.URL.Path, Data: t, Outcome: s.outcome(r, t.ID)}, http.StatusOK, "transfer")
 }
 
-// receivedKinds are what the list of received messages shows, in its order.
-var receivedKinds = []string{views.KindReceived, views.KindRefused, views.KindStored}
-
 func (s *Server) received(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	d := list[views.Incoming](s, r, "q", "partner", "kind", "from", "to")
 	after := r.URL.Query().Get("after")
@@ -149,7 +144,7 @@ func (s *Server) received(rw http.ResponseWriter, r *http.Request, v *visitor) {
 		search.MessageID, search.Text = search.Text, ""
 	}
 	search.From, search.To = d.days(s.zone())
-	if search.Kind != "" && !slices.Contains(receivedKinds, search.Kind) {
+	if search.Kind != "" && !slices.Contains(views.Kinds, search.Kind) {
 		d.Wrong = "There is no kind " + search.Kind + "."
 	}
 	if d.Wrong == "" {
@@ -179,16 +174,6 @@ func (s *Server) partners(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	s.page(rw, r, v, "partners", "Partners and stations", s.o.Views.Parties(s.o.Now()))
 }
 
-// configured is a partner of the config, nil if there is none of that name.
-func (s *Server) configured(name string) *config.Partner {
-	for _, p := range s.o.Config().Partners {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
-}
-
 // partnerData fills the page of a partner.
 type partnerData struct {
 	views.PartnerOverview
@@ -207,10 +192,8 @@ func (s *Server) partner(rw http.ResponseWriter, r *http.Request, v *visitor) {
 		return
 	}
 	d := partnerData{PartnerOverview: o}
-	for _, p := range s.o.Views.Parties(s.o.Now()).Partners {
-		if p.Name == name {
-			d.Settings = p
-		}
+	if d.Settings, err = s.o.Views.Partner(name, s.o.Now()); s.unknown(rw, v, err, "partner", name) {
+		return
 	}
 	if st := s.o.Status(); st != nil {
 		for _, p := range st.Problems {
@@ -219,23 +202,10 @@ func (s *Server) partner(rw http.ResponseWriter, r *http.Request, v *visitor) {
 			}
 		}
 	}
-	if d.Events, err = s.recent(r.Context(), name, partnerEvents); s.unknown(rw, v, err, "partner", name) {
+	if d.Events, err = s.o.Views.Events(r.Context(), name, partnerEvents); s.unknown(rw, v, err, "partner", name) {
 		return
 	}
 	s.pages.show(rw, view{Title: name, V: v, Here: r.URL.Path, Data: d, Outcome: s.outcome(r, name)}, http.StatusOK, "partner")
-}
-
-// recent are the latest events of a partner, or of everybody if none is named.
-func (s *Server) recent(ctx context.Context, partner string, limit int) (events []ledger.Event, err error) {
-	err = s.o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
-		if partner == "" {
-			events, err = tx.NewestEvents(limit)
-		} else {
-			events, err = tx.RecentEvents(partner, limit)
-		}
-		return err
-	})
-	return events, err
 }
 
 // Bounds of what the schedule shows.
@@ -275,7 +245,7 @@ const eventsShown = 200
 
 func (s *Server) events(rw http.ResponseWriter, r *http.Request, v *visitor) {
 	d := list[ledger.Event](s, r, "partner", "level")
-	events, err := s.recent(r.Context(), d.Get("partner"), eventsShown)
+	events, err := s.o.Views.Events(r.Context(), d.Get("partner"), eventsShown)
 	if s.unknown(rw, v, err, "page", "events") {
 		return
 	}

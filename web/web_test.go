@@ -63,13 +63,13 @@ func newPlace(t *testing.T, configure func(*config.Console)) *place {
 	t.Helper()
 	dir := t.TempDir()
 	p := &place{t: t, users: filepath.Join(dir, "users"), tokens: filepath.Join(dir, "tokens"), clock: &clock{now: time.Date(2026, 11, 26, 9, 12, 3, 0, time.UTC)}}
-	p.views = &canned{now: p.clock.now}
 	l, err := ledger.Open(filepath.Join(dir, "ledger.db"), ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
 	p.ledger = l
+	p.views = &canned{Reader: &views.Reader{Ledger: l}, now: p.clock.now}
 	p.cfg = config.Config{Location: time.UTC, Partners: []*config.Partner{{Name: "acme"}}, Console: config.Console{Address: "127.0.0.1:8481", Idle: 30 * time.Minute, Session: 12 * time.Hour}}
 	if configure != nil {
 		configure(&p.cfg.Console)
@@ -224,10 +224,11 @@ func exampleCertificate(t *testing.T) *x509.Certificate {
 // canned answers as a reader would whose agent has one transfer of each kind. What a reader
 // makes of a real ledger is tested with views, and the two together in internal/browsertest.
 type canned struct {
-	now  time.Time
-	fail error
-	last views.Search
-	came views.IncomingSearch // the last one
+	*views.Reader // of events and wishes
+	now           time.Time
+	fail          error
+	last          views.Search
+	came          views.IncomingSearch // the last one
 }
 
 func (c *canned) slots(n int, step time.Duration) (all []views.Slot) {
@@ -288,6 +289,13 @@ func (c *canned) IncomingMessage(_ context.Context, id string, _ time.Time) (vie
 func (c *canned) Parties(time.Time) views.Parties {
 	cert := views.Certificate{Use: []string{"verify"}, Subject: "CN=acme", SHA256: strings.Repeat("cd", 32), NotAfter: c.now.AddDate(0, 0, 5), Level: "alarm", Words: "expires in 5 days"}
 	return views.Parties{Partners: []views.Partner{{Name: "acme", AS2: "ACME", Certificates: []views.Certificate{cert}}}, Stations: []views.Station{{Name: "main", AS2: "US", Certificates: []views.Certificate{cert}}}}
+}
+
+func (c *canned) Partner(name string, now time.Time) (views.Partner, error) {
+	if name != "acme" {
+		return views.Partner{}, ledger.ErrNotFound
+	}
+	return c.Parties(now).Partners[0], nil
 }
 
 func (c *canned) Schedule(_ context.Context, partner string, from time.Time, _ int) (views.Schedule, error) {

@@ -3,7 +3,6 @@ package views
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -170,13 +169,4 @@ func receivedFiles(r *ledger.Received) []File {
 		files[i] = File{Name: f.Final, Role: string(role), From: cmp.Or(f.From, f.Entry), Bytes: f.Size, SHA256: f.SHA256}
 	}
 	return files
-}
-
-// Wish is what somebody asked for, and what became of it.
-func (r *Reader) Wish(ctx context.Context, id string) (w ledger.Wish, err error) {
-	err = r.View(ctx, func(tx *ledger.Tx) (err error) { w, err = tx.Wish(id); return err })
-	if errors.Is(err, ledger.ErrNotFound) {
-		err = unknown("there is no wish %q", id)
-	}
-	return w, err
 }

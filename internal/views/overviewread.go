@@ -179,8 +179,8 @@ func add(list []Slot, s ledger.Slot) {
 	}
 }
 
-// maxPlanned is how many of what repeats may be asked for.
-const maxPlanned = 10_000
+// MaxPlanned is how many of what repeats may be asked for.
+const MaxPlanned = 10_000
 
 // Schedule is what will happen from a moment on: of what repeats, and of the transfers and
 // receipts of a partner, the next few. partner "" = all; one that the config does not have
@@ -190,7 +190,7 @@ func (r *Reader) Schedule(ctx context.Context, partner string, from time.Time, c
 	if partner != "" && cfg.Partner(partner) == nil {
 		return Schedule{}, unknown("the config has no partner %q", partner)
 	}
-	q := agenda.Question{Config: cfg, Partner: partner, From: from, Count: min(max(count, 1), maxPlanned), Facts: map[string]agenda.Facts{}}
+	q := agenda.Question{Config: cfg, Partner: partner, From: from, Count: min(max(count, 1), MaxPlanned), Facts: map[string]agenda.Facts{}}
 	err := r.View(ctx, func(tx *ledger.Tx) error {
 		for _, p := range cfg.Partners {
 			if partner != "" && partner != p.Name {

@@ -55,3 +55,16 @@ func (e unknownError) Error() string { return string(e) }
 func (e unknownError) Unwrap() error { return ledger.ErrNotFound }
 
 func unknown(format string, args ...any) error { return unknownError(fmt.Sprintf(format, args...)) }
+
+// Events are the latest of a partner, or of everybody if none is named, the newest first.
+func (r *Reader) Events(ctx context.Context, partner string, limit int) (events []ledger.Event, err error) {
+	err = r.View(ctx, func(tx *ledger.Tx) (err error) {
+		if partner == "" {
+			events, err = tx.NewestEvents(limit)
+		} else {
+			events, err = tx.RecentEvents(partner, limit)
+		}
+		return err
+	})
+	return events, err
+}

@@ -33,6 +33,9 @@ const (
 	KindStored   = "stored"
 )
 
+// Kinds are all of them.
+var Kinds = []string{KindReceived, KindRefused, KindStored}
+
 // IncomingSearch says which messages are wanted. The zero value wants the accepted ones of
 // all partners, the newest first.
 type IncomingSearch struct {

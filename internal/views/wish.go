@@ -10,6 +10,9 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
+// MaxReason bounds why somebody wishes something, in characters.
+const MaxReason = 500
+
 // NewWish completes a wish: it finds out what it is about. what is the name of a partner,
 // where the wish can be about one, or a transfer or message by identifier, key or
 // Message-ID. An error that is a *NoWish says why there is none. Whoever calls gives it an
@@ -107,4 +110,13 @@ func rerunWish(ctx context.Context, l *ledger.Ledger, w ledger.Wish, what string
 	}
 	w.Transfer = with[0]
 	return w, nil
+}
+
+// Wish is what somebody asked for, and what became of it.
+func (r *Reader) Wish(ctx context.Context, id string) (w ledger.Wish, err error) {
+	err = r.View(ctx, func(tx *ledger.Tx) (err error) { w, err = tx.Wish(id); return err })
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = unknown("there is no wish %q", id)
+	}
+	return w, err
 }

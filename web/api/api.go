@@ -33,10 +33,9 @@ type Options struct {
 
 // Limits of requests.
 const (
-	maxQuery  = 4 << 10  // bytes
-	maxBody   = 16 << 10 // bytes
-	maxReason = 500      // characters
-	maxWhat   = 1000     // characters
+	maxQuery = 4 << 10  // bytes
+	maxBody  = 16 << 10 // bytes
+	maxWhat  = 1000     // characters
 )
 
 type handler struct {
@@ -102,14 +101,16 @@ func (h *handler) serve(route route) http.Handler {
 	})
 }
 
-// query checks the parameters of a request: those that the route does not know are mistakes.
+// query checks the parameters of a request: those that the route does not know are mistakes,
+// and so are values that one cannot have.
 func (r route) query(raw string) (url.Values, error) {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return nil, bad("the query cannot be read: %v", err)
 	}
 	for name, values := range q {
-		if !slices.ContainsFunc(r.params, func(p param) bool { return p.name == name }) {
+		i := slices.IndexFunc(r.params, func(p param) bool { return p.name == name })
+		if i < 0 {
 			var names []string
 			for _, p := range r.params {
 				names = append(names, p.name)
@@ -118,6 +119,9 @@ func (r route) query(raw string) (url.Values, error) {
 		}
 		if len(values) > 1 {
 			return nil, bad("the parameter %q is there %d times", name, len(values))
+		}
+		if enum := r.params[i].enum; enum != nil && values[0] != "" && !slices.Contains(enum, values[0]) {
+			return nil, bad("%s is one of %s, not %q", name, strings.Join(enum, ", "), values[0])
 		}
 	}
 	return q, nil

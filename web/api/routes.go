@@ -3,9 +3,7 @@ package api
 import (
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/as2drop/as2drop/config"
@@ -73,7 +71,7 @@ func routes() []route {
 			return r.o.Reader.Transfer(r.Context(), r.PathValue("id"), r.o.Now())
 		}),
 		get("/received", "Messages that came, the newest first.", (*request).received,
-			param{"kind", "Accepted ones (if it is not said), refused ones, or those that nobody has opened yet.", "string", []string{views.KindReceived, views.KindRefused, views.KindStored}},
+			param{"kind", "Accepted ones (if it is not said), refused ones, or those that nobody has opened yet.", "string", views.Kinds},
 			text, ofPartner, messageID, fromParam, toParam, after, perPage),
 		get("/received/{id}", "One message that came, with its timeline.", func(r *request) (views.IncomingMessage, error) {
 			return r.o.Reader.IncomingMessage(r.Context(), r.PathValue("id"), r.o.Now())
@@ -111,9 +109,6 @@ func (r *request) transfers() (views.Page[views.Transfer], error) {
 	if s.From, s.To, s.Limit, err = r.page(); err != nil {
 		return views.Page[views.Transfer]{}, err
 	}
-	if err := r.oneOf("stand"); err != nil {
-		return views.Page[views.Transfer]{}, err
-	}
 	return r.o.Reader.Transfers(r.Context(), s, r.o.Now())
 }
 
@@ -123,23 +118,7 @@ func (r *request) received() (views.Page[views.Incoming], error) {
 	if s.From, s.To, s.Limit, err = r.page(); err != nil {
 		return views.Page[views.Incoming]{}, err
 	}
-	if err := r.oneOf("kind"); err != nil {
-		return views.Page[views.Incoming]{}, err
-	}
 	return r.o.Reader.Incoming(r.Context(), s, r.o.Now())
-}
-
-// oneOf checks a parameter that can have some values only.
-func (r *request) oneOf(name string) error {
-	value := r.query.Get(name)
-	for _, route := range routes() {
-		for _, p := range route.params {
-			if p.name == name && value != "" && !slices.Contains(p.enum, value) {
-				return bad("%s is one of %s, not %q", name, strings.Join(p.enum, ", "), value)
-			}
-		}
-	}
-	return nil
 }
 
 // page reads what all lists have.
@@ -221,7 +200,7 @@ func (r *request) schedule() (views.Schedule, error) {
 	if from.IsZero() {
 		from = r.o.Now()
 	}
-	partner, most := r.query.Get("partner"), maxCount
+	partner, most := r.query.Get("partner"), views.MaxPlanned
 	if partner == "" {
 		most = max(3, min(most, maxPlanned/max(1, len(r.o.Reader.Config().Partners))))
 	}
@@ -232,8 +211,5 @@ func (r *request) schedule() (views.Schedule, error) {
 	return r.o.Reader.Schedule(r.Context(), partner, from, count)
 }
 
-// How many of what repeats can be asked for: of one partner, and of all of them together.
-const (
-	maxCount   = 10_000
-	maxPlanned = 50_000
-)
+// maxPlanned is how many of what repeats can be asked for, of all partners together.
+const maxPlanned = 50_000

@@ -108,8 +108,8 @@ func (r *request) wanted() (w wanted, err error) {
 		return w, bad("what is missing: an identifier, a key or a Message-ID; for hold and release also a partner")
 	case utf8.RuneCountInString(w.What) > maxWhat:
 		return w, bad("what is longer than %d characters", maxWhat)
-	case utf8.RuneCountInString(w.Reason) > maxReason:
-		return w, bad("reason is longer than %d characters", maxReason)
+	case utf8.RuneCountInString(w.Reason) > views.MaxReason:
+		return w, bad("reason is longer than %d characters", views.MaxReason)
 	case strings.ContainsFunc(w.Reason, unicode.IsControl):
 		return w, bad("reason must be one line")
 	}
