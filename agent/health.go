@@ -229,12 +229,10 @@ func owedHooks(tx *ledger.Tx, s *status.Partner) (err error) {
 }
 
 // When a certificate that expires is told: in days before, the first time and then again.
-const (
-	expiryFirst = 30 * 24 * time.Hour
-	expiryAlarm = 8 // from one week on it is an alarm
-)
+var expirySteps = []int{config.ExpiryWarns, 14, config.ExpiryAlarms, 1, 0}
 
-var expirySteps = []int{30, 14, 7, 1, 0}
+// expiryFirst is how long before its end one is told of.
+const expiryFirst = config.ExpiryWarns * 24 * time.Hour
 
 // tell records what is new: alarms when they begin and when they are over, and expiring
 // certificates at each step.
@@ -296,7 +294,7 @@ func (h *health) tellExpiries(ctx context.Context, at time.Time) error {
 			continue
 		}
 		level, text := ledger.Warning, e.Text(at)
-		if step <= 7 {
+		if step <= config.ExpiryAlarms {
 			level = ledger.Alarm
 		}
 		h.a.log.Warn("certificate", "partner", e.Partner, "text", text, "hint", e.Hint)

@@ -42,7 +42,7 @@ func conclude(s *status.Status, cfg *config.Config) {
 	}
 	for _, e := range cfg.Expiring(s.At, expiryFirst) {
 		level, days := ledger.Warning, e.Days(s.At)
-		if days < expiryAlarm {
+		if days <= config.ExpiryAlarms {
 			level = ledger.Alarm
 		}
 		since := time.Time{}

@@ -9,6 +9,12 @@ import (
 	"github.com/as2drop/as2drop/internal/keys"
 )
 
+// When the end of a certificate is worth a warning, and an alarm, in days before.
+const (
+	ExpiryWarns  = 30
+	ExpiryAlarms = 7
+)
+
 // Expiry is a moment from which on nothing valid is left for a use.
 type Expiry struct {
 	Partner     string // that it is about; empty if it is ours

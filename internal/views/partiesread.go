@@ -12,12 +12,6 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// When the end of a certificate is worth a warning, and an alarm, in days before.
-const (
-	expiryWarns  = 30
-	expiryAlarms = 7
-)
-
 // Parties are partners, stations and addresses of the config in force.
 func (r *Reader) Parties(now time.Time) Parties {
 	cfg := r.Config()
@@ -124,9 +118,9 @@ func certificate(c *x509.Certificate, now time.Time, use ...string) Certificate 
 		v.Level, v.Words = string(ledger.Alarm), "expired on "+day
 	case now.Before(c.NotBefore):
 		v.Words = "is valid from " + v.NotBefore.Format(time.DateOnly) + " on"
-	case v.Days <= expiryAlarms:
+	case v.Days <= config.ExpiryAlarms:
 		v.Level, v.Words = string(ledger.Alarm), fmt.Sprintf("expires in %d days, on %s", v.Days, day)
-	case v.Days <= expiryWarns:
+	case !c.NotAfter.After(now.AddDate(0, 0, config.ExpiryWarns)):
 		v.Level, v.Words = string(ledger.Warning), fmt.Sprintf("expires in %d days, on %s", v.Days, day)
 	default:
 		v.Words = "is valid until " + day
