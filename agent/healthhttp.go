@@ -83,12 +83,17 @@ func (h *health) healthz(rw http.ResponseWriter, _ *http.Request) {
 	case s == nil:
 		answer(rw, http.StatusServiceUnavailable, "starting")
 	case s.Hangs(h.a.now()):
-		answer(rw, http.StatusServiceUnavailable, "the agent has not looked after itself since "+s.At.Format(time.DateTime+" UTC"))
+		answer(rw, http.StatusServiceUnavailable, hangs(s))
 	case h.a.allHang(h.a.now(), status.Fresh):
 		answer(rw, http.StatusServiceUnavailable, "no worker has come to an end of its round for "+status.Fresh.String())
 	default:
 		answer(rw, http.StatusOK, "ok")
 	}
+}
+
+// hangs says that the agent does not look after itself any more.
+func hangs(s *status.Status) string {
+	return "the agent has not looked after itself since " + s.At.Format(time.DateTime+" UTC")
 }
 
 // readyz is 200 as long as messages can be accepted and posted, whatever single partners
@@ -103,7 +108,7 @@ func (h *health) readyz(rw http.ResponseWriter, _ *http.Request) {
 	case h.a.ctx.Err() != nil:
 		status, lines[0] = http.StatusServiceUnavailable, "stopping"
 	case s.Hangs(h.a.now()):
-		status, lines[0] = http.StatusServiceUnavailable, "the agent has not looked after itself since "+s.At.Format(time.DateTime+" UTC")
+		status, lines[0] = http.StatusServiceUnavailable, hangs(s)
 	case s.NotReady() != "":
 		status, lines[0] = http.StatusServiceUnavailable, "not ready: "+s.NotReady()
 	}
