@@ -66,7 +66,7 @@ func (p *pages) funcs() template.FuncMap {
 		"time": p.time, "ago": func(t time.Time) template.HTML { return p.moment(t, ago(t, p.s.o.Now())) }, "date": p.date, "zone": p.zone,
 		"size": func(n any) string { return numbered(n, size[int64]) }, "count": func(n any) string { return numbered(n, count[int64]) },
 		"files":  func(n int) string { return plural(n, "file", "files") },
-		"action": actionName, "help": actionHelp, "stand": standName, "standtone": standTone, "statetone": stateTone, "leveltone": levelTone, "level": levelName,
+		"action": actionName, "help": actionHelp, "stand": standName, "standtone": standTone, "kindtone": kindTone, "statetone": stateTone, "leveltone": levelTone, "level": levelName,
 		"percent": percent, "join": strings.Join, "static": p.static, "hex": func(b []byte) string { return hex.EncodeToString(b) },
 		"chart": drawHours, "days": drawDays, "values": values, "short": short, "lines": func(s string) []string { return strings.Split(s, "\n") },
 	}

@@ -283,7 +283,7 @@ func (c *canned) IncomingMessage(_ context.Context, id string, _ time.Time) (vie
 	if id != "01in" {
 		return views.IncomingMessage{}, ledger.ErrNotFound
 	}
-	return views.IncomingMessage{Incoming: views.Incoming{ID: "01in", Kind: views.KindStored, From: "ACME", Words: "held", At: c.now, Actions: []views.Action{ledger.WishRelease}}}, c.fail
+	return views.IncomingMessage{Incoming: views.Incoming{ID: "01in", Kind: views.KindStored, From: "ACME", Held: true, Words: "held", At: c.now, Actions: []views.Action{ledger.WishRelease}}}, c.fail
 }
 
 func (c *canned) Parties(time.Time) views.Parties {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/internal/status"
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -70,6 +71,18 @@ func standTone(s ledger.Stand) string {
 		return "calm"
 	}
 	return "busy"
+}
+
+func kindTone(m views.Incoming) string {
+	switch {
+	case m.Kind == views.KindRefused:
+		return "bad"
+	case m.Held:
+		return "warn"
+	case m.Kind == views.KindStored:
+		return "busy"
+	}
+	return "ok"
 }
 
 func stateTone(state string) string {

@@ -90,7 +90,7 @@ func receivedLine(r *ledger.Received) Incoming {
 		m.Words = "is being put into the inbox"
 	}
 	if r.Hold != "" {
-		m.Words, m.Why = "held", r.Hold+"; the rest is delivered by hand, as2drop check says from where" // nobody can release it
+		m.Held, m.Words, m.Why = true, "held", r.Hold+"; the rest is delivered by hand, as2drop check says from where" // nobody can release it
 	}
 	for _, f := range r.Files {
 		m.Bytes += f.Size
@@ -109,7 +109,7 @@ func storedLine(s *ledger.Stored, now time.Time) Incoming {
 	m := Incoming{ID: s.ID, Kind: KindStored, Partner: s.Partner, MessageID: s.MessageID, From: s.From, To: s.To, At: s.At, Words: "to be opened", Actions: []Action{}}
 	switch {
 	case s.Hold != "":
-		m.Words, m.Why, m.Actions = "held", s.Hold, []Action{ledger.WishRelease}
+		m.Held, m.Words, m.Why, m.Actions = true, "held", s.Hold, []Action{ledger.WishRelease}
 	case !s.Open:
 		m.Words = s.Outcome
 	case s.Tries > 0 && s.Due.After(now):

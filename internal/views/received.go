@@ -20,7 +20,8 @@ type Incoming struct {
 	To          string    `json:"to"`
 	At          time.Time `json:"at"`
 	Words       string    `json:"words"`                 // where it stands, for people
-	Why         string    `json:"why,omitempty"`         // of a refusal: the fact
+	Held        bool      `json:"held"`                  // nothing goes on by itself
+	Why         string    `json:"why,omitempty"`         // it was refused or is held
 	Disposition string    `json:"disposition,omitempty"` // that a refusal was answered with
 	Repeats     int       `json:"repeats,omitempty"`     // how often it came again
 	Actions     []Action  `json:"actions"`

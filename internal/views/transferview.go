@@ -202,7 +202,11 @@ func (r *Reader) Transfer(ctx context.Context, id string, now time.Time) (Messag
 	if gaveUp(s.Hooks) {
 		m.Actions = append(m.Actions, ledger.WishRerun)
 	}
-	m.Timeline = s.timeline(t.Created, fmt.Sprintf("%s and %d more files were taken from the outbox", t.Document, max(m.Files-1, 0)))
+	text := t.Document + " was taken from the outbox"
+	if m.Files > 1 {
+		text += fmt.Sprintf(", with %d more", m.Files-1)
+	}
+	m.Timeline = s.timeline(t.Created, text)
 	return m, nil
 }
 

@@ -127,7 +127,7 @@ func TestTimeline(t *testing.T) {
 		got = append(got, fmt.Sprintf("%d %s %s %s%s", int(x.At.Sub(noon).Minutes()), x.What, x.Level, x.Text, x.By))
 	}
 	want := []string{
-		"0 created info INV-1.xml and 1 more files were taken from the outbox",
+		"0 created info INV-1.xml was taken from the outbox, with 1 more",
 		"1 attempt info posted to https://acme.example/",
 		"2 answer warning the partner may have it, not counted: the line broke",
 		"3 event warning no route",
@@ -323,7 +323,7 @@ func TestNoReleaseOfWhatIsDeliveredByHand(t *testing.T) {
 			continue
 		}
 		m, err := r.IncomingMessage(t.Context(), id(n), noon)
-		if err != nil || fmt.Sprint(m.Actions) != want || m.Words != "held" {
+		if err != nil || fmt.Sprint(m.Actions) != want || m.Words != "held" || !m.Held {
 			t.Errorf("%d: %q, %v, want %s: %v", n, m.Words, m.Actions, want, err)
 		}
 	}
