@@ -68,7 +68,7 @@ func TestPagesShowWhatThereIs(t *testing.T) {
 	for path, texts := range map[string][]string{
 		"/":                   {"3 attempts failed", "12\u202f345", "Last 24 hours", "1 h ago", `<a href="/partners/acme">acme</a>`},
 		"/transfers":          {"&lt;script&gt;INV&amp;1&lt;/script&gt;.xml", "3 files, 1.2 MB", "25 %", "/transfers?after=01failed", "Older"},
-		"/transfers/01failed": {"the partner&#39;s receipt says &lt;b&gt;no&lt;/b&gt;", "ask acme", "anna (console)", "processed/error: x", "https://acme.example", "&lt;/pre&gt;&lt;script&gt;"},
+		"/transfers/01failed": {"the partner&#39;s receipt says &lt;b&gt;no&lt;/b&gt;", "ask acme", "anna (console)", "processed/error: x", "https://acme.example", "its folder in failed: was not there any more when retention came on 2026-11-26", "&lt;/pre&gt;&lt;script&gt;"},
 		"/received":           {"not signed", `<span class="badge bad">refused</span>`},
 		"/received/01in":      {`<span class="badge big warn">held</span>`},
 		"/partners":           {"expires in 5 days", "CN=acme", "Nowhere: nothing can be received"},

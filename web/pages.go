@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/views"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -67,8 +68,8 @@ func (p *pages) funcs() template.FuncMap {
 		"size": func(n any) string { return numbered(n, size[int64]) }, "count": func(n any) string { return numbered(n, count[int64]) },
 		"files":  func(n int) string { return plural(n, "file", "files") },
 		"action": actionName, "help": actionHelp, "stand": standName, "standtone": standTone, "kindtone": kindTone, "statetone": stateTone, "leveltone": levelTone, "level": levelName,
-		"percent": percent, "join": strings.Join, "static": p.static, "hex": func(b []byte) string { return hex.EncodeToString(b) },
-		"chart": drawHours, "days": drawDays, "values": values, "short": short, "lines": func(s string) []string { return strings.Split(s, "\n") },
+		"percent": percent, "join": strings.Join, "static": p.static,
+		"chart": drawHours, "days": drawDays, "values": values, "short": short, "removed": views.Removed,
 	}
 }
 

@@ -271,7 +271,8 @@ func (c *canned) Transfer(_ context.Context, id string, _ time.Time) (views.Mess
 	return views.Message{Transfer: c.transfer(), Station: "main", Members: []views.File{{Name: "INV&1.xml", Role: "document", Bytes: 12, SHA256: strings.Repeat("ab", 32)}},
 		Receipt:  &views.Receipt{Disposition: "automatic-action/MDN-sent-automatically; processed/error: x", Text: "</pre><script>alert(1)</script>"},
 		Timeline: []views.Moment{{At: c.now, What: "verdict", Level: ledger.Alarm, Text: "rejected", Hint: "ask", By: "anna (console)"}}, Attempted: []ledger.Attempt{{N: 1, Opened: c.now, URL: "https://acme.example", Text: "no"}},
-		Wishes: []ledger.Wish{{Kind: ledger.WishRetry, By: "anna (console)", At: c.now}}}, c.fail
+		Removed: []ledger.Removal{{What: ledger.ThingFailed, Rule: "failed: 90d", Begun: c.now, Done: c.now, Missing: true}},
+		Wishes:  []ledger.Wish{{Kind: ledger.WishRetry, By: "anna (console)", At: c.now}}}, c.fail
 }
 
 func (c *canned) Incoming(_ context.Context, s views.IncomingSearch, _ time.Time) (views.Page[views.Incoming], error) {

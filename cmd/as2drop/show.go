@@ -159,15 +159,9 @@ func printRefusal(g *globals, r *ledger.Refusal, line func(string, string, ...an
 	printRemoved(r.Removed, line)
 }
 
-// removedThings name what retention removes, for people.
-var removedThings = map[ledger.Thing]string{
-	ledger.ThingSent: "its folder", ledger.ThingFailed: "its folder in failed", ledger.ThingMessage: "the message itself",
-	ledger.ThingEvidence: "its evidence", ledger.ThingHistory: "attempts and header",
-}
-
 func printRemoved(removed []ledger.Removal, line func(string, string, ...any)) {
 	for _, r := range removed {
-		line("removed", "%s: %s", removedThings[r.What], views.Removal(r))
+		line("removed", "%s", views.Removed(r))
 	}
 }
 

@@ -5,9 +5,9 @@
 // plain structs that carry JSON tags: the overview, lists of transfers and of received
 // messages that are searched and paged, one transfer with its timeline, partners and
 // stations with their certificates, what is planned, and how the agent is. It changes
-// nothing. Every question is bounded, in rows and in what it reads, and each query uses an
-// index, so that a ledger with a million transfers answers as fast as an empty one. Time is
-// an argument.
+// nothing. Every question but Waiting, which lists all that is under way, is bounded, in rows
+// and in what it reads, and each query uses an index, so that a ledger with a million
+// transfers answers as fast as an empty one. Time is an argument.
 //
 // Nothing here holds a key, a password or data of a document.
 package views

@@ -160,6 +160,15 @@ func transferRow(t ledger.Transfer) Row {
 	return row
 }
 
+// removedThings name what retention removes, for people.
+var removedThings = map[ledger.Thing]string{
+	ledger.ThingSent: "its folder", ledger.ThingFailed: "its folder in failed", ledger.ThingMessage: "the message itself",
+	ledger.ThingEvidence: "its evidence", ledger.ThingHistory: "attempts and header",
+}
+
+// Removed says what retention removed, when and why.
+func Removed(r ledger.Removal) string { return removedThings[r.What] + ": " + Removal(r) }
+
 // Removal says when and why retention removed a thing.
 func Removal(r ledger.Removal) string {
 	switch {
