@@ -17,8 +17,6 @@ import (
 
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/ledger"
-	"github.com/as2drop/as2drop/naming"
-	"github.com/as2drop/as2drop/outbox"
 )
 
 const shareAll = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
@@ -62,19 +60,12 @@ func waiting(t *testing.T, cfg *config.Config) (text string) {
 		t.Fatal(err)
 	}
 	defer i.Close() // nothing was written
-	err = i.Outboxes(func(p *config.Partner, o *outbox.Outbox, fault error) error {
-		if fault != nil || p != cfg.Partners[0] {
-			return fault
-		}
-		var ws []naming.Waiting
-		_, ws, err := o.Look(t.Context())
-		for _, w := range ws {
-			text += fmt.Sprintf("%s %s: %s\n", w.Name, w.Reason, w.Text)
-		}
-		return err
-	})
+	in, err := i.Look(t.Context(), cfg.Partners[0].Name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, w := range in.Waiting {
+		text += fmt.Sprintf("%s %s: %s\n", w.Name, w.Reason, w.Text)
 	}
 	return text
 }

@@ -228,23 +228,3 @@ func (i *Inspector) Load(ctx context.Context, partner string) (l ledger.Load, er
 
 // Ledger is the ledger itself.
 func (i *Inspector) Ledger() *ledger.Ledger { return i.ledger }
-
-// Outboxes calls f for every partner; the outbox is nil and err says why where the
-// partner's folder is not in order.
-func (i *Inspector) Outboxes(f func(p *config.Partner, o *outbox.Outbox, err error) error) error {
-	for _, b := range i.setup().boxes {
-		if err := f(b.partner, b.outbox, b.fault); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Polled says why file events of a partner's outbox cannot be used, or are not to be;
-// empty = they are. That an agent runs with --no-watch it does not know.
-func (i *Inspector) Polled(partner string) string {
-	if b := i.setup().find(partner); b != nil && b.fault == nil {
-		return b.polled(false)
-	}
-	return ""
-}

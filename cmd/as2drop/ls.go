@@ -9,7 +9,6 @@ import (
 	"github.com/as2drop/as2drop/agent"
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/views"
-	"github.com/as2drop/as2drop/outbox"
 )
 
 type lsCmd struct {
@@ -42,42 +41,23 @@ func (c *lsCmd) Run(g *globals) error {
 		return err
 	}
 	defer i.Close() // nothing was written
-	rows := []views.Row{}
-	found := false
-	var polled []string
-	err = i.Outboxes(func(p *config.Partner, o *outbox.Outbox, fault error) error {
-		if c.Partner != "" && c.Partner != p.Name {
-			return nil
-		}
-		found = true
-		if fault != nil {
-			rows = append(rows, views.OutOfOrder(p.Name, fault))
-			return nil
-		}
-		ready, waiting, err := o.Look(context.Background())
-		if err != nil {
+	if c.Partner != "" {
+		if _, err := findPartner(cfg, c.Partner); err != nil {
 			return err
 		}
-		more, err := views.Rows(context.Background(), i.Ledger(), p.Name, views.Outbox{Ready: ready, Waiting: waiting}, p.Outbox.Window, c.All, g.now())
-		rows = append(rows, more...)
-		if why := i.Polled(p.Name); why != "" && len(more) > 0 {
-			polled = append(polled, views.PolledNote(p.Name, p.Outbox.Poll, why))
-		}
-		return err
-	})
+	}
+	here := views.Reader{Ledger: i.Ledger(), Config: func() *config.Config { return cfg }, Look: i.Look}
+	rows, notes, err := here.Waiting(context.Background(), c.Partner, c.All, g.now())
 	if err != nil {
 		return err
-	}
-	if !found && c.Partner != "" {
-		return noPartner(cfg, c.Partner)
 	}
 	if c.JSON {
 		return printJSON(g.out, rows)
 	}
 	if !agent.Running(cfg.DataDir) {
-		polled = append(polled, "(no agent is running on this data folder)")
+		notes = append(notes, "(no agent is running on this data folder)")
 	}
-	return c.print(g, rows, polled)
+	return c.print(g, rows, notes)
 }
 
 // elsewhere lists what an agent elsewhere sees.

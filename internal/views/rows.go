@@ -28,21 +28,16 @@ type Row struct {
 // listLast is how many done transfers and messages a list with all of them shows.
 const listLast = 20
 
-// Readable is what rows are read from: a ledger, or a Reader, whose questions take turns.
-type Readable interface {
-	View(ctx context.Context, f func(*ledger.Tx) error) error
-}
-
-// Rows are what waits for a partner; done adds the last transfers that are done and the last
+// rows are what waits for a partner; done adds the last transfers that are done and the last
 // messages that came. w is his send window.
-func Rows(ctx context.Context, l Readable, name string, in Outbox, w schedule.Window, done bool, now time.Time) (rows []Row, err error) {
+func (r *Reader) rows(ctx context.Context, name string, in Outbox, w schedule.Window, done bool, now time.Time) (rows []Row, err error) {
 	for _, b := range in.Ready {
 		rows = append(rows, Row{Partner: name, What: "ready", Name: b.Document, State: "ready", Text: fmt.Sprintf("complete, with %d attachments; a running agent takes it when it has seen it stand still", len(b.Attachments))})
 	}
 	for _, w := range in.Waiting {
 		rows = append(rows, Row{Partner: name, What: "file", Name: w.Name, State: "waits: " + string(w.Reason), Text: w.Text})
 	}
-	err = l.View(ctx, func(tx *ledger.Tx) error {
+	err = r.View(ctx, func(tx *ledger.Tx) error {
 		more, err := ledgerRows(tx, name, done)
 		rows = append(rows, more...)
 		return err
@@ -209,7 +204,7 @@ func When(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// Waiting are the rows of all partners, or of one, as the running agent sees them. notes are
+// Waiting are the rows of all partners, or of one, as Look sees them. notes are
 // about outboxes whose events cannot be used. A partner that the config does not have is
 // ErrNotFound of package ledger.
 func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now time.Time) (rows []Row, notes []string, err error) {
@@ -224,27 +219,17 @@ func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now tim
 		}
 		in, err := r.Look(ctx, p.Name)
 		if err != nil {
-			rows = append(rows, OutOfOrder(p.Name, err))
+			rows = append(rows, Row{Partner: p.Name, What: "partner", Name: p.Name, State: "out of order", Text: err.Error()})
 			continue
 		}
-		more, err := Rows(ctx, r, p.Name, in, p.Outbox.Window, done, now)
+		more, err := r.rows(ctx, p.Name, in, p.Outbox.Window, done, now)
 		if err != nil {
 			return nil, nil, err
 		}
 		rows = append(rows, more...)
 		if in.Polled != "" && len(more) > 0 {
-			notes = append(notes, PolledNote(p.Name, p.Outbox.Poll, in.Polled))
+			notes = append(notes, fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", p.Name, p.Outbox.Poll, in.Polled))
 		}
 	}
 	return rows, notes, nil
-}
-
-// OutOfOrder is the row of a partner whose folder is not in order.
-func OutOfOrder(partner string, fault error) Row {
-	return Row{Partner: partner, What: "partner", Name: partner, State: "out of order", Text: fault.Error()}
-}
-
-// PolledNote says that an outbox is looked at from time to time, and why.
-func PolledNote(partner string, every time.Duration, why string) string {
-	return fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", partner, every, why)
 }
