@@ -92,6 +92,25 @@ func (d *Draft) Write(now time.Time) (backup string, err error) {
 	return "", errors.Join(err, os.Remove(part), os.Remove(backup))
 }
 
+// Replace puts a text in the place of a config, as a whole or not at all. Owner and mode stay.
+func Replace(file string, text []byte) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	part := file + ".new"
+	if err := writeLike(part, info, text); err != nil {
+		return err
+	}
+	if err := replace(part, file); err != nil {
+		if _, gone := os.Lstat(part); gone != nil {
+			return err // it is in its place
+		}
+		return errors.Join(err, os.Remove(part))
+	}
+	return nil
+}
+
 // replace moves a file over another one of the same folder, and syncs that.
 func replace(part, file string) (err error) {
 	dir, err := fsx.OpenRoot(filepath.Dir(file))

@@ -91,10 +91,8 @@ func isPackaged(file string) (bool, error) {
 // write writes the config. That of a package keeps its owner and its mode.
 func (c *initCmd) write(file string, packaged bool) error {
 	data := config.TemplateData{AS2ID: fmt.Sprintf("%q", c.AS2ID), Host: c.Host, DataDir: "./data", Schema: "config.schema.json"}
-	flags := os.O_CREATE | os.O_EXCL | os.O_WRONLY
 	if packaged {
 		data.DataDir, data.Schema = config.Packaged.DataDir, config.Packaged.Schema
-		flags = os.O_TRUNC | os.O_WRONLY
 	} else if err := os.WriteFile(filepath.Join(c.Dir, data.Schema), []byte(config.Schema()), 0o644); err != nil {
 		return err
 	}
@@ -102,7 +100,10 @@ func (c *initCmd) write(file string, packaged bool) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, flags, 0o600)
+	if packaged {
+		return config.Replace(file, []byte(text))
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // Print writes a report for people. all shows every known way to compute the MIC, else
@@ -154,11 +155,12 @@ func quoted(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// printable keeps foreign text from steering a terminal.
+// printable keeps foreign text from steering a terminal, and from showing in another order
+// than it is written.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r >= 0x20 && r != 0x7f && (r < 0x80 || r > 0x9f):
+		case r == '\n' || unicode.IsPrint(r):
 			return r
 		case r == '\r':
 			return -1
