@@ -8,7 +8,8 @@
 //
 // Nothing here copies a file and nothing overwrites one, with one exception:
 // Rewrite replaces a file of the agent's own. What a recipe has finished is on
-// disk: files and the folders that name them are synced before it returns.
+// disk: files and the folders that name them are synced before it returns, but for the
+// folder where its name ends in Unsynced.
 //
 // On Windows the folder sync is a flush of the folder's handle, which NTFS honours
 // for its own metadata. Where the file system or our rights do not allow it, SyncDir
@@ -206,6 +207,17 @@ func syncPair(fsys FS, target, source string) error {
 // leave that behind, and the next try for the same name writes it anew. Two calls for
 // one name must not overlap.
 func Publish(fsys FS, name string, perm fs.FileMode, write func(io.Writer) error) error {
+	if err := PublishUnsynced(fsys, name, perm, write); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+// PublishUnsynced is Publish but for the sync of the folder. The content is durable when
+// it returns, the name is not: a power cut leaves the whole file or none. It is for
+// callers that make several changes in one folder and sync it once, before anything
+// depends on them.
+func PublishUnsynced(fsys FS, name string, perm fs.FileMode, write func(io.Writer) error) error {
 	part := name + ".part"
 	if err := writeSynced(fsys, part, perm, write); err != nil {
 		return err
@@ -214,13 +226,40 @@ func Publish(fsys FS, name string, perm fs.FileMode, write func(io.Writer) error
 		// The name belongs to somebody else; only our own part goes away.
 		return errors.Join(fmt.Errorf("publish %q: %w", name, err), fsys.Remove(part))
 	}
-	return fsys.SyncDir(path.Dir(name))
+	return nil
+}
+
+// Content is a file in a folder and what it is to hold.
+type Content struct {
+	Name  string // in the folder
+	Bytes []byte
 }
 
 // Rewrite gives a file of the agent's own new content in one step: a reader sees
 // the old bytes or the new ones. It is the one recipe that replaces, and only for
 // files that nobody but the agent writes (transfer.json, markers).
 func Rewrite(fsys FS, name string, perm fs.FileMode, content []byte) error {
+	return RewriteAll(fsys, path.Dir(name), perm, Content{path.Base(name), content})
+}
+
+// RewriteAll is Rewrite for several files of one folder with one sync of the folder: all
+// are durable when it returns. A crash before that leaves any of them new and the others
+// as they were, each of them whole; where one file may be there only with another one,
+// that takes two calls. After an error likewise, and it may be repeated.
+func RewriteAll(fsys FS, dir string, perm fs.FileMode, files ...Content) error {
+	for _, f := range files {
+		if err := RewriteUnsynced(fsys, path.Join(dir, f.Name), perm, f.Bytes); err != nil {
+			return err
+		}
+	}
+	return fsys.SyncDir(dir)
+}
+
+// RewriteUnsynced is Rewrite but for the sync of the folder. The content is durable when
+// it returns, its name is not: a power cut leaves the old file or the new one. It is for
+// callers that make other changes in the same folder and sync it once, before anything
+// depends on them.
+func RewriteUnsynced(fsys FS, name string, perm fs.FileMode, content []byte) error {
 	part := name + ".part"
 	err := writeSynced(fsys, part, perm, func(w io.Writer) error {
 		_, err := w.Write(content)
@@ -232,7 +271,7 @@ func Rewrite(fsys FS, name string, perm fs.FileMode, content []byte) error {
 	if err := fsys.Replace(part, name); err != nil {
 		return errors.Join(fmt.Errorf("rewrite %q: %w", name, err), fsys.Remove(part))
 	}
-	return fsys.SyncDir(path.Dir(name))
+	return nil
 }
 
 // writeSynced writes a file from nothing and syncs its data, not its folder. What

@@ -293,6 +293,27 @@ func TestRecipesAreDurable(t *testing.T) {
 		{"rewrite", func(f fsx.FS) error { return fsx.Rewrite(f, "outbox/a", 0o600, []byte("B")) },
 			func(f fsx.FS) bool { return has(f, "outbox/a", "A") },
 			func(f fsx.FS) bool { return has(f, "outbox/a", "B") }},
+		{"rewrite several", func(f fsx.FS) error {
+			return fsx.RewriteAll(f, "outbox", 0o600, fsx.Content{Name: "a", Bytes: []byte("B")}, fsx.Content{Name: "c", Bytes: []byte("C")})
+		},
+			func(f fsx.FS) bool {
+				return (has(f, "outbox/a", "A") || has(f, "outbox/a", "B")) && (has(f, "outbox/c", "") || has(f, "outbox/c", "C"))
+			},
+			func(f fsx.FS) bool { return has(f, "outbox/a", "B") && has(f, "outbox/c", "C") }},
+		{"two changes and one sync", func(f fsx.FS) error {
+			err := fsx.PublishUnsynced(f, "work/p", 0o600, text("P"))
+			if err == nil || errors.Is(err, fsx.ErrTargetTaken) {
+				err = fsx.RewriteUnsynced(f, "work/r", 0o600, []byte("R"))
+			}
+			if err != nil {
+				return err
+			}
+			return f.SyncDir("work")
+		},
+			func(f fsx.FS) bool {
+				return (has(f, "work/p", "") || has(f, "work/p", "P")) && (has(f, "work/r", "") || has(f, "work/r", "R"))
+			},
+			func(f fsx.FS) bool { return has(f, "work/p", "P") && has(f, "work/r", "R") }},
 		{"mkdir", func(f fsx.FS) error { return fsx.MkdirAll(f, "sent/x/y", 0o700) },
 			func(fsx.FS) bool { return true },
 			func(f fsx.FS) bool { _, err := f.Lstat("sent/x/y"); return err == nil }},
