@@ -71,12 +71,14 @@ func (s *site) folder(partner, folder string) string {
 	return filepath.Join(s.dir, "data", "partners", partner, folder)
 }
 
+func (s *site) count(folder string) int { return count(s.t, folder) }
+
 // count is how many entries a folder has; one that is not there has none.
-func (s *site) count(folder string) int {
-	s.t.Helper()
+func count(t testing.TB, folder string) int {
+	t.Helper()
 	entries, err := os.ReadDir(folder)
 	if err != nil && !os.IsNotExist(err) {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return len(entries)
 }
