@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	pages "github.com/as2drop/as2drop/internal/bench/page"
 )
 
 var (
@@ -29,25 +31,8 @@ func page(t testing.TB, name, table string) {
 	if !*update {
 		return
 	}
-	text, err := os.ReadFile(pageFile)
-	must(t, err)
-	next, err := replace(string(text), name, table)
-	must(t, err)
-	must(t, os.WriteFile(pageFile, []byte(next), 0o644))
+	must(t, pages.Write(pageFile, "bench-backlog", name, table))
 }
-
-// replace puts a table between its markers.
-func replace(text, name, table string) (string, error) {
-	open, end := marker(name), marker("end of "+name)
-	before, rest, ok := strings.Cut(text, open)
-	_, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		return "", fmt.Errorf("%s: no table between %q and %q", pageFile, open, end)
-	}
-	return before + open + "\n\n" + table + "\n" + end + after, nil
-}
-
-func marker(name string) string { return "<!-- make bench-backlog: " + name + " -->" }
 
 func numbers(t testing.TB, list string) (all []int) {
 	t.Helper()
@@ -64,19 +49,19 @@ func TestPage(t *testing.T) {
 	text, err := os.ReadFile(pageFile)
 	must(t, err)
 	for _, name := range []string{"backlog", "idle"} {
-		once, err := replace(string(text), name, "| new |\n")
+		once, err := pages.Replace(string(text), "bench-backlog", name, "| new |\n")
 		must(t, err)
-		twice, err := replace(once, name, "| new |\n")
+		twice, err := pages.Replace(once, "bench-backlog", name, "| new |\n")
 		if err != nil || twice != once || !strings.Contains(once, "| new |") {
 			t.Errorf("%s: written twice it is another page (%v)", name, err)
 		}
-		before, _, _ := strings.Cut(string(text), marker(name))
-		_, after, _ := strings.Cut(string(text), marker("end of "+name))
+		before, _, _ := strings.Cut(string(text), pages.Marker("bench-backlog", name))
+		_, after, _ := strings.Cut(string(text), pages.Marker("bench-backlog", "end of "+name))
 		if !strings.HasPrefix(once, before) || !strings.HasSuffix(once, after) {
 			t.Errorf("%s: more than the table has changed", name)
 		}
 	}
-	if _, err := replace(string(text), "nothing", ""); err == nil {
+	if _, err := pages.Replace(string(text), "bench-backlog", "nothing", ""); err == nil {
 		t.Error("a table without a place was written somewhere")
 	}
 }
