@@ -95,8 +95,17 @@ func (p *process) fatal(format string, args ...any) {
 	p.t.Fatalf(format+"\n%s", append(args, log[max(0, len(log)-4096):])...)
 }
 
-// stop ends the agent, which must be without an error, and checks what it leaves behind.
+// stop ends the agent and checks what it leaves behind.
 func (p *process) stop() {
+	p.t.Helper()
+	p.end()
+	if out, err := exec.Command(binary, "check", "-c", filepath.Join(p.dir, "config.yaml")).CombinedOutput(); err != nil {
+		p.t.Fatalf("as2drop check: %v\n%s", err, out)
+	}
+}
+
+// end ends the agent, which must be without an error.
+func (p *process) end() {
 	p.t.Helper()
 	must(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	late := time.AfterFunc(endWithin, func() { _ = p.cmd.Process.Signal(syscall.SIGQUIT) }) // its goroutines go to the log
@@ -106,9 +115,6 @@ func (p *process) stop() {
 		p.fatal("it ended on SIGTERM with %v", err)
 	}
 	must(p.t, p.log.Close())
-	if out, err := exec.Command(binary, "check", "-c", filepath.Join(p.dir, "config.yaml")).CombinedOutput(); err != nil {
-		p.t.Fatalf("as2drop check: %v\n%s", err, out)
-	}
 }
 
 // work is what the agent says that it has done.
