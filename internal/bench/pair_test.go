@@ -10,11 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,10 +28,18 @@ type pair struct {
 	taker  *process // the one that receives
 }
 
+// cargo is what travels.
+type cargo struct {
+	prefix, ext string // of its files, which are numbered
+	documents   int
+	write       func(w io.Writer, n int) error // the n-th one
+}
+
+func (c cargo) name(n int) string { return fmt.Sprintf("%s-%06d.%s", c.prefix, n, c.ext) }
+
 // transit is what it took from outbox to inbox, both ends counted.
 type transit struct {
 	documents int
-	bytes     int64         // of all documents
 	took      time.Duration // from the first rename into the outbox until all are published, and filed in sent
 	sender    usage         // cpu of this transit alone
 	taker     usage
@@ -98,37 +104,34 @@ func (p *pair) incoming(folder string) string {
 }
 
 // carry has documents travel: they are written beside the outbox, and renamed into it at once.
-// Each is made by write, and named by prefix and number.
-func (p *pair) carry(prefix string, documents int, write func(w io.Writer, n int) error) (tr transit) {
+func (p *pair) carry(c cargo) (tr transit) {
 	p.t.Helper()
 	staging := filepath.Join(p.dir, "staging")
 	must(p.t, os.Mkdir(staging, 0o700))
-	names := make([]string, documents)
-	for i := range names {
-		names[i] = fmt.Sprintf("%s-%06d.xml", prefix, i)
-		tr.bytes += put(p.t, filepath.Join(staging, names[i]), func(w io.Writer) error { return write(w, i) })
+	for i := range c.documents {
+		put(p.t, filepath.Join(staging, c.name(i)), func(w io.Writer) error { return c.write(w, i) })
 	}
 	filedBefore, publishedBefore := p.filed(), p.published()
 	senderBefore, takerBefore := p.sender.usage(), p.taker.usage()
 	began := time.Now()
-	for _, name := range names {
-		must(p.t, os.Rename(filepath.Join(staging, name), filepath.Join(p.outgoing("outbox"), name)))
+	for i := range c.documents {
+		must(p.t, os.Rename(filepath.Join(staging, c.name(i)), filepath.Join(p.outgoing("outbox"), c.name(i))))
 	}
 	// What has been done is asked of the folders, seldom enough not to be in the way.
 	at, done := time.Now(), 0
-	for done < documents {
+	for done < c.documents {
 		looked := time.Now()
 		n := min(p.filed()-filedBefore, p.published()-publishedBefore)
 		if n > done {
 			at, done = time.Now(), n
 		} else if time.Since(at) > stalled {
-			p.sender.fatal("%d of %d have arrived, and then nothing for %v", done, documents, stalled)
+			p.sender.fatal("%d of %d have arrived, and then nothing for %v", done, c.documents, stalled)
 		}
-		if done < documents {
+		if done < c.documents {
 			wait(p.t.Context(), max(5*time.Millisecond, 50*time.Since(looked)))
 		}
 	}
-	tr.documents, tr.took = documents, at.Sub(began)
+	tr.documents, tr.took = c.documents, at.Sub(began)
 	tr.sender, tr.taker = p.sender.usage(), p.taker.usage()
 	tr.sender.cpu -= senderBefore.cpu
 	tr.taker.cpu -= takerBefore.cpu
@@ -149,17 +152,14 @@ func (p *pair) filed() (n int) {
 func (p *pair) published() int { return count(p.t, p.incoming("inbox")) }
 
 // put writes a file that is durable, so that the agent need not sync what the bench has written.
-func put(t testing.TB, file string, write func(io.Writer) error) int64 {
+func put(t testing.TB, file string, write func(io.Writer) error) {
 	t.Helper()
 	f, err := os.Create(file)
 	must(t, err)
 	defer f.Close() // it is closed below; this is for those who fail
 	must(t, write(f))
 	must(t, f.Sync())
-	info, err := f.Stat()
-	must(t, err)
 	must(t, f.Close())
-	return info.Size()
 }
 
 // stop ends both agents, and checks what they leave behind.
@@ -170,12 +170,12 @@ func (p *pair) stop() {
 }
 
 // arrived checks that what was carried is in the inbox, byte for byte.
-func (p *pair) arrived(prefix string, documents int, write func(w io.Writer, n int) error) {
+func (p *pair) arrived(c cargo) {
 	p.t.Helper()
-	for n := range documents {
+	for n := range c.documents {
 		dropped, published := sha256.New(), sha256.New()
-		must(p.t, write(dropped, n))
-		f, err := os.Open(filepath.Join(p.incoming("inbox"), fmt.Sprintf("%s-%06d.xml", prefix, n)))
+		must(p.t, c.write(dropped, n))
+		f, err := os.Open(filepath.Join(p.incoming("inbox"), c.name(n)))
 		must(p.t, err)
 		_, err = io.Copy(published, f)
 		must(p.t, errors.Join(err, f.Close()))
@@ -185,12 +185,12 @@ func (p *pair) arrived(prefix string, documents int, write func(w io.Writer, n i
 	}
 }
 
-// lengths are those of one of the messages that were sent.
-func (p *pair) lengths() (l lengths) {
+// lengthsOf are those of a message whose document is named so.
+func (p *pair) lengthsOf(prefix string) (l lengths) {
 	p.t.Helper()
 	for pattern, size := range map[string]*int64{
 		p.outgoing(".evidence/*/message"):  &l.Message,
-		p.outgoing("sent/*/*/*.xml"):       &l.Document,
+		p.outgoing("sent/*/*/*-*.*"):       &l.Document,
 		p.outgoing("sent/*/*/receipt.mdn"): &l.Receipt,
 	} {
 		found, err := filepath.Glob(pattern)
@@ -203,21 +203,6 @@ func (p *pair) lengths() (l lengths) {
 		*size = info.Size()
 	}
 	return l
-}
-
-// invoice writes a document of about 10 KB as a partner would have it: XML that can be
-// compressed, with numbers that differ.
-func invoice(w io.Writer, n int) error {
-	random := rand.New(rand.NewPCG(1, uint64(n)))
-	var text strings.Builder
-	fmt.Fprintf(&text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Invoice><ID>%06d</ID>\n", n)
-	for text.Len() < 10_100 {
-		fmt.Fprintf(&text, "<InvoiceLine><ID>%d</ID><InvoicedQuantity unitCode=\"C62\">%d</InvoicedQuantity><Amount currencyID=\"EUR\">%d.%02d</Amount><Item>bolt %x</Item></InvoiceLine>\n",
-			text.Len(), random.IntN(1000), random.IntN(100_000), random.IntN(100), random.Uint64())
-	}
-	text.WriteString("</Invoice>\n")
-	_, err := io.WriteString(w, text.String())
-	return err
 }
 
 func (tr transit) rate() float64 { return float64(tr.documents) / tr.took.Seconds() }
