@@ -87,15 +87,18 @@ test-windows: ## Tests of the packages that meet the system, as Windows programs
 	.ci/wine.sh -skip '$(WINDOWS_MATRICES)' ./outbox ./inbox
 	.ci/wine.sh -run '$(WINDOWS_AGENT)' ./agent
 
-# make bench-backlog SIZES=1000,10000 PARTNERS=10,100 IDLE=30s BITS=2048: less, or other keys. TMPDIR says on which disk.
+# make bench ROWS='Pair|Large': some of the tables alone. The other words make it shorter, or say with which keys
+# the backlog is sent. TMPDIR says on which disk.
+ROWS = .
+DOCUMENTS = 2000
+LARGE = 1073741824
 SIZES = 1000,10000,100000
 PARTNERS = 10,100,1000
 IDLE = 1m
-BITS = 1024
 
-.PHONY: bench-backlog
-bench-backlog: ## What a backlog and idle partners cost; writes the tables of docs/performance.md. On a quiet machine only.
-	$(GO) test -count=1 -timeout 0 -run '^$$' -bench . -benchtime 1x ./internal/bench -update -sizes $(SIZES) -partners $(PARTNERS) -idle $(IDLE) -bits $(BITS)
+.PHONY: bench
+bench: ## What it costs, against the limits of this machine; writes docs/performance.md. On a quiet machine only.
+	$(GO) test -count=1 -timeout 0 -run '^$$' -bench '$(ROWS)' -benchtime 1x ./internal/bench -update -bits 2048 -documents $(DOCUMENTS) -large $(LARGE) -sizes $(SIZES) -partners $(PARTNERS) -idle $(IDLE)
 
 .PHONY: bench-memory
 bench-memory: ## Seals and opens 3 GiB and says how much memory that took at the most.

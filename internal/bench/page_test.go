@@ -17,6 +17,9 @@ var (
 	update = flag.Bool("update", false, "write the tables into docs/performance.md")
 	sizes  = flag.String("sizes", "1000,10000,100000", "documents of BenchmarkBacklog")
 	crowds = flag.String("partners", "10,100,1000", "partners of BenchmarkIdle")
+
+	documents = flag.Int("documents", 1000, "documents of BenchmarkPair")
+	large     = flag.Int64("large", 1<<30, "bytes of BenchmarkLarge; BenchmarkTenfold takes ten times as many too")
 )
 
 const pageFile = "../../docs/performance.md"
@@ -31,7 +34,7 @@ func page(t testing.TB, name, table string) {
 	if !*update {
 		return
 	}
-	must(t, pages.Write(pageFile, "bench-backlog", name, table))
+	must(t, pages.Write(pageFile, "bench", name, table))
 }
 
 func numbers(t testing.TB, list string) (all []int) {
@@ -48,20 +51,20 @@ func numbers(t testing.TB, list string) (all []int) {
 func TestPage(t *testing.T) {
 	text, err := os.ReadFile(pageFile)
 	must(t, err)
-	for _, name := range []string{"backlog", "idle", "million"} {
-		once, err := pages.Replace(string(text), "bench-backlog", name, "| new |\n")
+	for _, name := range []string{"small", "large", "tenfold", "backlog", "idle", "million"} {
+		once, err := pages.Replace(string(text), "bench", name, "| new |\n")
 		must(t, err)
-		twice, err := pages.Replace(once, "bench-backlog", name, "| new |\n")
+		twice, err := pages.Replace(once, "bench", name, "| new |\n")
 		if err != nil || twice != once || !strings.Contains(once, "| new |") {
 			t.Errorf("%s: written twice it is another page (%v)", name, err)
 		}
-		before, _, _ := strings.Cut(string(text), pages.Marker("bench-backlog", name))
-		_, after, _ := strings.Cut(string(text), pages.Marker("bench-backlog", "end of "+name))
+		before, _, _ := strings.Cut(string(text), pages.Marker("bench", name))
+		_, after, _ := strings.Cut(string(text), pages.Marker("bench", "end of "+name))
 		if !strings.HasPrefix(once, before) || !strings.HasSuffix(once, after) {
 			t.Errorf("%s: more than the table has changed", name)
 		}
 	}
-	if _, err := pages.Replace(string(text), "bench-backlog", "nothing", ""); err == nil {
+	if _, err := pages.Replace(string(text), "bench", "nothing", ""); err == nil {
 		t.Error("a table without a place was written somewhere")
 	}
 }

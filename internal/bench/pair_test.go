@@ -7,6 +7,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -186,23 +187,23 @@ func (p *pair) arrived(c cargo) {
 }
 
 // lengthsOf are those of a message whose document is named so.
-func (p *pair) lengthsOf(prefix string) (l lengths) {
+func (p *pair) lengthsOf(prefix string) lengths {
 	p.t.Helper()
-	for pattern, size := range map[string]*int64{
-		p.outgoing(".evidence/*/message"):  &l.Message,
-		p.outgoing("sent/*/*/*-*.*"):       &l.Document,
-		p.outgoing("sent/*/*/receipt.mdn"): &l.Receipt,
-	} {
-		found, err := filepath.Glob(pattern)
-		must(p.t, err)
-		if len(found) == 0 {
-			p.t.Fatalf("nothing is at %s", pattern)
-		}
-		info, err := os.Stat(found[0])
-		must(p.t, err)
-		*size = info.Size()
+	folders, err := filepath.Glob(p.outgoing("sent/*/" + prefix + "-*"))
+	must(p.t, err)
+	if len(folders) == 0 {
+		p.t.Fatalf("nothing of %s is in sent", prefix)
 	}
-	return l
+	text, err := os.ReadFile(filepath.Join(folders[0], "transfer.json"))
+	must(p.t, err)
+	var transfer struct {
+		Members []struct{ Size int64 }
+		Sealed  struct{ Length int64 }
+	}
+	must(p.t, json.Unmarshal(text, &transfer))
+	receipt, err := os.Stat(filepath.Join(folders[0], "receipt.mdn"))
+	must(p.t, err)
+	return lengths{Document: transfer.Members[0].Size, Message: transfer.Sealed.Length, Receipt: receipt.Size()}
 }
 
 func (tr transit) rate() float64 { return float64(tr.documents) / tr.took.Seconds() }

@@ -28,9 +28,11 @@ type primitive func(t testing.TB, n int64, sample []byte) func() error
 
 // primitives are what operations.txt may name.
 var primitives = map[string]primitive{
-	"deflate":     deflated,
-	"inflate":     inflated,
-	"crc-32":      func(t testing.TB, n int64, _ []byte) func() error { return over(n, func(b []byte) { crc32.ChecksumIEEE(b) }) },
+	"deflate": deflated,
+	"inflate": inflated,
+	"crc-32": func(t testing.TB, n int64, _ []byte) func() error {
+		return over(n, func(b []byte) { crc32.ChecksumIEEE(b) })
+	},
 	"sha-256":     hashed,
 	"cbc-encrypt": func(t testing.TB, n int64, _ []byte) func() error { return blocks(t, n, cipher.NewCBCEncrypter) },
 	"cbc-decrypt": func(t testing.TB, n int64, _ []byte) func() error { return blocks(t, n, cipher.NewCBCDecrypter) },

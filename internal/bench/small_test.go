@@ -18,7 +18,7 @@ func drop(t testing.TB, documents int) (tr transit, l lengths) {
 	p.carry(cargo{"WARM", "xml", 20, invoice})
 	c := cargo{"INV", "xml", documents, invoice}
 	tr = p.carry(c)
-	l = p.lengths()
+	l = p.lengthsOf("INV")
 	p.stop()
 	p.arrived(c)
 	return tr, l

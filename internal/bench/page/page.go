@@ -3,9 +3,9 @@
 // A table stands between two comments that name the command that makes it, so that who
 // reads the source of the page knows what to type:
 //
-//	<!-- make bench-backlog: idle -->
+//	<!-- make bench: idle -->
 //	...
-//	<!-- make bench-backlog: end of idle -->
+//	<!-- make bench: end of idle -->
 //
 // Nothing else of the page changes, and a page without the comments is an error. The
 // program never imports it.
