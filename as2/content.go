@@ -99,14 +99,16 @@ func (p *peeler) files(r io.Reader, h textproto.MIMEHeader, depth int) error {
 	}
 	ps, err := newParts(r, params["boundary"])
 	if err == nil {
+		defer ps.release()
 		err = firstPart(ps)
 	}
 	for ; err == nil; err = ps.next() {
-		br := bufio.NewReaderSize(ps, streamBuffer)
+		br := buffered(ps)
 		part, herr := partHeader(br)
 		if herr == nil {
 			herr = p.files(br, part, depth+1)
 		}
+		release(br)
 		if herr != nil {
 			return herr
 		}
@@ -129,7 +131,9 @@ func partHeader(br *bufio.Reader) (textproto.MIMEHeader, error) {
 // squeezed writes a part that is a CompressedData with an entity of its own inside. The
 // part's identifier, and a name that is no layer's, are those of the file.
 func (p *peeler) squeezed(r io.Reader, h textproto.MIMEHeader, depth int) error {
-	decoded, _ := decodeCMS(bufio.NewReaderSize(r, streamBuffer), h)
+	outer, done := buffer(r)
+	defer done()
+	decoded, _ := decodeCMS(outer, h)
 	z, err := cms.Decompress(decoded, p.o.Limits)
 	if errors.Is(err, cms.ErrSyntax) {
 		err = errors.Join(cms.ErrDecompress, err)
@@ -137,7 +141,8 @@ func (p *peeler) squeezed(r io.Reader, h textproto.MIMEHeader, depth int) error 
 	if err != nil {
 		return err
 	}
-	br := bufio.NewReaderSize(&inflated{r: z, wire: p.src, limit: p.o.MaxPayload}, streamBuffer)
+	br := buffered(&inflated{r: z, wire: p.src, limit: p.o.MaxPayload})
+	defer release(br)
 	inner, err := partHeader(br)
 	if err != nil {
 		return err
@@ -181,7 +186,9 @@ func (p *peeler) file(r io.Reader, h textproto.MIMEHeader, batch bool) error {
 	if p.exam != nil {
 		w = io.MultiWriter(w, p.exam.file(part))
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{w}, readerOnly{decodeTransfer(r, h)}, make([]byte, streamBuffer))
+	buf := spare.Get().(*[streamBuffer]byte)
+	defer spare.Put(buf)
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, readerOnly{decodeTransfer(r, h)}, buf[:])
 	if cerr := file.Close(); cerr != nil && p.out.err == nil {
 		p.out.err = cerr
 	}
@@ -212,9 +219,10 @@ func (p *peeler) root() {
 
 // drain reads to the end and counts what is more than blanks.
 func drain(r io.Reader) (n int64, err error) {
-	buf := make([]byte, 4<<10)
+	buf := spare.Get().(*[streamBuffer]byte)
+	defer spare.Put(buf)
 	for {
-		k, err := r.Read(buf)
+		k, err := r.Read(buf[:])
 		for _, c := range buf[:k] {
 			if !strings.ContainsRune(blanks, rune(c)) {
 				n++

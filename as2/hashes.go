@@ -17,6 +17,8 @@ type hashes struct {
 	states  []hash.Hash
 	written int64
 	keep    int // so many go on beyond maxGuessed bytes
+	guessed []cms.Digest
+	held    *[streamBuffer]byte // what was written, for digests that nobody may ever ask for; nil = they are computed, or given up
 }
 
 // maxGuessed is up to where digests are computed that the message does not announce.
@@ -28,8 +30,38 @@ func newHashes(ds []cms.Digest, guessed ...cms.Digest) *hashes {
 	h := &hashes{}
 	h.add(ds)
 	h.keep = len(h.states)
-	h.add(guessed)
+	for _, d := range guessed {
+		if d != cms.NoDigest && !slices.Contains(h.digests, d) && !slices.Contains(h.guessed, d) {
+			h.guessed = append(h.guessed, d)
+		}
+	}
+	if len(h.guessed) > 0 {
+		h.held = spare.Get().(*[streamBuffer]byte)
+	}
 	return h
+}
+
+// guess computes those of some digests that were only guessed so far. A document is smaller
+// than what is held, so most messages cost the digests that they name and no others.
+func (h *hashes) guess(ds []cms.Digest) {
+	if h.held == nil {
+		return
+	}
+	for _, d := range ds {
+		if slices.Contains(h.guessed, d) {
+			h.add([]cms.Digest{d})
+			h.states[len(h.states)-1].Write(h.held[:h.written])
+		}
+	}
+	h.forget()
+}
+
+// forget gives back what is held: no digest is added any more.
+func (h *hashes) forget() {
+	if h.held != nil {
+		spare.Put(h.held)
+		h.held = nil
+	}
 }
 
 func (h *hashes) add(ds []cms.Digest) {
@@ -42,6 +74,13 @@ func (h *hashes) add(ds []cms.Digest) {
 }
 
 func (h *hashes) Write(p []byte) (int, error) {
+	if h.held != nil {
+		if h.written+int64(len(p)) > streamBuffer {
+			h.guess(h.guessed)
+		} else {
+			copy(h.held[h.written:], p)
+		}
+	}
 	h.written += int64(len(p))
 	if h.written > maxGuessed && len(h.states) > h.keep {
 		h.digests, h.states = h.digests[:h.keep], h.states[:h.keep]
@@ -54,7 +93,11 @@ func (h *hashes) Write(p []byte) (int, error) {
 
 // clone is a copy that goes its own way from here.
 func (h *hashes) clone() *hashes {
-	c := &hashes{digests: slices.Clone(h.digests), written: h.written, keep: h.keep}
+	c := &hashes{digests: slices.Clone(h.digests), written: h.written, keep: h.keep, guessed: h.guessed}
+	if h.held != nil {
+		c.held = spare.Get().(*[streamBuffer]byte)
+		copy(c.held[:h.written], h.held[:h.written])
+	}
 	for _, s := range h.states {
 		state, err := s.(hash.Cloner).Clone()
 		if err != nil {
@@ -90,6 +133,14 @@ type entityHashes struct {
 	text      bool
 	last      byte
 	head      []byte // the first 32 bytes
+}
+
+// guess computes those of some digests that were only guessed so far.
+func (e *entityHashes) guess(ds []cms.Digest) {
+	e.exact.guess(ds)
+	if e.canonical != nil {
+		e.canonical.guess(ds)
+	}
 }
 
 // header takes the header of the entity and decides whether it is a text.

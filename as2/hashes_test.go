@@ -87,3 +87,32 @@ func TestGuessedDigestsEndSomewhere(t *testing.T) {
 		t.Errorf("%v", mics)
 	}
 }
+
+// A small message costs the digests that it names. Others come of what was held, before and
+// after the line ends became others, and are the same as if they had run along.
+func TestGuessedDigestsOnDemand(t *testing.T) {
+	for _, size := range []int{0, 100, streamBuffer - 1, streamBuffer, streamBuffer + 1} {
+		data := bytes.Repeat([]byte("a\n"), size/2+1)[:size]
+		e := entityHashes{exact: newHashes([]cms.Digest{cms.SHA256}, cms.SHA256, cms.SHA384, cms.SHA512), text: true}
+		for rest := data; len(rest) > 0; {
+			n := min(len(rest), 1000)
+			e.Write(rest[:n])
+			rest = rest[n:]
+		}
+		early := len(e.exact.mics())
+		if want := map[bool]int{true: 3, false: 1}[size > streamBuffer]; early != want {
+			t.Errorf("%d bytes: %d digests before anybody asked, want %d", size, early, want)
+		}
+		e.guess([]cms.Digest{cms.SHA512, cms.SHA1})
+		e.guess([]cms.Digest{cms.SHA384}) // too late, and no harm
+		if m, _ := FindMIC(e.exact.mics(), cms.SHA512); !bytes.Equal(m.Sum, hashOf(crypto.SHA512, data)) {
+			t.Errorf("%d bytes: the guessed digest is another one", size)
+		}
+		if size == 0 {
+			continue
+		}
+		if m, _ := FindMIC(e.canonical.mics(), cms.SHA512); !bytes.Equal(m.Sum, hashOf(crypto.SHA512, bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n")))) {
+			t.Errorf("%d bytes: the guessed digest over CRLF is another one", size)
+		}
+	}
+}

@@ -15,7 +15,8 @@ var errMultipart = errors.New("as2: malformed multipart body")
 type parts struct {
 	r     io.Reader
 	delim []byte // LF, two hyphens, boundary
-	buf   []byte
+	buf   []byte // of whole, which release gives back
+	whole *[streamBuffer]byte
 	start int // unread bytes of buf begin here
 	end   int
 	err   error // of r, when all of buf was read
@@ -31,7 +32,8 @@ func newParts(r io.Reader, boundary string) (*parts, error) {
 	if boundary == "" || len(boundary) > maxBoundary {
 		return nil, errors.Join(errMultipart, errors.New("as2: no boundary, or one that is too long"))
 	}
-	p := &parts{r: r, delim: []byte("\n--" + boundary), buf: make([]byte, 64<<10), found: -1}
+	p := &parts{r: r, delim: []byte("\n--" + boundary), whole: spare.Get().(*[streamBuffer]byte), found: -1}
+	p.buf = p.whole[:]
 	// The first boundary may be the first line: pretend that a line ends before it.
 	p.buf[0], p.end = '\n', 1
 	return p, nil
@@ -66,6 +68,13 @@ func (p *parts) epilogue() (more bool, err error) {
 		}
 		p.fill()
 	}
+}
+
+// release gives the buffer back. Nothing is read afterwards; who cannot tell leaves it to the
+// collector.
+func (p *parts) release() {
+	spare.Put(p.whole)
+	p.buf, p.whole, p.start, p.end, p.err = nil, nil, 0, 0, io.ErrClosedPipe
 }
 
 type readerOnly struct{ io.Reader }

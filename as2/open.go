@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"bufio"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -91,7 +90,8 @@ func (p *peeler) run() error {
 	if p.exam != nil {
 		body = io.TeeReader(body, p.exam.body())
 	}
-	br := bufio.NewReaderSize(body, streamBuffer)
+	br := buffered(body)
+	defer release(br)
 	err := p.peel(br, nil, h)
 	if !p.failed() {
 		behind, end := drain(br)
@@ -113,5 +113,3 @@ func (p *peeler) run() error {
 	p.opened.Size = p.out.n
 	return nil
 }
-
-const streamBuffer = 64 << 10

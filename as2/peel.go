@@ -97,7 +97,8 @@ func (p *peeler) pkcs7(body *bufio.Reader, params map[string]string, h textproto
 	if contrary {
 		p.note("the transfer encoding is not %q, as the header says", h.Get("Content-Transfer-Encoding"))
 	}
-	decoded := bufio.NewReaderSize(r, streamBuffer)
+	decoded, done := buffer(r)
+	defer done()
 	switch smimeType(params, decoded) {
 	case cms.Enveloped, cms.AuthEnveloped:
 		return p.enveloped(decoded)
@@ -130,7 +131,8 @@ func smimeType(params map[string]string, body *bufio.Reader) cms.ContentType {
 // for every fault. err is about the entity, end about the layer around it. sums, if
 // any, get the exact bytes of the entity.
 func (p *peeler) inside(r io.Reader, what string, sums *entityHashes) (err, end error) {
-	br := bufio.NewReaderSize(r, streamBuffer)
+	br := buffered(r)
+	defer release(br)
 	raw, h, err := readMIMEHeader(br)
 	if errors.Is(err, errNoHeader) {
 		h, err = textproto.MIMEHeader{"Content-Type": {"application/octet-stream"}}, p.headless(what)
@@ -138,7 +140,8 @@ func (p *peeler) inside(r io.Reader, what string, sums *entityHashes) (err, end 
 	body := br
 	for _, t := range p.taps(what, sums) {
 		t.header(raw, h)
-		body = bufio.NewReaderSize(io.TeeReader(body, t), streamBuffer)
+		body = buffered(io.TeeReader(body, t))
+		defer release(body)
 	}
 	if err == nil {
 		err = p.peel(body, raw, h)

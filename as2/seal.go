@@ -113,11 +113,16 @@ func SealFiles(w io.Writer, files []File, o SealOptions) (*Sealed, error) {
 		return nil, err
 	}
 	out := &countingWriter{w: w, digest: sha256.New()}
-	buffered := bufio.NewWriterSize(out, 64<<10)
-	if err := e.write(buffered); err != nil {
+	body := writers.Get().(*bufio.Writer)
+	body.Reset(out)
+	defer func() {
+		body.Reset(nil) // let go of what is below, and of an error
+		writers.Put(body)
+	}()
+	if err := e.write(body); err != nil {
 		return nil, err
 	}
-	if err := buffered.Flush(); err != nil {
+	if err := body.Flush(); err != nil {
 		return nil, err
 	}
 	return &Sealed{

@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -28,6 +27,7 @@ func (p *peeler) signed(body io.Reader, params map[string]string) error {
 	at := p.sign(Layer{})
 	ps, err := newParts(body, params["boundary"])
 	if err == nil {
+		defer ps.release()
 		err = firstPart(ps)
 	}
 	if err != nil {
@@ -42,6 +42,11 @@ func (p *peeler) signed(body io.Reader, params map[string]string) error {
 	s, serr := readSignature(ps, p.o.Limits, p.secret)
 	if serr != nil {
 		return cmp.Or(err, serr)
+	}
+	if p.accepts(cms.SHA256) {
+		sums.guess(s.Digests())
+	} else {
+		sums.guess(p.o.Digests) // whatever a repeat is signed with, one digest is in both
 	}
 	content := digested{exact: sums.exact.mics(), head: sums.head}
 	if sums.canonical != nil {
@@ -144,7 +149,8 @@ func readSignature(ps *parts, lim cms.Limits, strict bool) (*cms.Signature, erro
 	if err := ps.next(); err != nil {
 		return nil, errors.Join(errMultipart, fmt.Errorf("as2: no signature part: %w", err))
 	}
-	br := bufio.NewReader(io.LimitReader(ps, maxSignature))
+	br := buffered(io.LimitReader(ps, maxSignature))
+	defer release(br)
 	_, h, err := readMIMEHeader(br)
 	if errors.Is(err, errNoHeader) {
 		h, err = textproto.MIMEHeader{}, nil

@@ -258,6 +258,9 @@ func TestCloseFreesTheSpool(t *testing.T) {
 	if err := errors.Join(d.Close(), d.Close()); err != nil || m.closed != 1 {
 		t.Errorf("closed %d times, %v", m.closed, err)
 	}
+	if n, err := d.Read(make([]byte, 5)); n != 0 || err != errClosed {
+		t.Errorf("read from what is somebody else's by now: %d, %v", n, err)
+	}
 	sealed := byHand(t, AES256CBC, false, us, RSAPKCS1)
 	if d, err = Decrypt(bytes.NewReader(sealed.bytes()), DecryptOptions{}); err != nil || d.Close() != nil {
 		t.Errorf("no spool at all: %v", err)

@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"cmp"
 	"crypto/cipher"
 	"crypto/subtle"
 	"io"
@@ -10,7 +11,8 @@ import (
 type cbcWriter struct {
 	out  segmentWriter
 	mode cipher.BlockMode
-	buf  []byte // plaintext not yet encrypted
+	loan lent
+	buf  []byte // of the loan: plaintext not yet encrypted
 	err  error
 }
 
@@ -35,6 +37,7 @@ func (c *cbcWriter) Write(p []byte) (int, error) {
 
 // Close pads (RFC 5652, 6.3), writes the last segment and finishes the structure.
 func (c *cbcWriter) Close() error {
+	defer c.loan.giveBack()
 	if c.err != nil {
 		return c.err
 	}
@@ -46,7 +49,9 @@ func (c *cbcWriter) Close() error {
 	if c.err = c.out.segment(c.buf); c.err == nil {
 		c.err = c.out.end()
 	}
-	return c.err
+	err := c.err
+	c.err = cmp.Or(err, errClosed)
+	return err
 }
 
 // cbcReader decrypts in chunks and takes the padding off (RFC 5652, 6.3).
@@ -81,6 +86,11 @@ func (c *cbcReader) Read(p []byte) (int, error) {
 	n := copy(p, c.out)
 	c.out = c.out[n:]
 	return n, nil
+}
+
+func (c *cbcReader) release() {
+	c.chunks.loan.giveBack()
+	c.out, c.ended = nil, true
 }
 
 func (c *cbcReader) good(_, _ []byte) bool { return c.padded == 1 && !c.chunks.cut }

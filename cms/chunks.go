@@ -9,13 +9,15 @@ import (
 // back until it knows that they are the last.
 type chunkReader struct {
 	src  io.Reader
-	buf  []byte
-	kept int  // bytes at the end of buf that the next chunk begins with
-	cut  bool // the stream ended too early, or is malformed from there on
+	loan lent
+	buf  []byte // of the loan
+	kept int    // bytes at the end of buf that the next chunk begins with
+	cut  bool   // the stream ended too early, or is malformed from there on
 }
 
 func newChunkReader(src io.Reader, hold int) chunkReader {
-	return chunkReader{src: src, buf: make([]byte, streamBuffer+hold)}
+	loan := lend()
+	return chunkReader{src: src, loan: loan, buf: loan.space[:streamBuffer+hold]}
 }
 
 // next returns a chunk, which is the caller's to change, or as the last one all that is
@@ -50,6 +52,7 @@ func (c *chunkReader) next() (chunk []byte, last bool, err error) {
 type contentReader interface {
 	io.Reader
 	good(mac, additional []byte) bool
+	release() // ends it
 }
 
 // aeadStream is an authenticated cipher that opens content chunk by chunk. Every chunk
@@ -102,6 +105,11 @@ func (a *aeadReader) Read(p []byte) (int, error) {
 	a.stream.give(p[:n], a.taken[:n])
 	a.taken = a.taken[n:]
 	return n, nil
+}
+
+func (a *aeadReader) release() {
+	a.chunks.loan.giveBack()
+	a.taken, a.tag, a.ended = nil, nil, true
 }
 
 func (a *aeadReader) good(mac, additional []byte) bool {

@@ -35,7 +35,7 @@ var (
 // buffer of at least 32 bytes.
 func Sniff(r *bufio.Reader) ContentType {
 	start, _ := r.Peek(32) // a shorter stream is simply not recognised
-	b := newBER(&sliceReader{start}, Limits{})
+	b := newBER(bufio.NewReaderSize(&sliceReader{start}, 32), Limits{})
 	if b.enter(classUniversal, tagSequence, "ContentInfo") != nil {
 		return Unknown
 	}

@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/cipher"
 	"crypto/x509"
@@ -231,8 +232,8 @@ func (d *Decrypted) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		err = d.end()
 	}
-	if err != nil && d.spooled != nil {
-		if closed := d.spooled.close(); closed != nil && err == io.EOF {
+	if err != nil {
+		if closed := d.free(); closed != nil && err == io.EOF {
 			err = closed
 		}
 	}
@@ -240,9 +241,20 @@ func (d *Decrypted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close gives the spool free, where there is one. Only a caller that stops before Read
-// has given an error, or io.EOF, has to call it.
+// Close gives buffers free, and the spool where there is one. Only a caller that stops
+// before Read has given an error, or io.EOF, has to call it.
 func (d *Decrypted) Close() error {
+	if d.body != nil {
+		d.err = cmp.Or(d.err, errClosed)
+	}
+	return d.free()
+}
+
+// free may be called more than once; after it nothing is read.
+func (d *Decrypted) free() error {
+	if d.body != nil {
+		d.body.release()
+	}
 	if d.spooled == nil {
 		return nil
 	}

@@ -62,12 +62,14 @@ func (d Digest) Hash() crypto.Hash { return digests[d].hash }
 // New starts a digest.
 func (d Digest) New() hash.Hash { return digests[d].hash.New() }
 
+var withoutMarks = strings.NewReplacer("-", "", "_", "")
+
 // ParseDigest reads a name in every spelling that products use: sha1, sha-1, SHA256,
 // sha2_256, rsa-sha256.
 func ParseDigest(name string) (Digest, error) {
 	s := strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`))
 	s = strings.TrimPrefix(s, "rsa-")
-	s = strings.NewReplacer("-", "", "_", "").Replace(s)
+	s = withoutMarks.Replace(s)
 	switch s {
 	case "sha1", "sha":
 		return SHA1, nil

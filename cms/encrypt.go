@@ -72,11 +72,12 @@ func contentWriter(w io.Writer, o EncryptOptions, head []byte, block cipher.Bloc
 	if _, err := w.Write(append(head, 0xa0, 0x80)); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, 0, streamBuffer)
+	loan := lend()
+	buf := loan.space[:0:streamBuffer]
 	if mode == modeGCM {
-		return &gcmWriter{out: segmentWriter{w: w, ends: 2}, gcm: gcm, buf: buf, left: gcmLimit}, nil
+		return &gcmWriter{out: segmentWriter{w: w, ends: 2}, gcm: gcm, loan: loan, buf: buf, left: gcmLimit}, nil
 	}
-	return &cbcWriter{out: segmentWriter{w: w, ends: 5}, mode: cipher.NewCBCEncrypter(block, iv), buf: buf}, nil
+	return &cbcWriter{out: segmentWriter{w: w, ends: 5}, mode: cipher.NewCBCEncrypter(block, iv), loan: loan, buf: buf}, nil
 }
 
 // envelopeHead is everything in front of the content. Everything is indefinite down to

@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"cmp"
 	"crypto/cipher"
 	"fmt"
 )
@@ -40,7 +41,8 @@ func (g *gcmStream) sum(additional []byte) []byte { return g.hash.sum(additional
 type gcmWriter struct {
 	out  segmentWriter
 	gcm  *gcmStream
-	buf  []byte // encrypted, not yet hashed
+	loan lent
+	buf  []byte // of the loan: encrypted, not yet hashed
 	left uint64 // bytes that the nonce is still good for
 	err  error
 }
@@ -71,11 +73,14 @@ func (g *gcmWriter) flush() {
 
 // Close writes the last segment and the tag.
 func (g *gcmWriter) Close() error {
+	defer g.loan.giveBack()
 	if g.err == nil && len(g.buf) > 0 {
 		g.flush()
 	}
 	if g.err == nil {
 		g.err = g.out.endWithMAC(g.gcm.sum(nil))
 	}
-	return g.err
+	err := g.err
+	g.err = cmp.Or(err, errClosed)
+	return err
 }

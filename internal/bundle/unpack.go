@@ -74,10 +74,11 @@ func Unpack(r io.ReaderAt, size int64, lim Limits, create func(i int, name strin
 		return nil, disk.blame(err)
 	}
 	left := min(lim.Bytes, saturatingMul(size, lim.Ratio)+1<<20)
-	buf := make([]byte, 64<<10)
+	buf := buffers.Get().(*[sampleSize]byte)
+	defer buffers.Put(buf)
 	entries := make([]Entry, 0, len(files))
 	for i, f := range files {
-		e, err := unpackFile(f, i, left, buf, create)
+		e, err := unpackFile(f, i, left, buf[:], create)
 		if err != nil {
 			return nil, disk.blame(err)
 		}
