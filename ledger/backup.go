@@ -39,7 +39,7 @@ func (l *Ledger) BackupSize(ctx context.Context) (int64, error) {
 //
 // The log of the ledger grows while the copy is made, by what is committed meanwhile.
 func (l *Ledger) Backup(ctx context.Context, file string) (Contents, error) {
-	source := open(l.file, Options{}, "")
+	source := open(l.file, Options{}, "BEGIN", "")
 	defer source.Close() // it only read
 	if _, err := source.ExecContext(ctx, "VACUUM INTO ?", file); err != nil {
 		return Contents{}, blameCopy(l.file, file, err)
@@ -79,7 +79,7 @@ func openCopy(file string) *sql.DB {
 }
 
 func openPlain(file, parameters string) *sql.DB {
-	db := sql.OpenDB(connector{"file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + "?" + parameters, false})
+	db := sql.OpenDB(connector{"file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + "?" + parameters, "BEGIN", false})
 	db.SetMaxOpenConns(1)
 	return db
 }

@@ -172,10 +172,9 @@ func TestFaultsWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	other := openPlain(file, "_txlock=exclusive")
+	other := openPlain(file, "_pragma=busy_timeout(10000)")
 	defer other.Close()
-	tx, err := other.Begin()
-	if err != nil {
+	if _, err := other.Exec("BEGIN EXCLUSIVE"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.write.Exec("PRAGMA busy_timeout = 1"); err != nil {
@@ -185,7 +184,7 @@ func TestFaultsWhileRunning(t *testing.T) {
 	if f := FaultOf(err); f == nil || f.Kind != FaultLocked || !f.Passes() || l.Trouble() != f {
 		t.Fatalf("held by another program: %v", err)
 	}
-	if err := tx.Rollback(); err != nil {
+	if _, err := other.Exec("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Probe(bg); err != nil || l.Trouble() != nil {

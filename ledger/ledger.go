@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -18,8 +17,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"modernc.org/sqlite"
 
 	"github.com/as2drop/as2drop/internal/access"
 	"github.com/as2drop/as2drop/internal/fsx"
@@ -83,7 +80,7 @@ func Open(file string, o Options) (*Ledger, error) {
 		private(file)
 	}
 	l := &Ledger{file: file, observe: o.Observe, lost: make(chan struct{})}
-	l.write = open(file, o, "_txlock=immediate")
+	l.write = open(file, o, "BEGIN IMMEDIATE", "")
 	// The schema, and that what is read is durable.
 	if err := l.migrate(bare); err != nil {
 		l.write.Close() // the error that matters is the first one
@@ -92,7 +89,12 @@ func Open(file string, o Options) (*Ledger, error) {
 		}
 		return nil, err
 	}
-	l.read = open(file, o, "_pragma=query_only(1)")
+	// What a savepoint could have to undo is a few pages of one Update; SQLite writes them to a
+	// temporary file otherwise. Not before the schema: an index of many rows is sorted there.
+	if _, err := l.write.Exec("PRAGMA temp_store = MEMORY"); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: %s: %w", file, err), l.write.Close())
+	}
+	l.read = open(file, o, "BEGIN", "&_pragma=query_only(1)")
 	// Savepoints and group commit want one writer; readers never wait for it.
 	l.write.SetMaxOpenConns(1)
 	l.read.SetMaxOpenConns(4)
@@ -112,39 +114,19 @@ func private(file string) {
 	_ = f.Close() // nothing was written
 }
 
-func open(file string, o Options, extra string) *sql.DB {
+func open(file string, o Options, begin, extra string) *sql.DB {
 	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() +
 		"?_pragma=busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")" +
 		"&_pragma=journal_mode(WAL)&_pragma=journal_size_limit(" + strconv.Itoa(maxLog) + ")" +
-		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + extra
+		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra
 	if o.VFS != "" {
 		dsn += "&vfs=" + url.QueryEscape(o.VFS)
 	}
-	return sql.OpenDB(connector{dsn, o.VFS == ""})
+	return sql.OpenDB(connector{dsn, begin, o.VFS == ""})
 }
 
 // maxLog is what is kept of the log after it was written back, in bytes.
 const maxLog = 64 << 20
-
-// connector opens connections that leave the log beside the database when the last one
-// closes: where it is missing, somebody has taken it away or made a copy without it.
-type connector struct {
-	dsn     string
-	persist bool
-}
-
-func (c connector) Driver() driver.Driver { return &sqlite.Driver{} }
-
-func (c connector) Connect(context.Context) (driver.Conn, error) {
-	conn, err := c.Driver().Open(c.dsn)
-	if err != nil || !c.persist {
-		return conn, err
-	}
-	if _, err := conn.(sqlite.FileControl).FileControlPersistWAL("main", 1); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
-}
 
 // migrate applies the numbered schemas that the database has not seen. A schema's
 // number is the one in its file name. Of a bare ledger it notes that the folders may know
