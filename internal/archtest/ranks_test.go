@@ -68,6 +68,7 @@ func ranks() map[string]int {
 		"internal/crashtest":         firstTestRank + 1,
 		"internal/testpartner":       firstTestRank + 1,
 		"internal/largeledger":       firstTestRank + 1,
+		"internal/peers":             firstTestRank + 1,
 		"internal/archtest":          firstTestRank + 2,
 		"internal/judges":            firstTestRank + 2,
 		"internal/conformance":       firstTestRank + 2,

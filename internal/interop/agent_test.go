@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/as2drop/as2drop/internal/peers"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -27,7 +28,7 @@ type agent struct {
 	binary, config, data string
 	listen               string // host:port
 	url                  string // where peers reach us, through the proxy
-	*process
+	*peers.Process
 }
 
 type yamlMap = map[string]any
@@ -63,8 +64,8 @@ func newAgent(t *testing.T, cs []cell, listen, ourURL, peerURL string) *agent {
 		t.Fatal(err)
 	}
 	write(t, a.config, body)
-	a.process = startGuarded(t, "as2drop-"+strings.ToLower(cs[0].peer), a.binary, "run", "-c", a.config, "--log-level", "debug")
-	a.listens(t, listen)
+	a.Process = peers.Start(t, peers.Logs{Dir: logs, Name: "as2drop-" + strings.ToLower(cs[0].peer)}, a.binary, "run", "-c", a.config, "--log-level", "debug")
+	a.Listens(t, listen)
 	return a
 }
 
@@ -183,9 +184,8 @@ func (a *agent) outcomeOf(t *testing.T, c cell) *outcome {
 // leaves behind.
 func (a *agent) end(t *testing.T) {
 	t.Helper()
-	a.stop(t)
-	if a.err != nil {
-		t.Errorf("the agent ended with %v", a.err)
+	if err := a.Stop(t); err != nil {
+		t.Errorf("the agent ended with %v", err)
 	}
-	t.Logf("as2drop check: %s", run(t, a.binary, "check", "-c", a.config))
+	t.Logf("as2drop check: %s", peers.Run(t, a.binary, "check", "-c", a.config))
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/as2drop/as2drop/internal/peers"
 )
 
 var only = flag.String("only", "", "run only the cases whose key, column or name matches; the table is not compared then, and the test fails")
@@ -106,7 +108,7 @@ func play(t *testing.T, p peer, all []cell, table *table) {
 	defer cancel()
 	for _, c := range cs {
 		// What does not settle is judged as it is.
-		until(ctx, func() bool { return s.settled(t, c) })
+		peers.Until(ctx, func() bool { return s.settled(t, c) })
 	}
 	for _, c := range cs {
 		said, err := s.judge(t, c)
@@ -149,7 +151,7 @@ func lacks(p peer, c cell) string {
 
 // raise starts the peer, the proxies and the agent.
 func raise(t *testing.T, p peer, cs []cell) *stage {
-	listen := "127.0.0.1:" + freePort(t)
+	listen := peers.FreeAddress(t)
 	messages, receipts := p.addresses()
 	s := &stage{peer: p, toPeer: startProxy(t, messages), toUs: startProxy(t, listen), later: startProxy(t, receipts)}
 	for _, c := range cs {
@@ -169,7 +171,7 @@ func raise(t *testing.T, p peer, cs []cell) *stage {
 func (s *stage) dropFiles(t *testing.T, c cell) {
 	t.Helper()
 	outbox := s.agent.folder(c, "outbox")
-	if !until(t.Context(), func() bool { return exists(outbox) }) {
+	if !peers.Until(t.Context(), func() bool { return exists(outbox) }) {
 		t.Fatalf("%s: no outbox", c.key)
 	}
 	if c.attached {

@@ -5,6 +5,8 @@ package interop
 import (
 	"strings"
 	"testing"
+
+	"github.com/as2drop/as2drop/internal/peers"
 )
 
 // tested are the cases that partner test goes through with each peer: what is usual, at once
@@ -26,7 +28,7 @@ func (s *stage) partnerTest(t *testing.T, cs []cell) {
 	t.Helper()
 	some := tested(cs)
 	for _, c := range some {
-		said := run(t, s.agent.binary, "partner", "test", c.key, "--yes", "-c", s.agent.config)
+		said := peers.Run(t, s.agent.binary, "partner", "test", c.key, "--yes", "-c", s.agent.config)
 		t.Logf("%s: %s", c.row.name, said)
 		if !strings.Contains(said, "Everything went well") {
 			t.Errorf("partner test of %s (%s): %s", c.row.name, c.key, said)

@@ -4,24 +4,21 @@ package interop
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/xml"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"text/template"
+
+	"github.com/as2drop/as2drop/internal/peers"
 )
 
 const openAS2 = "OpenAS2"
 
-// keyStorePassword protects nothing: the keys in it are committed.
-const keyStorePassword = "changeit"
-
 // openAS2Server is a running OpenAS2 with a partnership for each cell.
 type openAS2Server struct {
-	*process
+	*peers.Process
 	dir              string
 	receive, receipt string // host:port of messages, and of receipts that come later
 }
@@ -76,7 +73,7 @@ func (*openAS2Server) nameless(c cell) string {
 // newOpenAS2 finds addresses for it; begin starts it.
 func newOpenAS2(t *testing.T) *openAS2Server {
 	t.Helper()
-	return &openAS2Server{dir: t.TempDir(), receive: "127.0.0.1:" + freePort(t), receipt: "127.0.0.1:" + freePort(t)}
+	return &openAS2Server{dir: t.TempDir(), receive: peers.FreeAddress(t), receipt: peers.FreeAddress(t)}
 }
 
 func (s *openAS2Server) addresses() (messages, receipts string) { return s.receive, s.receipt }
@@ -95,7 +92,7 @@ func (s *openAS2Server) begin(t *testing.T, cs []cell, ourURL, receiptURL string
 	data := struct {
 		Dir, Password, Port, MDNPort, OurName, OurURL, MDNURL string
 		Cells                                                 []openAS2Cell
-	}{s.dir, keyStorePassword, port(s.receive), port(s.receipt), ourName, ourURL, receiptURL, nil}
+	}{s.dir, peers.KeyStorePassword, port(s.receive), port(s.receipt), ourName, ourURL, receiptURL, nil}
 	for _, c := range cs {
 		data.Cells = append(data.Cells, s.entry(c))
 	}
@@ -115,37 +112,15 @@ func (s *openAS2Server) begin(t *testing.T, cs []cell, ourURL, receiptURL string
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(s.dir, "config", "commands.xml"), commands)
-	write(t, filepath.Join(s.dir, "config", "keys.p12"), s.keys(t))
+	peers.WriteKeyStore(t, filepath.Join(s.dir, "config", "keys.p12"), map[string]string{"partner": keyPath(t, "partner"), "stranger": keyPath(t, "stranger")},
+		map[string]string{"us": keyPath(t, "us") + ".pem", "us-ecdsa": filepath.Join(absolute(t, "testdata/keys"), "us-ecdsa.pem")})
 	jars := os.Getenv("AS2DROP_INTEROP_OPENAS2")
 	if jars == "" {
 		t.Fatal("AS2DROP_INTEROP_OPENAS2 is not set: run make interop")
 	}
-	s.process = startGuarded(t, "openas2", "java", "-Xmx1g", "-Dorg.apache.commons.logging.Log=org.openas2.logging.Log", "-Dopenas2log=info",
-		"-cp", classPath(t, jars), "org.openas2.app.OpenAS2Server", filepath.Join(s.dir, "config", "config.xml"))
-	s.listens(t, s.receive)
-	s.listens(t, s.receipt)
-}
-
-// classPath lists the jars with that of OpenAS2 last: it has an index of the others, and
-// with the index in front Java 17 finds the mailcap of only one of them.
-func classPath(t *testing.T, dir string) string {
-	t.Helper()
-	jars, err := filepath.Glob(filepath.Join(dir, "*.jar"))
-	if err != nil || len(jars) == 0 {
-		t.Fatalf("no jars in %s: %v", dir, err)
-	}
-	slices.SortFunc(jars, func(a, b string) int {
-		return cmp.Or(strings.Compare(own(a), own(b)), strings.Compare(a, b))
-	})
-	return strings.Join(jars, ":")
-}
-
-// own sorts the jar of OpenAS2 behind all others.
-func own(jar string) string {
-	if strings.HasPrefix(filepath.Base(jar), "openas2-") {
-		return "last"
-	}
-	return "first"
+	s.Process = peers.StartOpenAS2(t, peers.Logs{Dir: logs, Name: "openas2"}, jars, filepath.Join(s.dir, "config", "config.xml"), "-Xmx1g", "-Dopenas2log=info")
+	s.Listens(t, s.receive)
+	s.Listens(t, s.receipt)
 }
 
 // entry turns a cell into OpenAS2's terms.
@@ -200,33 +175,6 @@ func escaped(s string) string {
 		return "" // a buffer takes everything
 	}
 	return b.String()
-}
-
-// keys makes the PKCS#12 file that OpenAS2 wants: its own key, a stranger's, and our
-// certificate.
-func (s *openAS2Server) keys(t *testing.T) []byte {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"partner", "stranger"} {
-		run(t, "openssl", "pkcs12", "-export", "-in", keyPath(t, name)+".pem", "-inkey", keyPath(t, name)+".key", "-name", name,
-			"-passout", "pass:"+keyStorePassword, "-out", filepath.Join(dir, name+".p12"))
-	}
-	target := filepath.Join(dir, "keys.p12")
-	// The Bouncy Castle of OpenAS2 reads the old algorithms of PKCS#12 only.
-	const old = "-J-Dkeystore.pkcs12.legacy"
-	for _, name := range []string{"partner", "stranger"} {
-		run(t, "keytool", old, "-importkeystore", "-noprompt", "-srckeystore", filepath.Join(dir, name+".p12"), "-srcstorepass", keyStorePassword,
-			"-destkeystore", target, "-deststoretype", "PKCS12", "-deststorepass", keyStorePassword, "-alias", name)
-	}
-	for alias, file := range map[string]string{"us": "us-rsa.pem", "us-ecdsa": "us-ecdsa.pem"} {
-		run(t, "keytool", old, "-importcert", "-noprompt", "-keystore", target, "-storetype", "PKCS12", "-storepass", keyStorePassword, "-alias", alias,
-			"-file", filepath.Join(absolute(t, "testdata/keys"), file))
-	}
-	b, err := os.ReadFile(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // send has OpenAS2 find the document of a cell.
