@@ -12,12 +12,19 @@ import (
 )
 
 // keepRecord writes what is known of an accepted message, and its receipt, into its
-// staging folder.
+// staging folder. The record is never there without the receipt.
 func (in *Inbox) keepRecord(p *Partner, row *ledger.Received) error {
-	if err := writeReceipt(p, row.ID, row.Receipt); err != nil {
-		return err
+	err := writeReceipt(p, row.ID, row.Receipt)
+	if err == nil {
+		err = p.Folder.SyncDir(incoming(row.ID))
 	}
-	return writeRecord(p, row.ID, acceptedRecord(row))
+	if err == nil {
+		err = writeRecord(p, row.ID, acceptedRecord(row))
+	}
+	if err == nil {
+		err = p.Folder.SyncDir(incoming(row.ID))
+	}
+	return err
 }
 
 // acceptedRecord is what message.json says of an accepted message.
@@ -49,7 +56,20 @@ func (in *Inbox) keepAccepted(p *Partner, row *ledger.Received) error {
 			return err
 		}
 	}
-	return fsx.Move(p.Folder, base, evidence(row.ID))
+	if err := p.Folder.SyncDir(base); err != nil {
+		return err
+	}
+	return toEvidence(p, row.ID)
+}
+
+// toEvidence moves a staging folder that holds nothing but evidence, durably. It need not
+// be durable in .incoming that it is gone there: a folder has one name, and one that a power
+// cut takes back is moved again.
+func toEvidence(p *Partner, id string) error {
+	if err := fsx.MoveUnsynced(p.Folder, incoming(id), evidence(id)); err != nil {
+		return err
+	}
+	return p.Folder.SyncDir(evidenceDir)
 }
 
 // sameNames reports whether two rows say the same about the files of a message.
@@ -68,11 +88,14 @@ func (in *Inbox) keepRefused(p *Partner, row *ledger.Refusal) error {
 	if err := errors.Join(writeReceipt(p, row.ID, row.Receipt), writeRecord(p, row.ID, record)); err != nil {
 		return err
 	}
-	return fsx.Move(p.Folder, base, evidence(row.ID))
+	if err := p.Folder.SyncDir(base); err != nil {
+		return err
+	}
+	return toEvidence(p, row.ID)
 }
 
 // strip leaves in a staging folder what belongs to the evidence: header, and body up to a
-// size.
+// size. The folder is the caller's to sync.
 func strip(p *Partner, base string) (there bool, err error) {
 	there, err = fsx.Exists(p.Folder, base)
 	if err != nil || !there {
@@ -81,7 +104,7 @@ func strip(p *Partner, base string) (there bool, err error) {
 	return true, errors.Join(removeOpened(p.Folder, base), trimBody(p, base))
 }
 
-// writeReceipt writes the receipt as it is given.
+// writeReceipt writes the receipt as it is given. The folder is the caller's to sync.
 func writeReceipt(p *Partner, id string, receipt []byte) error {
 	if len(receipt) == 0 {
 		return nil
@@ -90,27 +113,27 @@ func writeReceipt(p *Partner, id string, receipt []byte) error {
 	if err != nil {
 		return err
 	}
-	return fsx.Rewrite(p.Folder, path.Join(incoming(id), receiptFile), filePerm, rawAnswer(reply.Status, reply.Header, reply.Body))
+	return fsx.RewriteUnsynced(p.Folder, path.Join(incoming(id), receiptFile), filePerm, rawAnswer(reply.Status, reply.Header, reply.Body))
 }
 
+// writeRecord writes message.json. The folder is the caller's to sync.
 func writeRecord(p *Partner, id string, record any) error {
 	body, err := json.MarshalIndent(record, "", "  ")
 	if err != nil {
 		return err
 	}
-	return fsx.Rewrite(p.Folder, path.Join(incoming(id), recordFile), filePerm, append(body, '\n'))
+	return fsx.RewriteUnsynced(p.Folder, path.Join(incoming(id), recordFile), filePerm, append(body, '\n'))
 }
 
 // trimBody removes the body of a stored message that is larger than what is kept.
 func trimBody(p *Partner, base string) error {
 	raw := path.Join(base, rawFile)
-	there, err := fsx.Exists(p.Folder, raw)
-	if err != nil || !there {
-		return err
-	}
 	info, err := p.Folder.Lstat(raw)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil || info.Size() <= p.EvidenceUpTo {
 		return err
 	}
-	return fsx.RemoveAll(p.Folder, raw)
+	return p.Folder.Remove(raw)
 }

@@ -24,9 +24,6 @@ func (r *request) extract(row *ledger.Received, l *layout) error {
 	if len(l.batches) == 0 {
 		return nil
 	}
-	if err := fsx.MkdirAll(r.p.Folder, path.Join(incoming(r.id), filesDir), dirPerm); err != nil {
-		return err
-	}
 	used, tries := make(map[string]bool, len(row.Files)), map[string]int{}
 	for _, f := range row.Files {
 		used[r.p.fold(f.Final)] = true
@@ -56,7 +53,7 @@ func (r *request) extract(row *ledger.Received, l *layout) error {
 		}
 		left.Entries -= len(objects)
 	}
-	return r.p.Folder.SyncDir(path.Join(incoming(r.id), filesDir))
+	return nil
 }
 
 // nameFor is a name that nothing else of the message has. tries are the numbers that were
@@ -82,7 +79,7 @@ func (r *request) nameFor(key, given string, used map[string]bool, tries map[str
 
 // extractedPrefix begins the staged names of what was taken out of a file.
 func extractedPrefix(document int) string {
-	return path.Join(filesDir, fmt.Sprintf("out-of-%d-", document))
+	return fmt.Sprintf("%sout-of-%d-", fileName, document)
 }
 
 // extractFrom writes the attachments in one document to staged files. What is no document

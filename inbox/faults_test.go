@@ -96,7 +96,7 @@ func TestPublishedByWork(t *testing.T) {
 	w := newWorld(message{})
 	in := w.opened(t)
 	deliver := in.deliver
-	in.deliver = func(context.Context, *Partner, *ledger.Received) error { return errors.New("the disk is gone") }
+	in.deliver = func(context.Context, *Partner, *ledger.Received, bool) error { return errors.New("the disk is gone") }
 	if r := post(in, seal(zipped(batch), nil)); r.Status != 503 {
 		t.Fatal(r.Status)
 	}

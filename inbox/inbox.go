@@ -90,9 +90,9 @@ type Inbox struct {
 	*underway
 
 	// The steps whose order is everything: tests turn it and see the crash matrix fail.
-	admit   func(context.Context, *ledger.Stored) error             // before a 2xx without receipt
-	commit  func(context.Context, *request, *ledger.Received) error // the intent to publish
-	deliver func(context.Context, *Partner, *ledger.Received) error // final names
+	admit   func(context.Context, *ledger.Stored) error                   // before a 2xx without receipt
+	commit  func(context.Context, *request, *ledger.Received) error       // the intent to publish
+	deliver func(context.Context, *Partner, *ledger.Received, bool) error // final names
 	attempt func(context.Context, *ledger.OwedMDN) (ledger.Attempt, error)
 	order   []bool // of the document among the files: false first
 }
@@ -132,7 +132,8 @@ const (
 
 	headerFile  = "headers.txt"
 	rawFile     = "raw"
-	filesDir    = "files"
+	fileName    = "file-"
+	filesDir    = "files" // of earlier versions
 	payloadName = "payload-"
 	spoolName   = "spool-"
 	batchDir    = "batch"

@@ -231,7 +231,7 @@ func TestTakenBeforeItIsOnRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(message{}).with(change)
 			in := w.opened(t)
-			in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received) error {
+			in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received, fresh bool) error {
 				must(in.moveAll(p, row))
 				out := w.disk.Outside("acme")
 				for name := range w.content() {
@@ -240,7 +240,7 @@ func TestTakenBeforeItIsOnRecord(t *testing.T) {
 				if w.folder != "" {
 					must(out.Remove("inbox/INV-1"))
 				}
-				return in.publish(ctx, p, row)
+				return in.publish(ctx, p, row, fresh)
 			}
 			reply := post(in, seal(zipped(batch), nil))
 			rec := recordOf(in.Ledger)

@@ -31,7 +31,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 		from  string // a tick; what comes before is right
 		with  func(*world)
 	}{
-		"no sync of the unpacked files": {later(), "answer", func(w *world) { w.fs = lazyFiles("/files/") }},
+		"no sync of the unpacked files": {later(), "answer", func(w *world) { w.fs = lazyFiles("/" + fileName) }},
 		"no sync of the inbox": {later(), "answer", func(w *world) {
 			w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == inboxDir }} }
 		}},
@@ -40,7 +40,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 		}},
 		"the receipt before publishing": {atOnce(), "", func(w *world) {
 			w.mutate = func(in *Inbox) {
-				in.deliver = func(context.Context, *Partner, *ledger.Received) error { return nil }
+				in.deliver = func(context.Context, *Partner, *ledger.Received, bool) error { return nil }
 			}
 		}},
 		"published before it is on record": {later(), "answer", func(w *world) {
@@ -66,8 +66,8 @@ func TestMatrixReportsMutations(t *testing.T) {
 		"a hook that is owed after the commit": {atOnce(), "", func(w *world) {
 			w.mutate = func(in *Inbox) {
 				in.names["acme"].AfterReceived = nil
-				in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received) error {
-					if err := in.publish(ctx, p, row); err != nil {
+				in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received, fresh bool) error {
+					if err := in.publish(ctx, p, row, fresh); err != nil {
 						return err
 					}
 					return in.Ledger.Update(ctx, func(tx *ledger.Tx) error {

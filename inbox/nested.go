@@ -88,7 +88,7 @@ func (u *unzipping) openNested(file ledger.ReceivedFile) (taken bool, err error)
 			u.notes = append(u.notes, fmt.Sprintf("%q is a zip in a zip in the zip, and was delivered as it is", f.Entry))
 		}
 	}
-	return true, fsx.RemoveAll(u.p.Folder, staged)
+	return true, u.p.Folder.Remove(staged)
 }
 
 func (u *unzipping) unzipFile(file ledger.ReceivedFile, staged string) error {
@@ -105,10 +105,10 @@ func (u *unzipping) unzipFile(file ledger.ReceivedFile, staged string) error {
 
 // dropStaged removes what was staged under names that begin so.
 func dropStaged(fsys fsx.FS, id, prefix string) error {
-	entries, err := fsys.ReadDir(path.Join(incoming(id), filesDir))
-	for _, e := range entries {
-		if name := path.Join(filesDir, e.Name()); err == nil && strings.HasPrefix(name, prefix) {
-			err = fsx.RemoveAll(fsys, path.Join(incoming(id), name))
+	names, err := fsys.Names(incoming(id))
+	for _, name := range names {
+		if err == nil && strings.HasPrefix(name, prefix) {
+			err = fsys.Remove(path.Join(incoming(id), name))
 		}
 	}
 	return err

@@ -14,8 +14,9 @@ import (
 )
 
 // publish moves the files of a received message to their final names and records it.
-// It may be repeated after a crash.
-func (in *Inbox) publish(ctx context.Context, p *Partner, row *ledger.Received) error {
+// It may be repeated after a crash. fresh says that the staging folder was made just now
+// and holds, but for those files, what becomes evidence.
+func (in *Inbox) publish(ctx context.Context, p *Partner, row *ledger.Received, fresh bool) error {
 	if row.Hold != "" {
 		return fmt.Errorf("inbox: %s: message %s is held: %s", p.Name, row.MessageID, row.Hold)
 	}
@@ -45,6 +46,9 @@ func (in *Inbox) publish(ctx context.Context, p *Partner, row *ledger.Received) 
 	row.State, row.Published = ledger.ReceivedPublished, in.Now().UTC()
 	if err := in.savePublished(ctx, p, row); err != nil {
 		return err
+	}
+	if taken := func(f ledger.ReceivedFile) bool { return f.Taken }; fresh && !slices.ContainsFunc(row.Files, taken) {
+		return toEvidence(p, row.ID)
 	}
 	return in.keepAccepted(p, row)
 }
@@ -77,28 +81,59 @@ func (in *Inbox) save(ctx context.Context, p *Partner, row *ledger.Received) err
 
 // moveAll moves attachments first and documents last, or whole folders.
 func (in *Inbox) moveAll(p *Partner, row *ledger.Received) error {
-	base := incoming(row.ID)
 	if folders := row.ByFolder(); len(folders) > 0 {
 		return moveFolders(p, row, folders)
 	}
 	for _, document := range in.order {
-		for i := range row.Files {
-			f := &row.Files[i]
-			if f.Document != document {
-				continue
-			}
-			if err := share(p, path.Join(base, f.Staged)); err != nil {
-				return err
-			}
-			err := fsx.Move(p.Folder, path.Join(base, f.Staged), path.Join(inboxDir, f.Final))
-			if errors.Is(err, fsx.ErrGone) {
-				f.Taken = true // it was published before a crash, and a reader took it
-				err = nil
-			}
-			if err != nil {
-				return err
-			}
-			failpoint.Hit("after first file")
+		if err := moveFiles(p, row, document); err != nil {
+			return err
+		}
+	}
+	return left(p, row)
+}
+
+// moveFiles moves the documents of a message, or what is none, and makes that durable
+// before anything else follows.
+func moveFiles(p *Partner, row *ledger.Received, documents bool) error {
+	moved := false
+	for i := range row.Files {
+		f := &row.Files[i]
+		if f.Document != documents {
+			continue
+		}
+		staged := path.Join(incoming(row.ID), f.Staged)
+		if err := share(p, staged); err != nil {
+			return err
+		}
+		err := fsx.MoveUnsynced(p.Folder, staged, path.Join(inboxDir, f.Final))
+		if errors.Is(err, fsx.ErrGone) {
+			f.Taken = true // it was published before a crash, and a reader took it
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+		failpoint.Hit("after first file")
+		moved = true
+	}
+	if !moved {
+		return nil
+	}
+	return p.Folder.SyncDir(inboxDir)
+}
+
+// left makes it durable that the files of a message have left its staging folder: what a
+// reader takes out of the inbox must not come back there.
+func left(p *Partner, row *ledger.Received) error {
+	dirs := []string{incoming(row.ID)}
+	for _, f := range row.Files {
+		if dir := path.Join(dirs[0], path.Dir(f.Staged)); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range dirs {
+		if err := p.Folder.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil
@@ -121,7 +156,10 @@ func moveFolders(p *Partner, row *ledger.Received, folders [][]*ledger.ReceivedF
 			return err
 		}
 	}
-	return nil
+	if err := p.Folder.SyncDir(inboxDir); err != nil {
+		return err
+	}
+	return left(p, row)
 }
 
 // stagedFolder is where the n-th folder of a message is made.
@@ -162,11 +200,15 @@ func moveFolder(p *Partner, row *ledger.Received, staged string, files []*ledger
 		return nil
 	}
 	if pending {
-		if err := fsx.MkdirAll(p.Folder, staged, dirPerm); err != nil {
+		if err := p.Folder.Mkdir(staged, dirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		// Before anything is in it: what it holds would be gone with it.
+		if err := p.Folder.SyncDir(path.Dir(staged)); err != nil {
 			return err
 		}
 		for _, f := range files {
-			err := fsx.Move(p.Folder, path.Join(incoming(row.ID), f.Staged), path.Join(staged, f.Final))
+			err := fsx.MoveUnsynced(p.Folder, path.Join(incoming(row.ID), f.Staged), path.Join(staged, f.Final))
 			if errors.Is(err, fsx.ErrGone) && row.Folder == "" {
 				f.Taken = true // by a reader, before this folder came back from the inbox
 				continue
@@ -181,9 +223,16 @@ func moveFolder(p *Partner, row *ledger.Received, staged string, files []*ledger
 		if err := share(p, staged); err != nil {
 			return err
 		}
+		if err := p.Folder.SyncDir(staged); err != nil {
+			return err
+		}
+		// Before it leaves: files that are still here say that it has not, see inStaging.
+		if err := left(p, row); err != nil {
+			return err
+		}
 	}
 	// Also where a process moved it that was killed before it synced.
-	return fsx.Move(p.Folder, staged, final)
+	return fsx.MoveUnsynced(p.Folder, staged, final)
 }
 
 // moveBack takes what was published of a message back into staging. What a reader took

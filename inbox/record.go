@@ -26,26 +26,33 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 	if row.Receipt, err = json.Marshal(reply); err != nil {
 		return err
 	}
-	row.ReceiptBy = by
+	row.ReceiptBy, r.reply = by, reply
+	if err := r.write(receiptFile, rawAnswer(reply.Status, reply.Header, reply.Body)); err != nil {
+		return err
+	}
 	original := slices.Clone(row.Files)
 	folder := row.Folder
 	for n := 1; ; n++ {
-		taken, err := r.taken(ctx, r.p, row)
+		taken, err := taken(r.p, row)
 		if err != nil {
 			return err
 		}
 		if taken == "" {
 			// Before it is committed, and so before a file moves: whoever has to rebuild the
 			// ledger learns from it that the message was delivered, and under which names.
-			if err := r.keepRecord(r.p, row); err != nil {
+			if err := writeRecord(r.p, row.ID, acceptedRecord(row)); err != nil {
 				return err
 			}
-			err := r.commit(ctx, r, row)
-			if !errors.Is(err, ledger.ErrExists) {
+			if err := r.settle(); err != nil {
 				return err
 			}
-			// A name was reserved in between; the message itself cannot have come, the
-			// flight is ours.
+			if err := r.commit(ctx, r, row); !errors.Is(err, ledger.ErrExists) {
+				return err
+			}
+			// The message itself cannot have come, the flight is ours: it is a name.
+			if taken, err = r.reserved(ctx, row); err != nil {
+				return err
+			}
 		}
 		if r.p.RejectConflict {
 			return as2.NewFault(as2.DuplicateFilename, "A file of this name was received before and is still there.", "name conflict: "+taken)
@@ -79,21 +86,23 @@ func rekey(p *Partner, row *ledger.Received, original []ledger.ReceivedFile, fol
 	}
 }
 
-// taken is the first final name of the batch that is in use, empty if none is.
-func (in *Inbox) taken(ctx context.Context, p *Partner, row *ledger.Received) (name string, err error) {
-	names := row.Places()
-	for _, n := range names {
-		there, err := fsx.Exists(p.Folder, path.Join(inboxDir, n))
-		if err != nil {
-			return "", err
-		}
-		if there {
-			return n, nil
+// taken is the first final name of the batch that is in use in the inbox, empty if none is.
+func taken(p *Partner, row *ledger.Received) (string, error) {
+	for _, name := range row.Places() {
+		there, err := fsx.Exists(p.Folder, path.Join(inboxDir, name))
+		if err != nil || there {
+			return name, err
 		}
 	}
-	err = in.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		for _, n := range names {
-			reserved, err := tx.NameReserved(p.Name, p.fold(n))
+	return "", nil
+}
+
+// reserved is the first final name of the batch that another message is about to take,
+// empty if none is.
+func (r *request) reserved(ctx context.Context, row *ledger.Received) (name string, err error) {
+	err = r.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		for _, n := range row.Places() {
+			reserved, err := tx.NameReserved(r.p.Name, r.p.fold(n))
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ func (in *Inbox) recoverPartner(ctx context.Context, p *Partner) error {
 		if rows[i].State != ledger.ReceivedReceived || rows[i].Hold != "" {
 			continue
 		}
-		if err := in.publish(ctx, p, &rows[i]); err != nil {
+		if err := in.publish(ctx, p, &rows[i], false); err != nil {
 			return err
 		}
 	}

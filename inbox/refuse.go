@@ -38,6 +38,11 @@ func (r *request) refuseLater(ctx context.Context, why string) as2.Reply {
 }
 
 func (r *request) recordRefusal(ctx context.Context, disposition, fact string, reply as2.Reply, by []byte) as2.Reply {
+	if r.id != "" {
+		if err := r.settle(); err != nil { // the evidence of what is going to be committed
+			return r.unavailable(err)
+		}
+	}
 	row, err := r.addRefusal(ctx, disposition, fact, reply, by)
 	if err == nil && r.id != "" {
 		err = r.keepRefused(r.p, row)

@@ -278,9 +278,13 @@ func (c *checker) leftOpen() error {
 }
 
 // further looks at a folder in .incoming that may be further than a copy of the ledger
-// knows. No file of a message is in the inbox before its record is written.
+// knows. No file of a message is in the inbox before its record and its receipt are durable.
 func (c *checker) further(dir, id string, f fate) (further bool, err error) {
 	recorded, err := fsx.Exists(c.p.Folder, path.Join(dir, recordFile))
+	if err == nil && recorded {
+		// A record alone is what a power cut left of a message that was never committed.
+		recorded, err = fsx.Exists(c.p.Folder, path.Join(dir, receiptFile))
+	}
 	if err != nil {
 		return false, err
 	}

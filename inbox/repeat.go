@@ -32,7 +32,7 @@ func (r *request) repeat(ctx context.Context, row *ledger.Received) (as2.Reply, 
 			"other content under the Message-ID of "+row.ID)
 	}
 	if row.State == ledger.ReceivedReceived {
-		if err := r.publish(ctx, r.p, row); err != nil {
+		if err := r.publish(ctx, r.p, row, false); err != nil {
 			return as2.Reply{}, err
 		}
 	}

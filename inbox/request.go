@@ -22,6 +22,11 @@ type request struct {
 	id     string         // of the staging folder, once there is one
 	stored *ledger.Stored // nil = the sender waits for the receipt
 	opened *as2.Opened    // nil until it is verified
+
+	payload []*payload
+	held    int       // bytes of the payload in memory
+	tooLong bool      // it was stored, with a body that does not become evidence
+	reply   as2.Reply // to an accepted message
 }
 
 // Receive answers one message (RFC 4130, 7). What its reply states is durable.
@@ -111,12 +116,12 @@ func (r *request) take(ctx context.Context) (as2.Reply, error) {
 		return as2.Reply{}, err
 	}
 	failpoint.Hit("after received")
-	if err := r.deliver(ctx, r.p, row); err != nil {
+	if err := r.deliver(ctx, r.p, row, !r.tooLong); err != nil {
 		return as2.Reply{}, err
 	}
 	failpoint.Hit("before answer")
 	r.Log.Info("received", "partner", r.p.Name, "received", row.ID, "message_id", row.MessageID, "key", row.Key, "files", len(row.Files))
-	return storedReply(row.Receipt)
+	return r.reply, nil
 }
 
 // demands is what stands against the message itself, whatever is in it.

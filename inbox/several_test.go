@@ -112,12 +112,12 @@ func TestFoldersGetNewNamesTogether(t *testing.T) {
 			w.change = func(p *Partner) { p.FolderPerBatch = true }
 			in := w.opened(t)
 			deliver := in.deliver
-			in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received) error {
+			in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received, fresh bool) error {
 				must(fsx.MkdirAll(p.Folder, "inbox/B", 0o750))
 				if taken {
 					p.Folder = &quickReader{FS: p.Folder, folder: "inbox/A"}
 				}
-				return deliver(ctx, p, row)
+				return deliver(ctx, p, row, fresh)
 			}
 			r := post(in, seal(zipped(files("A.xml", "A_x.pdf", "B.xml")), nil))
 			got := strings.Join(slices.Sorted(maps.Keys(w.content())), " ")

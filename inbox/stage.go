@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -13,16 +14,12 @@ import (
 	"github.com/as2drop/as2drop/internal/fsx"
 )
 
-// stage opens the message. What is in it goes to .incoming/<id> and is synced there;
-// what came by the request itself is kept as evidence on the way, up to a size.
+// stage opens the message. What is in it is held in memory while it is small and goes to
+// .incoming/<id>; what came by the request itself is kept as evidence on the way, up to a
+// size. The data of files is synced, their names are with settle.
 func (r *request) stage() (*as2.Opened, error) {
 	if r.stored != nil {
-		raw, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), rawFile), fsx.ReadOnly, 0)
-		if err != nil {
-			return nil, err
-		}
-		defer raw.Close() // opened for reading: nothing can be lost
-		return r.open(raw)
+		return r.stageStored()
 	}
 	if err := r.keepHeader(); err != nil {
 		return nil, err
@@ -43,28 +40,54 @@ func (r *request) stage() (*as2.Opened, error) {
 	}
 	err = errors.Join(err, raw.Close())
 	if kept.left < 0 {
-		err = errors.Join(err, fsx.RemoveAll(r.p.Folder, path.Join(incoming(r.id), rawFile)))
+		err = errors.Join(err, r.p.Folder.Remove(path.Join(incoming(r.id), rawFile)))
 	}
 	return opened, err
 }
 
+// stageStored opens a message that was stored before.
+func (r *request) stageStored() (*as2.Opened, error) {
+	raw, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), rawFile), fsx.ReadOnly, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close() // opened for reading: nothing can be lost
+	info, err := raw.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r.tooLong = info.Size() > r.p.EvidenceUpTo
+	return r.open(raw)
+}
+
 // keepHeader makes the staging folder with the header of the request, without what the
-// partner logs in with.
+// partner logs in with. The folder is durable with settle.
 func (r *request) keepHeader() error {
-	if err := fsx.MkdirAll(r.p.Folder, incoming(r.id), dirPerm); err != nil {
+	err := r.p.Folder.Mkdir(incoming(r.id), dirPerm)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has tidied up
+		err = fsx.MkdirAll(r.p.Folder, incoming(r.id), dirPerm)
+	}
+	if err != nil {
 		return err
 	}
 	var header bytes.Buffer
 	_ = r.m.Header.WriteSubset(&header, map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true}) // a bytes.Buffer takes everything
-	return fsx.Rewrite(r.p.Folder, path.Join(incoming(r.id), headerFile), filePerm, header.Bytes())
+	return r.write(headerFile, header.Bytes())
+}
+
+// settle makes the staging folder durable with all that is in it, once: whatever is
+// committed afterwards may rest on it.
+func (r *request) settle() error {
+	if err := r.p.Folder.SyncDir(incoming(r.id)); err != nil || r.stored != nil {
+		return err // the folder of a stored message was there before
+	}
+	return r.p.Folder.SyncDir(incomingDir)
 }
 
 // open takes the layers off and writes each part of the payload to a file.
 func (r *request) open(body io.Reader) (*as2.Opened, error) {
 	spools := 0
-	opened, err := as2.Open(r.env, body, func(part as2.Part) (io.WriteCloser, error) {
-		return r.create(fmt.Sprint(payloadName, part.Index))
-	}, as2.OpenOptions{
+	return as2.Open(r.env, body, r.hold, as2.OpenOptions{
 		Identities: r.p.Identities, Trust: r.p.Trust, Ciphers: r.p.Ciphers, Digests: r.p.Digests, At: r.at, MaxPayload: r.p.MaxMessage, MaxParts: r.p.Limits.Entries,
 		RequireSigned: r.p.RequireSigned, RequireEncrypted: r.p.RequireEncrypted,
 		Spool: func() (cms.Spool, error) {
@@ -72,15 +95,11 @@ func (r *request) open(body io.Reader) (*as2.Opened, error) {
 			return fsx.NewSpool(r.p.Folder, path.Join(incoming(r.id), fmt.Sprint(spoolName, spools)), filePerm)
 		},
 	})
-	if serr := r.p.Folder.SyncDir(incoming(r.id)); serr != nil {
-		return nil, serr
-	}
-	return opened, err
 }
 
 // create makes a file in the staging folder. It keeps to the reserve of the volume, and
-// is durable once it is closed.
-func (r *request) create(name string) (io.WriteCloser, error) {
+// is durable once it is closed, but for its name.
+func (r *request) create(name string) (*stagedFile, error) {
 	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), name), fsx.CreateNew, filePerm)
 	if err != nil {
 		return nil, err
@@ -88,12 +107,33 @@ func (r *request) create(name string) (io.WriteCloser, error) {
 	return &stagedFile{File: f, p: r.p}, nil
 }
 
+// createUnsynced is create for a file that is not durable once it is closed.
+func (r *request) createUnsynced(name string) (*stagedFile, error) {
+	f, err := r.create(name)
+	if err == nil {
+		f.unsynced = true
+	}
+	return f, err
+}
+
+// write makes a file in the staging folder that is durable when it returns, but for its
+// name.
+func (r *request) write(name string, content []byte) error {
+	f, err := r.create(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
 // stagedFile asks now and then whether the volume still has room: the length of a
 // message need not be stated, and that of what is in it never is.
 type stagedFile struct {
 	fsx.File
-	p       *Partner
-	written int
+	p        *Partner
+	written  int
+	unsynced bool
 }
 
 // spaceEvery is how many bytes are written between two looks at the free space.
@@ -109,7 +149,12 @@ func (s *stagedFile) Write(b []byte) (int, error) {
 	return s.File.Write(b)
 }
 
-func (s *stagedFile) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
+func (s *stagedFile) Close() error {
+	if s.unsynced {
+		return s.File.Close()
+	}
+	return errors.Join(s.Sync(), s.File.Close())
+}
 
 // limitedTee keeps the first bytes of a stream; left below zero says that it was longer.
 type limitedTee struct {
@@ -143,18 +188,17 @@ func startAgain(fsys fsx.FS, base string) error {
 }
 
 // removeOpened removes from a staging folder what was made by opening the message.
-// Header and body stay, and the record.
+// Header and body stay, and the record. The folder is the caller's to sync.
 func removeOpened(fsys fsx.FS, base string) error {
-	entries, err := fsys.ReadDir(base)
+	names, err := fsys.Names(base)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		name := e.Name()
+	for _, name := range names {
 		if !openedName(name) {
 			continue
 		}
-		if err := fsx.RemoveAll(fsys, path.Join(base, name)); err != nil {
+		if err := fsx.RemoveAllUnsynced(fsys, path.Join(base, name)); err != nil {
 			return err
 		}
 	}
@@ -164,5 +208,5 @@ func removeOpened(fsys fsx.FS, base string) error {
 // openedName reports whether a file of a staging folder holds something that was in a
 // message, and not the message itself.
 func openedName(name string) bool {
-	return name == filesDir || name == batchDir || strings.HasPrefix(name, batchDir+"-") || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
+	return strings.HasPrefix(name, fileName) || name == filesDir || name == batchDir || strings.HasPrefix(name, batchDir+"-") || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
 }

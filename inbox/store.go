@@ -91,7 +91,7 @@ func (r *request) keepBody() error {
 	case r.m.Length >= 0 && n != r.m.Length:
 		return fmt.Errorf("inbox: %d bytes announced, %d came", r.m.Length, n)
 	}
-	return r.p.Folder.SyncDir(incoming(r.id))
+	return r.settle()
 }
 
 // readHeader reads the header of a stored message back.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/bundle"
-	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -35,11 +34,16 @@ func (r *request) unpack() (*ledger.Received, error) {
 			return nil, err
 		}
 	}
+	var err error
 	if l == nil {
-		if err := r.whole(row); err != nil {
-			return nil, err
+		if err = r.whole(row); err == nil {
+			l = r.sort(row, nil)
 		}
-		l = r.sort(row, nil)
+	} else {
+		err = r.payload[0].drop()
+	}
+	if err != nil {
+		return nil, err
 	}
 	if r.p.Extract {
 		if err := r.extract(row, l); err != nil {
@@ -85,7 +89,7 @@ func (r *request) takeApart(row *ledger.Received) (*layout, error) {
 	}
 	row.Notes = append(row.Notes, because+err.Error())
 	row.Files = nil
-	return nil, fsx.RemoveAll(r.p.Folder, path.Join(incoming(r.id), filesDir))
+	return nil, dropStaged(r.p.Folder, r.id, fileName)
 }
 
 // newRow is a row with everything that is known before the files are.
@@ -107,13 +111,16 @@ func (r *request) newRow() *ledger.Received {
 // root is the document).
 func (r *request) whole(row *ledger.Received) error {
 	for i, part := range r.opened.Parts {
-		staged := fmt.Sprint(payloadName, part.Index)
-		f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), staged), fsx.ReadOnly, 0)
+		staged := r.payload[i]
+		f, err := staged.open()
 		if err != nil {
 			return err
 		}
-		got, err := bundle.Copy(io.Discard, f, staged, part.Size)
+		got, err := bundle.Copy(io.Discard, f, staged.name, part.Size)
 		f.Close() // opened for reading: nothing can be lost
+		if err == nil {
+			err = staged.keep()
+		}
 		if err != nil {
 			return err
 		}
@@ -124,7 +131,7 @@ func (r *request) whole(row *ledger.Received) error {
 				name = fmt.Sprintf("%s-%d%s", r.id, i+1, extension(part.ContentType))
 			}
 		}
-		row.Files = append(row.Files, ledger.ReceivedFile{Entry: name, Staged: staged, Size: got.Size, SHA256: got.SHA256, Document: part.Document})
+		row.Files = append(row.Files, ledger.ReceivedFile{Entry: name, Staged: staged.name, Size: got.Size, SHA256: got.SHA256, Document: part.Document})
 	}
 	return nil
 }
@@ -162,7 +169,7 @@ func extension(contentType string) string {
 // file out of which zip it came: 0 is the payload, the others are zips in it.
 func (r *request) unzip(row *ledger.Received) (from []int, err error) {
 	part := r.opened.Parts[0]
-	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), fmt.Sprint(payloadName, part.Index)), fsx.ReadOnly, 0)
+	f, err := r.payload[0].open()
 	if err != nil {
 		return nil, err
 	}
@@ -170,19 +177,15 @@ func (r *request) unzip(row *ledger.Received) (from []int, err error) {
 	if !isZip(f, part) {
 		return nil, nil
 	}
-	dir := path.Join(incoming(r.id), filesDir)
-	if err := fsx.MkdirAll(r.p.Folder, dir, dirPerm); err != nil {
-		return nil, err
-	}
 	u := &unzipping{request: r, limits: r.p.Limits.WithDefaults()}
-	if err := u.unzip(f, part.Size, filesDir+"/", ""); err != nil {
+	if err := u.unzip(f, part.Size, fileName, ""); err != nil {
 		return nil, err
 	}
 	if err := u.nested(); err != nil {
 		return nil, err
 	}
 	row.Files, row.Notes = u.files, append(row.Notes, u.notes...)
-	return u.from, r.p.Folder.SyncDir(dir)
+	return u.from, nil
 }
 
 // isZip goes by the first bytes; what is only called a zip is unpacked too, to be

@@ -120,7 +120,7 @@ func (in *Inbox) publishAgain(ctx context.Context, p *Partner, id string) error 
 	if err != nil || f.received.State != ledger.ReceivedReceived {
 		return err
 	}
-	return in.publish(ctx, p, f.received)
+	return in.publish(ctx, p, f.received, false)
 }
 
 // openStored opens what is due, oldest first.

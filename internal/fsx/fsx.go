@@ -113,28 +113,46 @@ var (
 // The target's folder is synced before the source's, so that a power cut leaves
 // the old name, the new one, or both, and never none.
 func Move(fsys FS, oldname, newname string) error {
-	src, err := identity(fsys, oldname)
-	if err != nil {
-		return moveError(oldname, newname, err)
-	}
-	dst, err := identity(fsys, newname)
-	if err != nil {
-		return moveError(oldname, newname, err)
-	}
-	switch {
-	case src == "" && dst == "":
-		return moveError(oldname, newname, ErrGone)
-	case src != "" && dst == "":
-		err = rename(fsys, oldname, newname)
-	case src != "" && src == dst:
-		err = finish(fsys, oldname, newname)
-	case src != "":
-		err = ErrTargetTaken
-	}
-	if err != nil {
-		return moveError(oldname, newname, err)
+	if err := MoveUnsynced(fsys, oldname, newname); err != nil {
+		return err
 	}
 	return syncPair(fsys, path.Dir(newname), path.Dir(oldname))
+}
+
+// MoveUnsynced is Move but for the syncs of the two folders, the target's before the
+// source's. It is for callers that move several files between the same folders and sync
+// each once, before anything depends on it.
+func MoveUnsynced(fsys FS, oldname, newname string) error {
+	err := fsys.RenameNoReplace(oldname, newname)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		err = moveAgain(fsys, oldname, newname)
+	}
+	if err != nil {
+		return moveError(oldname, newname, err)
+	}
+	return nil
+}
+
+// moveAgain finds out why a rename had not both names as it wants them.
+func moveAgain(fsys FS, oldname, newname string) error {
+	src, err := identity(fsys, oldname)
+	if err != nil {
+		return err
+	}
+	dst, err := identity(fsys, newname)
+	switch {
+	case err != nil:
+		return err
+	case src == "" && dst == "":
+		return ErrGone
+	case src == "":
+		return nil
+	case dst == "":
+		return rename(fsys, oldname, newname) // whoever had the name is gone, or the folder is
+	case src == dst:
+		return finish(fsys, oldname, newname)
+	}
+	return ErrTargetTaken
 }
 
 func rename(fsys FS, oldname, newname string) error {
@@ -342,10 +360,7 @@ func MkdirAll(fsys FS, name string, perm fs.FileMode) error {
 // error. The root itself is refused.
 func RemoveAll(fsys FS, name string) error {
 	name = path.Clean(name)
-	if name == "." || name == "" {
-		return errors.New("remove: refusing to remove the root of the tree")
-	}
-	if err := removeTree(fsys, name); err != nil {
+	if err := RemoveAllUnsynced(fsys, name); err != nil {
 		return err
 	}
 	if err := fsys.SyncDir(path.Dir(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -353,6 +368,18 @@ func RemoveAll(fsys FS, name string) error {
 	}
 	return nil
 }
+
+// RemoveAllUnsynced is RemoveAll but for the sync of the folder: a power cut can bring back
+// what was removed. It is for callers that make other changes in the same folder and sync
+// it once, before anything depends on them.
+func RemoveAllUnsynced(fsys FS, name string) error {
+	if name = path.Clean(name); name == "." {
+		return errRoot
+	}
+	return removeTree(fsys, name)
+}
+
+var errRoot = errors.New("remove: refusing to remove the root of the tree")
 
 func removeTree(fsys FS, name string) error {
 	info, err := fsys.Lstat(name)

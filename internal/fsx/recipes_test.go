@@ -281,6 +281,16 @@ func TestRecipesAreDurable(t *testing.T) {
 		{"move", func(f fsx.FS) error { return fsx.Move(f, "outbox/a", "work/a") },
 			func(f fsx.FS) bool { return has(f, "outbox/a", "A") },
 			func(f fsx.FS) bool { return has(f, "work/a", "A") && has(f, "outbox/a", "") }},
+		{"move two and one sync of each folder", func(f fsx.FS) error {
+			for _, name := range []string{"a", "two"} {
+				if err := fsx.MoveUnsynced(f, "outbox/"+name, "work/"+name); err != nil {
+					return err
+				}
+			}
+			return errors.Join(f.SyncDir("work"), f.SyncDir("outbox"))
+		},
+			func(f fsx.FS) bool { return has(f, "outbox/a", "A") || has(f, "work/a", "A") },
+			func(f fsx.FS) bool { return !has(f, "outbox/a", "A") && has(f, "work/a", "A") }},
 		{"move with two names", func(f fsx.FS) error { return fsx.Move(f, "outbox/two", "work/two") },
 			func(f fsx.FS) bool { return has(f, "outbox/two", "2") },
 			func(f fsx.FS) bool { return has(f, "work/two", "2") && has(f, "outbox/two", "") }},
