@@ -9,13 +9,16 @@ import (
 // maxName is the longest AS2 name (RFC 4130, 6.2).
 const maxName = 128
 
+// quoting escapes what ends a quoted string, or escapes in it.
+var quoting = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // QuoteName writes an AS2 name as it stands in AS2-From and AS2-To: quoted if and
 // only if needed (RFC 4130, 6.2).
 func QuoteName(name string) string {
 	if !strings.ContainsAny(name, " \"\\\t") {
 		return name
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+	return `"` + quoting.Replace(name) + `"`
 }
 
 // UnquoteName reads an AS2 name from a header. Case matters.

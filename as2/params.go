@@ -192,7 +192,7 @@ func disposition(name string, unquoted bool) string {
 		}
 		return r
 	}, name)
-	quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(plain) + `"`
+	quoted := `"` + quoting.Replace(plain) + `"`
 	if unquoted && isToken(plain) {
 		quoted = plain
 	}

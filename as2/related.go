@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 )
 
 // File is one file that is sent.
@@ -110,7 +109,7 @@ func (o *SealOptions) related(parts []entity) (entity, error) {
 		parts[i].header = slices.Insert(parts[i].header, 1, Field{"Content-ID", id(i)})
 	}
 	header := []Field{
-		{"Content-Type", `multipart/related; type="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(root) + `"; start="` + id(0) + `"; boundary="` + boundary + `"`},
+		{"Content-Type", `multipart/related; type="` + quoting.Replace(root) + `"; start="` + id(0) + `"; boundary="` + boundary + `"`},
 	}
 	return entity{header, func(w io.Writer) error {
 		line := "--" + boundary + "\r\n"

@@ -44,6 +44,28 @@
 // With multipart/related (RFC 6362) each part is a file and all are one batch, the root
 // its document. A single part that is a zip is unpacked; a zip among several is a file.
 //
+// # Syncs
+//
+// A message that waits for its receipt is synced so often and no more; testdata has the
+// calls one by one, and a test holds them. Files are synced each, names with their folder:
+//
+//	headers.txt, raw, receipt.mdn    the evidence of what is answered is there before it is
+//	each file of the payload         I2: its content, before it is committed that it is
+//	                                 published
+//	message.json                     Repair: no file moves before it, or I3 is lost with the ledger
+//	.incoming/<id>                   the names of all of these, once
+//	.incoming                        its own name
+//	commit "received"                I2, I3
+//	inbox, behind the attachments    I6; not where there are none
+//	inbox, behind the document       I2
+//	.incoming/<id>                   I3: a file that a reader has taken does not come back
+//	commit "published"               I2, I9
+//	.evidence                        a folder that moved is in one place
+//
+// A payload of up to 256 KiB is never a file of its own, and a larger one that is taken
+// apart is not synced. Messages that come at the same time share commits, and syncs of the
+// folders that they have in common.
+//
 // # Evidence
 //
 // Of every message that was opened, accepted or refused, .evidence/<id> keeps what
