@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"strings"
 	"testing"
 
@@ -24,6 +25,21 @@ func TestMatrixReportsMutations(t *testing.T) {
 			return crashtest.Lazy{FS: f, File: func(name string) bool { return strings.Contains(name, part) }}
 		}
 	}
+	// lazyDirs leaves out syncs of folders: left is told how many came before.
+	lazyDirs := func(named func(string) bool, left func(before int) bool) func(fsx.FS) fsx.FS {
+		return func(f fsx.FS) fsx.FS {
+			before := 0
+			return crashtest.Lazy{FS: f, Dir: func(n string) bool {
+				if !named(n) {
+					return false
+				}
+				before++
+				return left(before - 1)
+			}}
+		}
+	}
+	staging := func(n string) bool { return path.Dir(n) == incomingDir }
+	always := func(int) bool { return true }
 	atOnce := func() *world { return newWorld(seal(zipped(batch), nil)) }
 	later := func() *world { return newWorld(seal(zipped(batch), later)) }
 	for name, c := range map[string]struct {
@@ -34,6 +50,12 @@ func TestMatrixReportsMutations(t *testing.T) {
 		"no sync of the unpacked files": {later(), "answer", func(w *world) { w.fs = lazyFiles("/" + fileName) }},
 		"no sync of the inbox": {later(), "answer", func(w *world) {
 			w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == inboxDir }} }
+		}},
+		"no sync of the names in the staging folder":  {atOnce(), "", func(w *world) { w.fs = lazyDirs(staging, func(before int) bool { return before == 0 }) }},
+		"no sync of the name of the staging folder":   {atOnce(), "", func(w *world) { w.fs = lazyDirs(func(n string) bool { return n == incomingDir }, always) }},
+		"no sync of what has left the staging folder": {atOnce(), "", func(w *world) { w.fs = lazyDirs(staging, func(before int) bool { return before > 0 }) }},
+		"no sync between attachments and document": {later(), "answer", func(w *world) {
+			w.fs = lazyDirs(func(n string) bool { return n == inboxDir }, func(before int) bool { return before == 0 })
 		}},
 		"the document first": {later(), "answer", func(w *world) {
 			w.mutate = func(in *Inbox) { in.order = []bool{true, false} }

@@ -3,19 +3,25 @@ package inbox
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/rsa"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/as2drop/as2drop/cms"
 )
 
 var update = flag.Bool("update", false, "rewrite what a message costs")
 
 // What a message may do to the disk is written down, call by call: whoever makes it more
-// has to say so. Of the ledger it says the commits and the rows that are read.
+// has to say so. Of the ledger there are the commits and the rows that are read.
 func TestOperations(t *testing.T) {
 	for name, c := range map[string]*world{
 		"one":    newWorld(seal(zipped(map[string]string{"INV-1.xml": "<Invoice/>"}), nil)),
@@ -46,12 +52,33 @@ func operations(w *world) string {
 	defer func() { must(l.Close()); w.disk.Release() }()
 	in := w.inbox(l)
 	must(in.Recover(context.Background()))
+	key := &countedKey{PrivateKey: testKeys()[0].Key.(*rsa.PrivateKey)}
+	p := in.names["acme"]
+	p.Identities[0].Key, p.Sign = key, func(time.Time) *cms.Signer {
+		return &cms.Signer{Certificate: testKeys()[0].Certificate, Key: key, Digest: cms.SHA256}
+	}
 	before, rows := len(w.disk.Ticks()), l.RowsRead()
 	if reply := post(in, w.message); reply.Status != 200 {
 		panic(fmt.Sprint(reply))
 	}
 	must(w.work(in))
-	return report(w.disk.Ticks()[before:]) + fmt.Sprintf("%d rows read\n", l.RowsRead()-rows)
+	return report(w.disk.Ticks()[before:]) + fmt.Sprintf("%d rows read\n%d decrypted, %d signed with the private key\n", l.RowsRead()-rows, key.decrypted, key.signed)
+}
+
+// countedKey counts what takes longest of all.
+type countedKey struct {
+	*rsa.PrivateKey
+	decrypted, signed int
+}
+
+func (k *countedKey) Decrypt(rand io.Reader, b []byte, o crypto.DecrypterOpts) ([]byte, error) {
+	k.decrypted++
+	return k.PrivateKey.Decrypt(rand, b, o)
+}
+
+func (k *countedKey) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	k.signed++
+	return k.PrivateKey.Sign(rand, digest, o)
 }
 
 var (
