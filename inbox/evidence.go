@@ -118,11 +118,16 @@ func writeReceipt(p *Partner, id string, receipt []byte) error {
 
 // writeRecord writes message.json. The folder is the caller's to sync.
 func writeRecord(p *Partner, id string, record any) error {
-	body, err := json.MarshalIndent(record, "", "  ")
+	body, err := recordBody(record)
 	if err != nil {
 		return err
 	}
-	return fsx.RewriteUnsynced(p.Folder, path.Join(incoming(id), recordFile), filePerm, append(body, '\n'))
+	return fsx.RewriteUnsynced(p.Folder, path.Join(incoming(id), recordFile), filePerm, body)
+}
+
+func recordBody(record any) ([]byte, error) {
+	body, err := json.MarshalIndent(record, "", "  ")
+	return append(body, '\n'), err
 }
 
 // trimBody removes the body of a stored message that is larger than what is kept.

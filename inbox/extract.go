@@ -37,7 +37,7 @@ func (r *request) extract(row *ledger.Received, l *layout) error {
 		var broken *embedded.Error
 		if errors.As(err, &broken) {
 			row.Notes = append(row.Notes, fmt.Sprintf("nothing was taken out of %q: %v", document.Entry, broken))
-			if err := dropStaged(r.p.Folder, r.id, extractedPrefix(b.document)); err != nil {
+			if err := r.dropStaged(extractedPrefix(b.document)); err != nil {
 				return err
 			}
 			continue

@@ -140,6 +140,7 @@ const (
 	receiptFile = "receipt.mdn"
 	recordFile  = "message.json"
 	answerName  = "answer-"
+	partName    = ".part"
 )
 
 // Folders are those that an inbox needs.

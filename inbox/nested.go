@@ -78,7 +78,7 @@ func (u *unzipping) openNested(file ledger.ReceivedFile) (taken bool, err error)
 	if errors.As(err, &broken) {
 		u.notes = append(u.notes, fmt.Sprintf("%q was delivered as it is, because it could not be unpacked: %v", file.Entry, broken))
 		u.files, u.from = u.files[:had], u.from[:had]
-		return false, dropStaged(u.p.Folder, u.id, file.Staged+"-")
+		return false, u.dropStaged(file.Staged + "-")
 	}
 	if err != nil {
 		return false, err
@@ -88,7 +88,8 @@ func (u *unzipping) openNested(file ledger.ReceivedFile) (taken bool, err error)
 			u.notes = append(u.notes, fmt.Sprintf("%q is a zip in a zip in the zip, and was delivered as it is", f.Entry))
 		}
 	}
-	return true, u.p.Folder.Remove(staged)
+	// Windows removes nothing that is open.
+	return true, errors.Join(u.syncFiles(), u.p.Folder.Remove(staged))
 }
 
 func (u *unzipping) unzipFile(file ledger.ReceivedFile, staged string) error {
@@ -104,11 +105,14 @@ func (u *unzipping) unzipFile(file ledger.ReceivedFile, staged string) error {
 }
 
 // dropStaged removes what was staged under names that begin so.
-func dropStaged(fsys fsx.FS, id, prefix string) error {
-	names, err := fsys.Names(incoming(id))
+func (r *request) dropStaged(prefix string) error {
+	if err := r.syncFiles(); err != nil { // as above
+		return err
+	}
+	names, err := r.p.Folder.Names(incoming(r.id))
 	for _, name := range names {
 		if err == nil && strings.HasPrefix(name, prefix) {
-			err = fsys.Remove(path.Join(incoming(id), name))
+			err = r.p.Folder.Remove(path.Join(incoming(r.id), name))
 		}
 	}
 	return err

@@ -40,7 +40,7 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 		if taken == "" {
 			// Before it is committed, and so before a file moves: whoever has to rebuild the
 			// ledger learns from it that the message was delivered, and under which names.
-			if err := writeRecord(r.p, row.ID, acceptedRecord(row)); err != nil {
+			if err := r.writeRecord(row); err != nil {
 				return err
 			}
 			if err := r.settle(); err != nil {
@@ -62,6 +62,23 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 		}
 		rekey(r.p, row, original, folder, n+1)
 	}
+}
+
+// writeRecord writes message.json of an accepted message, behind all that it names. It is
+// durable with settle.
+func (r *request) writeRecord(row *ledger.Received) error {
+	body, err := recordBody(acceptedRecord(row))
+	if err == nil {
+		err = r.write(recordFile+partName, body)
+	}
+	if err == nil {
+		err = r.syncFiles()
+	}
+	if err != nil {
+		return err
+	}
+	record := path.Join(incoming(r.id), recordFile)
+	return r.p.Folder.Replace(record+partName, record)
 }
 
 // rekey gives a batch its n-th key.

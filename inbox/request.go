@@ -9,6 +9,7 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/failpoint"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -23,10 +24,11 @@ type request struct {
 	stored *ledger.Stored // nil = the sender waits for the receipt
 	opened *as2.Opened    // nil until it is verified
 
-	payload []*payload
-	held    int       // bytes of the payload in memory
-	tooLong bool      // it was stored, with a body that does not become evidence
-	reply   as2.Reply // to an accepted message
+	payload  []*payload
+	held     int        // bytes of the payload in memory
+	unsynced []fsx.File // what settle has to sync
+	tooLong  bool       // it was stored, with a body that does not become evidence
+	reply    as2.Reply  // to an accepted message
 }
 
 // Receive answers one message (RFC 4130, 7). What its reply states is durable.
@@ -77,12 +79,14 @@ func (r *request) answer(ctx context.Context) as2.Reply {
 	}
 	r.id = id
 	defer r.stages(id)()
+	defer r.letGo()
 	reply, err := r.take(ctx)
 	var f *as2.Fault
 	if errors.As(err, &f) {
 		return r.refuse(ctx, f)
 	}
 	if err != nil {
+		r.letGo()
 		// What was staged and not recorded would lie there until the next start.
 		return r.unavailable(errors.Join(err, r.recoverStaging(ctx, r.p, r.id)))
 	}

@@ -16,7 +16,7 @@ import (
 
 // stage opens the message. What is in it is held in memory while it is small and goes to
 // .incoming/<id>; what came by the request itself is kept as evidence on the way, up to a
-// size. The data of files is synced, their names are with settle.
+// size. It is durable with settle.
 func (r *request) stage() (*as2.Opened, error) {
 	if r.stored != nil {
 		return r.stageStored()
@@ -38,6 +38,7 @@ func (r *request) stage() (*as2.Opened, error) {
 			err = cerr
 		}
 	}
+	raw.unsynced = kept.left < 0
 	err = errors.Join(err, raw.Close())
 	if kept.left < 0 {
 		err = errors.Join(err, r.p.Folder.Remove(path.Join(incoming(r.id), rawFile)))
@@ -78,10 +79,34 @@ func (r *request) keepHeader() error {
 // settle makes the staging folder durable with all that is in it, once: whatever is
 // committed afterwards may rest on it.
 func (r *request) settle() error {
+	if err := r.syncFiles(); err != nil {
+		return err
+	}
 	if err := r.p.Folder.SyncDir(incoming(r.id)); err != nil || r.stored != nil {
 		return err // the folder of a stored message was there before
 	}
 	return r.p.Folder.SyncDir(incomingDir)
+}
+
+// mostUnsynced is how many files a message has open to be synced.
+const mostUnsynced = 8
+
+// syncFiles syncs what was written, and closes it. That comes late: a file system that has
+// made all the files by then does it with less, and one with a journal commits that once.
+func (r *request) syncFiles() (err error) {
+	for _, f := range r.unsynced {
+		err = errors.Join(err, f.Sync(), f.Close())
+	}
+	r.unsynced = nil
+	return err
+}
+
+// letGo closes what was not synced and is not needed any more.
+func (r *request) letGo() {
+	for _, f := range r.unsynced {
+		f.Close() // it goes, whatever is in it
+	}
+	r.unsynced = nil
 }
 
 // open takes the layers off and writes each part of the payload to a file.
@@ -97,17 +122,17 @@ func (r *request) open(body io.Reader) (*as2.Opened, error) {
 	})
 }
 
-// create makes a file in the staging folder. It keeps to the reserve of the volume, and
-// is durable once it is closed, but for its name.
+// create makes a file in the staging folder. It keeps to the reserve of the volume, and is
+// durable with settle.
 func (r *request) create(name string) (*stagedFile, error) {
 	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), name), fsx.CreateNew, filePerm)
 	if err != nil {
 		return nil, err
 	}
-	return &stagedFile{File: f, p: r.p}, nil
+	return &stagedFile{File: f, r: r}, nil
 }
 
-// createUnsynced is create for a file that is not durable once it is closed.
+// createUnsynced is create for a file that is not durable with settle.
 func (r *request) createUnsynced(name string) (*stagedFile, error) {
 	f, err := r.create(name)
 	if err == nil {
@@ -116,8 +141,7 @@ func (r *request) createUnsynced(name string) (*stagedFile, error) {
 	return f, err
 }
 
-// write makes a file in the staging folder that is durable when it returns, but for its
-// name.
+// write makes a file in the staging folder that is durable with settle.
 func (r *request) write(name string, content []byte) error {
 	f, err := r.create(name)
 	if err != nil {
@@ -131,7 +155,7 @@ func (r *request) write(name string, content []byte) error {
 // message need not be stated, and that of what is in it never is.
 type stagedFile struct {
 	fsx.File
-	p        *Partner
+	r        *request
 	written  int
 	unsynced bool
 }
@@ -142,7 +166,7 @@ const spaceEvery = 16 << 20
 func (s *stagedFile) Write(b []byte) (int, error) {
 	if s.written += len(b); s.written >= spaceEvery {
 		s.written = 0
-		if err := s.p.enough(spaceEvery); err != nil {
+		if err := s.r.p.enough(spaceEvery); err != nil {
 			return 0, err
 		}
 	}
@@ -153,7 +177,10 @@ func (s *stagedFile) Close() error {
 	if s.unsynced {
 		return s.File.Close()
 	}
-	return errors.Join(s.Sync(), s.File.Close())
+	if s.r.unsynced = append(s.r.unsynced, s.File); len(s.r.unsynced) < mostUnsynced {
+		return nil
+	}
+	return s.r.syncFiles()
 }
 
 // limitedTee keeps the first bytes of a stream; left below zero says that it was longer.
@@ -206,7 +233,7 @@ func removeOpened(fsys fsx.FS, base string) error {
 }
 
 // openedName reports whether a file of a staging folder holds something that was in a
-// message, and not the message itself.
+// message, and not the message itself, or was still being written.
 func openedName(name string) bool {
-	return strings.HasPrefix(name, fileName) || name == filesDir || name == batchDir || strings.HasPrefix(name, batchDir+"-") || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
+	return strings.HasSuffix(name, partName) || strings.HasPrefix(name, fileName) || name == filesDir || name == batchDir || strings.HasPrefix(name, batchDir+"-") || strings.HasPrefix(name, payloadName) || strings.HasPrefix(name, spoolName)
 }

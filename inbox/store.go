@@ -28,6 +28,7 @@ func (r *request) store(ctx context.Context) as2.Reply {
 	}
 	r.id = id
 	defer r.stages(id)()
+	defer r.letGo()
 	err = r.keepHeader()
 	if err == nil {
 		err = r.keepBody()
@@ -42,6 +43,7 @@ func (r *request) store(ctx context.Context) as2.Reply {
 		return r.recordRefusal(ctx, "none: HTTP 413", fmt.Sprintf("the message has more than %d bytes", r.p.maxBody()), reply, nil)
 	}
 	if err != nil {
+		r.letGo()
 		return r.unavailable(errors.Join(err, r.recoverStaging(ctx, r.p, id)))
 	}
 	failpoint.Hit("after stored")

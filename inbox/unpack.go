@@ -89,7 +89,7 @@ func (r *request) takeApart(row *ledger.Received) (*layout, error) {
 	}
 	row.Notes = append(row.Notes, because+err.Error())
 	row.Files = nil
-	return nil, dropStaged(r.p.Folder, r.id, fileName)
+	return nil, r.dropStaged(fileName)
 }
 
 // newRow is a row with everything that is known before the files are.

@@ -194,7 +194,9 @@ func (in *Inbox) finishStored(ctx context.Context, p *Partner, s *ledger.Stored)
 			return errInFlight
 		}
 		defer leave()
+		defer r.letGo()
 		_, err = r.take(ctx)
+		r.letGo()
 	}
 	if errors.As(err, &f) {
 		return r.refuseStored(ctx, f)
