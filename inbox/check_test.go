@@ -100,6 +100,12 @@ func attempt(tx *ledger.Tx, outcome ledger.Outcome) error {
 	return err
 }
 
+// chunked is a message whose length is not stated.
+func chunked(m message) message {
+	m.header.Set("Transfer-Encoding", "chunked")
+	return m
+}
+
 // What is kept of a message proves what we signed for, without the ledger: the request,
 // the receipt as it went out, digests, layers and the certificates that were used.
 func TestEvidence(t *testing.T) {
@@ -113,6 +119,8 @@ func TestEvidence(t *testing.T) {
 		"at once":                 {seal(zipped(batch), nil), 1 << 20, []string{headerFile, recordFile, rawFile, receiptFile}},
 		"later":                   {seal(zipped(batch), later), 1 << 20, []string{"answer-1.http", headerFile, recordFile, rawFile, receiptFile}},
 		"larger than is kept":     {seal([]byte(big), nil), 1000, []string{headerFile, recordFile, receiptFile}},
+		"the same, in chunks":     {chunked(seal([]byte(big), nil)), 1000, []string{headerFile, recordFile, receiptFile}},
+		"kept, in chunks":         {chunked(seal(zipped(batch), nil)), 1 << 20, []string{headerFile, recordFile, rawFile, receiptFile}},
 		"the same, later":         {seal([]byte(big), later), 1000, []string{"answer-1.http", headerFile, recordFile, receiptFile}},
 		"refused":                 {seal([]byte("x"), func(o *as2.SealOptions) { o.Sign = signerOf(ids[2])(moment) }), 1 << 20, []string{headerFile, recordFile, rawFile, receiptFile}},
 		"refused, later":          {seal([]byte("x"), func(o *as2.SealOptions) { later(o); o.Sign = signerOf(ids[2])(moment) }), 1 << 20, []string{"answer-1.http", headerFile, recordFile, rawFile, receiptFile}},

@@ -273,6 +273,8 @@ func TestCrashMatrix(t *testing.T) {
 	}{
 		"at once":                       {newWorld(seal(zipped(batch), nil)), 170, false},
 		"at once, a folder per batch":   {newWorld(seal(zipped(batch), nil)).with(perBatch), 0, false},
+		"at once, from a file":          {newWorld(seal(zipped(batch), nil)).with(spilling), 0, true},
+		"at once, no zip":               {newWorld(seal([]byte("<Invoice/>"), noZip)).with(spilling).with(noBatch), 0, false},
 		"at once, several documents":    {severalDocuments(false), 0, false},
 		"at once, a folder for each":    {severalDocuments(true), 0, true},
 		"later":                         {posted(200), 0, true},
@@ -290,6 +292,13 @@ func TestCrashMatrix(t *testing.T) {
 		})
 	}
 }
+
+// spilling holds nothing of a payload in memory.
+func spilling(w *world) { w.mutate = func(in *Inbox) { in.mostHeld = 0 } }
+
+func noZip(o *as2.SealOptions) { o.ContentType, o.Filename = "application/xml", "INV-1.xml" }
+
+func noBatch(w *world) { w.files = map[string]string{"INV-1.xml": "<Invoice/>"} }
 
 func perBatch(w *world) {
 	w.folder = "INV-1/"

@@ -95,6 +95,8 @@ type Inbox struct {
 	deliver func(context.Context, *Partner, *ledger.Received, bool) error // final names
 	attempt func(context.Context, *ledger.OwedMDN) (ledger.Attempt, error)
 	order   []bool // of the document among the files: false first
+
+	mostHeld int // maxHeld, or less in tests
 }
 
 // pair selects a partner: station and partner, as the message names them.
@@ -103,7 +105,7 @@ type pair struct{ to, from string }
 // New makes an inbox.
 func New(d Deps, partners []Partner) *Inbox {
 	in := &Inbox{Deps: d, partners: map[pair]*Partner{}, names: map[string]*Partner{}, stations: map[string]func(time.Time) *cms.Signer{},
-		underway: &underway{flights: map[flight]chan struct{}{}, busy: map[string]bool{}, arrives: map[string]bool{}}, order: []bool{false, true}}
+		underway: &underway{flights: map[flight]chan struct{}{}, busy: map[string]bool{}, arrives: map[string]bool{}}, order: []bool{false, true}, mostHeld: maxHeld}
 	in.admit, in.commit, in.deliver, in.attempt = in.insertStored, in.insert, in.publish, in.openAttempt
 	for i := range partners {
 		p := &partners[i]

@@ -33,7 +33,7 @@ func (r *request) hold(part as2.Part) (io.WriteCloser, error) {
 }
 
 func (p *payload) Write(b []byte) (int, error) {
-	if !p.spilled && p.r.held+len(b) <= maxHeld {
+	if !p.spilled && p.r.held+len(b) <= p.r.mostHeld {
 		p.r.held += len(b)
 		p.memory = append(p.memory, b...)
 		return len(b), nil

@@ -24,11 +24,14 @@ func (r *request) stage() (*as2.Opened, error) {
 	if err := r.keepHeader(); err != nil {
 		return nil, err
 	}
-	raw, err := r.create(rawFile)
-	if err != nil {
-		return nil, err
+	kept := &limitedTee{left: -1}
+	if r.m.Length <= r.p.EvidenceUpTo { // or it is not stated
+		raw, err := r.create(rawFile)
+		if err != nil {
+			return nil, err
+		}
+		kept = &limitedTee{raw, r.p.EvidenceUpTo}
 	}
-	kept := &limitedTee{w: raw, left: r.p.EvidenceUpTo}
 	body := io.TeeReader(r.m.Body, kept)
 	opened, err := r.open(body)
 	var f *as2.Fault
@@ -38,12 +41,20 @@ func (r *request) stage() (*as2.Opened, error) {
 			err = cerr
 		}
 	}
-	raw.unsynced = kept.left < 0
-	err = errors.Join(err, raw.Close())
+	return opened, errors.Join(err, r.endRaw(kept))
+}
+
+// endRaw ends the file of the message itself, which is no evidence if it was longer.
+func (r *request) endRaw(kept *limitedTee) error {
+	if kept.w == nil {
+		return nil
+	}
+	kept.w.unsynced = kept.left < 0
+	err := kept.w.Close()
 	if kept.left < 0 {
 		err = errors.Join(err, r.p.Folder.Remove(path.Join(incoming(r.id), rawFile)))
 	}
-	return opened, err
+	return err
 }
 
 // stageStored opens a message that was stored before.
@@ -183,9 +194,10 @@ func (s *stagedFile) Close() error {
 	return s.r.syncFiles()
 }
 
-// limitedTee keeps the first bytes of a stream; left below zero says that it was longer.
+// limitedTee keeps the first bytes of a stream; left below zero says that it was longer, or
+// is known to be.
 type limitedTee struct {
-	w    io.Writer
+	w    *stagedFile // nil = nothing is kept
 	left int64
 }
 
