@@ -67,7 +67,8 @@ type ber struct {
 	lim    Limits
 	held   int64 // bytes kept in memory so far, against lim.HeaderBytes
 	stack  []frame
-	peeked *header
+	ahead  bool // peeked is the next one
+	peeked header
 }
 
 const (
@@ -111,11 +112,11 @@ func (b *ber) readByte() (byte, error) {
 
 // peek returns the next header without taking it, or errEnd.
 func (b *ber) peek() (header, error) {
-	if b.peeked != nil {
+	if b.ahead {
 		if b.peeked.class == classUniversal && b.peeked.tag == 0 {
 			return header{}, errEnd // end-of-contents, seen before and not yet popped
 		}
-		return *b.peeked, nil
+		return b.peeked, nil
 	}
 	if n := len(b.stack); n > 0 && b.stack[n-1].left == 0 {
 		return header{}, errEnd
@@ -128,13 +129,13 @@ func (b *ber) peek() (header, error) {
 		if n := len(b.stack); n == 0 || b.stack[n-1].left >= 0 || h.length != 0 || h.constructed {
 			return header{}, syntaxError("end-of-contents where none belongs")
 		}
-		b.peeked = &h
+		b.peeked, b.ahead = h, true
 		return header{}, errEnd
 	}
 	if h.length < 0 && !h.constructed {
 		return header{}, syntaxError("primitive encoding of indefinite length")
 	}
-	b.peeked = &h
+	b.peeked, b.ahead = h, true
 	return h, nil
 }
 
@@ -194,7 +195,7 @@ func (b *ber) take() (header, error) {
 	if err != nil {
 		return header{}, err
 	}
-	b.peeked = nil
+	b.ahead = false
 	return h, b.consume(h.raw)
 }
 
@@ -273,7 +274,7 @@ func (b *ber) pop() error {
 	indefinite := b.stack[n].left < 0
 	b.stack = b.stack[:n]
 	if indefinite {
-		b.peeked = nil
+		b.ahead = false
 		return b.consume(2)
 	}
 	return nil
