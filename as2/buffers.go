@@ -12,7 +12,6 @@ const streamBuffer = 64 << 10 // bytes that are worked on at once
 // are used again.
 var (
 	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, streamBuffer) }}
-	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, streamBuffer) }}
 	spare   = sync.Pool{New: func() any { return new([streamBuffer]byte) }}
 )
 

@@ -2,6 +2,7 @@ package as2
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/pipeline"
 )
 
 // content is the innermost entity: one file, or several in a multipart. All layers are
 // known here, so what was agreed is decided before a byte is written.
-func (p *peeler) content(body *bufio.Reader, raw []byte, h textproto.MIMEHeader) error {
+func (p *peeler) content(body *bufio.Reader, raw []byte, h textproto.MIMEHeader) (err error) {
 	if err := p.requirements(); err != nil {
 		return err
 	}
@@ -24,13 +26,19 @@ func (p *peeler) content(body *bufio.Reader, raw []byte, h textproto.MIMEHeader)
 	}
 	p.start = StripID(params["start"])
 	var src io.Reader = body
-	var mic *hashes
 	if !p.opened.Signed {
 		// RFC 4130, 7.3.1: the MIC of what is unsigned, with the inner header if there is
 		// a layer around it.
-		mic = newHashes([]cms.Digest{p.unsignedDigest()})
+		mic := newHashes([]cms.Digest{p.unsignedDigest()})
 		mic.Write(raw)
-		src = io.TeeReader(body, mic)
+		beside := pipeline.NewWriter(mic)
+		defer func() {
+			beside.Close() // digests take everything
+			if err == nil {
+				p.opened.MICs = mic.mics()
+			}
+		}()
+		src = io.TeeReader(body, beside)
 	}
 	if err := p.files(src, h, 0); err != nil {
 		return err
@@ -39,9 +47,6 @@ func (p *peeler) content(body *bufio.Reader, raw []byte, h textproto.MIMEHeader)
 	// A transfer encoding or a multipart may end before the entity does.
 	if _, err := io.Copy(io.Discard, readerOnly{src}); err != nil {
 		return err
-	}
-	if mic != nil {
-		p.opened.MICs = mic.mics()
 	}
 	return nil
 }
@@ -181,7 +186,8 @@ func (p *peeler) file(r io.Reader, h textproto.MIMEHeader, batch bool) error {
 		return err
 	}
 	before := p.out.n
-	p.out.w = file
+	beside := pipeline.NewWriter(file) // what is large is written while more of it is decrypted
+	p.out.w = beside
 	var w io.Writer = p.out
 	if p.exam != nil {
 		w = io.MultiWriter(w, p.exam.file(part))
@@ -189,7 +195,7 @@ func (p *peeler) file(r io.Reader, h textproto.MIMEHeader, batch bool) error {
 	buf := spare.Get().(*[streamBuffer]byte)
 	defer spare.Put(buf)
 	_, err = io.CopyBuffer(struct{ io.Writer }{w}, readerOnly{decodeTransfer(r, h)}, buf[:])
-	if cerr := file.Close(); cerr != nil && p.out.err == nil {
+	if cerr := cmp.Or(beside.Close(), file.Close()); cerr != nil && p.out.err == nil {
 		p.out.err = cerr
 	}
 	part.Size = p.out.n - before

@@ -190,7 +190,7 @@ func (x *examiner) add(what string) *examined {
 func (x *examiner) body() io.Writer { return &x.add("HTTP body").bare }
 
 // entity is one inside of a layer.
-func (x *examiner) entity(what string) tap {
+func (x *examiner) entity(what string) *examined {
 	e := x.add(what)
 	e.inner = true
 	return e

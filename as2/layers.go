@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/pipeline"
 )
 
 // entity is a MIME entity that can be written once.
@@ -100,7 +101,8 @@ func (o *SealOptions) encrypted(inner entity) entity {
 		if err != nil {
 			return err
 		}
-		return closed(c, inner.writeAll(c))
+		plain := pipeline.NewWriter(c) // a large message is made on one core and encrypted on another
+		return closed(c, closed(plain, inner.writeAll(plain)))
 	}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/pipeline"
 )
 
 // maxLayers bounds how often a message may be wrapped.
@@ -138,7 +139,16 @@ func (p *peeler) inside(r io.Reader, what string, sums *entityHashes) (err, end 
 		h, err = textproto.MIMEHeader{"Content-Type": {"application/octet-stream"}}, p.headless(what)
 	}
 	body := br
-	for _, t := range p.taps(what, sums) {
+	if sums != nil {
+		// Whoever waits for the digests of a large message has them from another core.
+		sums.header(raw, h)
+		beside := pipeline.NewWriter(sums)
+		defer beside.Close() // digests take everything
+		body = buffered(io.TeeReader(body, beside))
+		defer release(body)
+	}
+	if p.exam != nil {
+		t := p.exam.entity(what)
 		t.header(raw, h)
 		body = buffered(io.TeeReader(body, t))
 		defer release(body)
@@ -159,22 +169,6 @@ func (p *peeler) inside(r io.Reader, what string, sums *entityHashes) (err, end 
 		p.note("bytes behind the end of the %s were passed over", what)
 	}
 	return err, end
-}
-
-// taps are who wants to see an entity pass.
-func (p *peeler) taps(what string, sums *entityHashes) (taps []tap) {
-	if sums != nil {
-		taps = append(taps, sums)
-	}
-	if p.exam != nil {
-		taps = append(taps, p.exam.entity(what))
-	}
-	return taps
-}
-
-type tap interface {
-	io.Writer
-	header(raw []byte, h textproto.MIMEHeader)
 }
 
 // headless decides about content without a MIME header of its own. mendelson's

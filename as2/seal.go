@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"bufio"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/pipeline"
 )
 
 // Compression says where in the layers a message is compressed (RFC 5402, 2).
@@ -113,16 +113,8 @@ func SealFiles(w io.Writer, files []File, o SealOptions) (*Sealed, error) {
 		return nil, err
 	}
 	out := &countingWriter{w: w, digest: sha256.New()}
-	body := writers.Get().(*bufio.Writer)
-	body.Reset(out)
-	defer func() {
-		body.Reset(nil) // let go of what is below, and of an error
-		writers.Put(body)
-	}()
-	if err := e.write(body); err != nil {
-		return nil, err
-	}
-	if err := body.Flush(); err != nil {
+	body := pipeline.NewWriter(out)
+	if err := closed(body, e.write(body)); err != nil {
 		return nil, err
 	}
 	return &Sealed{

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"io"
+	"sync"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 )
@@ -9,9 +10,16 @@ import (
 // passing remembers the first error of what sealing reads and writes: disk, files and
 // random source. Such errors pass, and the step is repeated; any other error of sealing
 // would come again.
-type passing struct{ err error }
+//
+// The stages of a large message note their errors at the same time.
+type passing struct {
+	mu  sync.Mutex
+	err error
+}
 
 func (p *passing) note(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.err == nil && err != io.EOF {
 		p.err = err
 	}

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/pipeline"
 	"github.com/klauspost/compress/zip"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -183,8 +185,9 @@ func unpackFile(f *zip.File, i int, left int64, buf []byte, create func(int, str
 	}
 	digest := sha256.New()
 	tracked := &trackedReader{r: io.LimitReader(in, left+1)}
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(out, digest)}, tracked, buf)
-	if cerr := out.Close(); err == nil {
+	beside := pipeline.NewWriter(io.MultiWriter(out, digest))
+	n, err := io.CopyBuffer(struct{ io.Writer }{beside}, tracked, buf)
+	if cerr := cmp.Or(beside.Close(), out.Close()); err == nil {
 		err = cerr
 	}
 	switch {

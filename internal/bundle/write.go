@@ -12,6 +12,8 @@ import (
 	"github.com/klauspost/compress"
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zip"
+
+	"github.com/as2drop/as2drop/internal/pipeline"
 )
 
 // Member is one file that goes into a bundle.
@@ -126,7 +128,9 @@ func Copy(w io.Writer, in io.Reader, name string, size int64) (Written, error) {
 	buf := buffers.Get().(*[sampleSize]byte)
 	defer buffers.Put(buf)
 	// One byte more than announced is enough to know that the file grew.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, digest)}, io.LimitReader(in, size+1), buf[:])
+	beside := pipeline.NewWriter(digest)
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, beside)}, io.LimitReader(in, size+1), buf[:])
+	beside.Close() // a digest takes everything
 	if err != nil {
 		return Written{}, err
 	}
