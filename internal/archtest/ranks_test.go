@@ -77,6 +77,7 @@ func ranks() map[string]int {
 		"internal/interop":           firstTestRank + 2,
 		"internal/soak":              firstTestRank + 2,
 		"internal/bench":             firstTestRank + 2,
+		"internal/benchpeers":        firstTestRank + 2,
 		"internal/bench/page":        firstTestRank + 1,
 		"internal/browsertest":       firstTestRank + 2,
 		"internal/ci/release":        firstTestRank + 2,
