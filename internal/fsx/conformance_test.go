@@ -20,18 +20,20 @@ import (
 // matrix proves on the second must hold on the first.
 func everywhere(t *testing.T, f func(t *testing.T, fsys fsx.FS)) {
 	t.Helper()
-	t.Run("disk", func(t *testing.T) {
-		fsys, err := fsx.OpenRoot(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := fsys.Close(); err != nil {
-				t.Error(err)
+	for name, open := range map[string]func(string) (fsx.FS, error){"disk": fsx.OpenRoot, "disk by os.Root": fsx.OpenByRoot} {
+		t.Run(name, func(t *testing.T) {
+			fsys, err := open(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
 			}
+			t.Cleanup(func() {
+				if err := fsys.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			f(t, fsys)
 		})
-		f(t, fsys)
-	})
+	}
 	t.Run("simdisk", func(t *testing.T) { f(t, simdisk.New().Root("partners/acme")) })
 }
 

@@ -24,5 +24,5 @@ func idOf(info fs.FileInfo) (ID, error) {
 	if !ok {
 		return "", fmt.Errorf("%q: no inode number", info.Name())
 	}
-	return ID(fmt.Sprintf("%x-%x", st.Dev, st.Ino)), nil
+	return idFrom(uint64(st.Dev), st.Ino), nil
 }

@@ -26,7 +26,7 @@ func OpenRoot(dir string) (FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &root{r, dir}, nil
+	return quicken(&root{r, dir}), nil
 }
 
 func (r *root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {

@@ -16,7 +16,7 @@ import (
 )
 
 func syncDir(r *os.Root, name string) error {
-	f, err := r.Open(name)
+	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
