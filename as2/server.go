@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -39,7 +40,8 @@ func Unavailable(text string, retry time.Duration) Reply {
 	return r
 }
 
-// Backend takes messages. Receive returns only when what its Reply states is durable.
+// Backend takes messages. Receive returns only when what its Reply states is durable, and
+// nothing reads the Body after that.
 type Backend interface {
 	Receive(ctx context.Context, m *Message) Reply
 }
@@ -102,6 +104,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// bodies are buffers in front of what is received.
+var bodies = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, peekReceipt) }}
+
 // receive calls the backend. A panic in it is a fault of ours like any other.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (reply Reply) {
 	defer func() {
@@ -111,7 +116,9 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (reply Reply) 
 		}
 	}()
 	stall := orDefault(h.Stall, 2*time.Minute)
-	body := bufio.NewReaderSize(&stallReader{r: r.Body, control: http.NewResponseController(w), stall: stall}, peekReceipt)
+	body := bodies.Get().(*bufio.Reader)
+	defer func() { body.Reset(nil); bodies.Put(body) }() // a Backend that has returned reads no more
+	body.Reset(&stallReader{r: r.Body, control: http.NewResponseController(w), stall: stall})
 	m := &Message{Header: r.Header, Body: body, Length: r.ContentLength, Remote: r.RemoteAddr}
 	if r.TLS != nil {
 		m.Certificates = r.TLS.PeerCertificates
