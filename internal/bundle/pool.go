@@ -23,7 +23,7 @@ type compressor struct {
 func newCompressor(out io.Writer, level int) (io.WriteCloser, error) {
 	pool := compressors[level]
 	if w, ok := pool.Get().(*flate.Writer); ok {
-		w.Reset(out)
+		w.ResetDict(out, nil) // Reset would keep the dictionary of a block, where it had one
 		return &compressor{w, pool}, nil
 	}
 	w, err := flate.NewWriter(out, level)

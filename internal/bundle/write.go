@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/klauspost/compress"
@@ -72,8 +73,19 @@ const (
 // A member with another size than announced ends the call with a *ChangedError.
 func Write(w io.Writer, members []Member) ([]Written, error) {
 	zw := zip.NewWriter(w)
-	level := deflateLevel
+	level, large := deflateLevel, false
+	var beside []io.Closer
+	defer func() {
+		for _, c := range beside {
+			c.Close() // again, or after an error, which counts
+		}
+	}()
 	zw.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
+		if large && level == deflateLevel && runtime.GOMAXPROCS(0) > 1 {
+			s := newSpread(out)
+			beside = append(beside, s)
+			return s, nil
+		}
 		return newCompressor(out, level)
 	})
 	buf := buffers.Get().(*[sampleSize]byte)
@@ -84,6 +96,7 @@ func Write(w io.Writer, members []Member) ([]Written, error) {
 		if err != nil {
 			return nil, err
 		}
+		large = m.Size >= spreadFrom
 		got, err := writeMember(zw, m, in, buf[:], &level)
 		err = errors.Join(err, in.Close())
 		if err != nil {
