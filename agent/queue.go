@@ -61,8 +61,7 @@ func (w *worker) refill(ctx context.Context, b *box) (claimed int, err error) {
 	return len(ids), err
 }
 
-// startSome starts what is due and has a slot; left is how many more are due that it has
-// seen.
+// startSome starts what is due and has a slot; left is how many more are due and in line.
 func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGroup) (due time.Time, left int, open bool, err error) {
 	parallel := b.partner.Send.Parallel
 	underway, resting := w.underway(), w.restingNow()
@@ -73,7 +72,7 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 			return err
 		}
 		untilReleased := err == nil && pause.Until.IsZero()
-		rows, err = tx.Queue(w.partner, !untilReleased, underway+len(resting)+2*parallel+1)
+		rows, err = tx.Queue(w.partner, !untilReleased, underway+len(resting)+max(2*parallel+1, lineUpTo))
 		return err
 	})
 	if err != nil {
@@ -85,6 +84,7 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 			due = t
 		}
 	}
+	var line []string
 	for _, t := range rows {
 		if rest, ok := resting[t.ID]; ok && !t.Due.After(now) {
 			sooner(now.Add(rest))
@@ -93,17 +93,14 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 		if !t.Due.After(now) {
 			begun, full := w.begin(t.ID, parallel)
 			if begun {
-				transfers.Go(func() {
-					defer func() { w.end(t.ID); w.nudge() }()
-					w.carryOn(ctx, t.ID)
-				})
+				transfers.Go(func() { w.carryOnFrom(ctx, t.ID) })
 				continue
 			}
 			if !full {
 				continue // it is under way
 			}
-			left++
-			continue // it starts when a slot is free, and whoever leaves one nudges
+			line = append(line, t.ID)
+			continue // it starts when a slot is free
 		}
 		if w.isUnderway(t.ID) {
 			continue
@@ -111,7 +108,50 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 		sooner(t.Due)
 		break
 	}
-	return due, left, len(rows) > 0 || w.underway() > 0, nil
+	return due, w.lineUp(line), len(rows) > 0 || w.underway() > 0, nil
+}
+
+// lineUpTo is how many due transfers are read at once, so that who has a slot goes on with
+// the next without asking the ledger.
+const lineUpTo = 64
+
+// lineUp notes what is due and has no slot, the first first.
+func (w *worker) lineUp(ids []string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.line = ids
+	return len(ids)
+}
+
+// carryOnFrom carries on a transfer that has a slot, and with the same slot those in line.
+// Whatever has become of them since they were read, the outbox asks the row.
+func (w *worker) carryOnFrom(ctx context.Context, id string) {
+	defer w.nudge()
+	for id != "" {
+		w.carryOn(ctx, id)
+		id = w.next(ctx, id)
+	}
+}
+
+// next gives the slot of one transfer to the first in line; empty = to nobody. While the
+// last ones are under way the worker claims more.
+func (w *worker) next(ctx context.Context, ended string) (id string) {
+	parallel := w.box().partner.Send.Parallel
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.busy, ended)
+	for ctx.Err() == nil && len(w.busy) < parallel && len(w.line) > 0 {
+		id, w.line = w.line[0], w.line[1:]
+		if len(w.line) == parallel-1 {
+			w.nudge()
+		}
+		if until, ok := w.resting[id]; w.busy[id] || ok && until.After(time.Now()) {
+			continue
+		}
+		w.busy[id] = true
+		return id
+	}
+	return ""
 }
 
 // faultPause is how long a transfer rests after a fault of ours (disk, ledger), and
@@ -174,12 +214,6 @@ func (w *worker) isUnderway(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.busy[id]
-}
-
-func (w *worker) end(id string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.busy, id)
 }
 
 // over has the worker look at the outbox again if a transfer is over that something there

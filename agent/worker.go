@@ -38,6 +38,7 @@ type worker struct {
 
 	mu      sync.Mutex
 	busy    map[string]bool      // transfers under way, each in a slot
+	line    []string             // transfers that were due when the queue was read, and have no slot yet
 	resting map[string]time.Time // transfers that failed on a fault of ours, and until when they are let be
 	panics  map[string]int
 	awaited map[string]bool // keys that files in the outbox wait for
@@ -226,7 +227,8 @@ func (w *worker) heal(ctx context.Context, b *box, err error) (idle bool) {
 	return b.fault != nil
 }
 
-// carryOn steps a transfer until nothing is to be done for it now.
+// carryOn steps a transfer until nothing is to be done for it now. What was configured
+// anew meanwhile counts from the next step on.
 func (w *worker) carryOn(ctx context.Context, id string) {
 	p, ok := guarded(func() {
 		for ctx.Err() == nil {
@@ -234,7 +236,7 @@ func (w *worker) carryOn(ctx context.Context, id string) {
 			if b.fault != nil {
 				return // the worker opens it first
 			}
-			again, err := b.outbox.Step(ctx, id)
+			t, again, err := b.outbox.Carry(ctx, id, func() bool { return ctx.Err() == nil && w.box() == b })
 			if err != nil {
 				w.complain(ctx, "step "+id, err)
 				if !w.rest(id) {
@@ -246,7 +248,7 @@ func (w *worker) carryOn(ctx context.Context, id string) {
 				return
 			}
 			if !again {
-				w.tell(ctx, id)
+				w.tell(ctx, id, t)
 				return
 			}
 		}
@@ -256,21 +258,28 @@ func (w *worker) carryOn(ctx context.Context, id string) {
 	}
 }
 
-// tell logs what became of a transfer.
-func (w *worker) tell(ctx context.Context, id string) {
-	var t ledger.Transfer
-	var pause ledger.Pause
-	err := w.a.ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) {
-		if t, err = tx.Transfer(id); err != nil {
+// tell logs what became of a transfer, which is read unless it has an ID. A pause is not
+// looked for where one that was sent shows that there is none, and none was known.
+func (w *worker) tell(ctx context.Context, id string, t ledger.Transfer) {
+	var err error
+	if known := t.ID != ""; !known || !t.Verdict.Sent() || w.knowsPause() {
+		var pause ledger.Pause
+		err = w.a.ledger.View(context.WithoutCancel(ctx), func(tx *ledger.Tx) (err error) {
+			if !known {
+				if t, err = tx.Transfer(id); err != nil {
+					return err
+				}
+			}
+			if pause, err = tx.Pause(w.partner); errors.Is(err, ledger.ErrNotFound) {
+				return nil
+			}
 			return err
+		})
+		if err == nil {
+			w.tellPause(pause)
 		}
-		if pause, err = tx.Pause(w.partner); errors.Is(err, ledger.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
+	}
 	if err == nil {
-		w.tellPause(pause)
 		w.over(t)
 	}
 	log := w.log.With("transfer", id, "document", t.Document)
@@ -290,6 +299,13 @@ func (w *worker) tell(ctx context.Context, id string) {
 	case t.Reason != "":
 		log.Warn("will be tried again", "reason", t.Reason, "next", t.Next, "attempts", t.Attempts, "due", t.Due)
 	}
+}
+
+// knowsPause reports whether it was told that nothing is sent to the partner.
+func (w *worker) knowsPause() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.alarms["pause"].IsZero()
 }
 
 // tellPause logs that nothing is sent to the partner any more, and that it goes on: once,

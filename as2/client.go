@@ -114,7 +114,7 @@ func (c *Client) to(host string) *http.Client {
 			TLSClientConfig:       tlsConfig(c.options.ServerCertificates, c.options.Identity, host),
 			TLSHandshakeTimeout:   connect,
 			ExpectContinueTimeout: expectContinue,
-			MaxIdleConnsPerHost:   4,
+			MaxIdleConnsPerHost:   maxIdle,
 			IdleConnTimeout:       time.Minute,
 			DisableCompression:    true,
 		},
@@ -122,6 +122,10 @@ func (c *Client) to(host string) *http.Client {
 	}
 	return c.hosts[host]
 }
+
+// maxIdle is how many connections to one host are kept for the next message: one for each
+// that may be under way at once (send.parallel).
+const maxIdle = 64
 
 // expectContinue is how long a server may take to ask for the body; after that it goes
 // out unasked (RFC 9110, 10.1.1).

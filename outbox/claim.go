@@ -24,7 +24,7 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	if changed != "" {
 		return o.undo(ctx, t, fmt.Sprintf("%q is gone or was changed since it was seen", changed))
 	}
-	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
+	if err := fsx.Mkdir(o.p.Folder, dir, dirPerm); err != nil {
 		return err
 	}
 	if err := o.writeTransfer(t, dir); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -34,13 +35,28 @@ const (
 // that it, and the receipt for it, are to be held against.
 func (o *Outbox) keepRequest(t *ledger.Transfer, s *as2.Sealed, certs []owned) error {
 	dir := o.evidence(t)
-	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
+	if err := fsx.Mkdir(o.p.Folder, dir, dirPerm); err != nil {
 		return err
 	}
-	if err := fsx.Rewrite(o.p.Folder, path.Join(dir, requestFile), filePerm, rawRequest(o.p.URL, s)); err != nil {
+	// Until the sealed message is committed the folder counts for nothing, and sealing
+	// begins with removing it.
+	if err := o.write(path.Join(dir, requestFile), rawRequest(o.p.URL, s)); err != nil {
 		return err
 	}
-	return fsx.Rewrite(o.p.Folder, path.Join(dir, certificatesFile), filePerm, appendCertificates(nil, certs))
+	if err := o.write(path.Join(dir, certificatesFile), appendCertificates(nil, certs)); err != nil {
+		return err
+	}
+	o.memo(t.ID).certs = certs
+	return o.p.Folder.SyncDir(dir)
+}
+
+// write writes a file of ours in a folder where nothing counts before a later commit. The
+// folder is not synced.
+func (o *Outbox) write(name string, content []byte) error {
+	return fsx.WriteUnsynced(o.p.Folder, name, filePerm, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
 }
 
 // rawRequest is the header of every POST of a message, without credentials.
@@ -65,8 +81,16 @@ func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
 
 // keep writes a file of the evidence. Its folder was made when the message was sealed.
 func (o *Outbox) keep(t *ledger.Transfer, name string, raw []byte) error {
+	if err := o.keepUnsynced(t, name, raw); err != nil {
+		return err
+	}
+	return o.p.Folder.SyncDir(o.evidence(t))
+}
+
+// keepUnsynced is keep but for the sync of the folder.
+func (o *Outbox) keepUnsynced(t *ledger.Transfer, name string, raw []byte) error {
 	dir := o.evidence(t)
-	err := fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, raw)
+	err := fsx.RewriteUnsynced(o.p.Folder, path.Join(dir, name), filePerm, raw)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -74,7 +98,7 @@ func (o *Outbox) keep(t *ledger.Transfer, name string, raw []byte) error {
 	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
 		return err
 	}
-	return fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, raw)
+	return fsx.RewriteUnsynced(o.p.Folder, path.Join(dir, name), filePerm, raw)
 }
 
 func answerName(n int) string { return fmt.Sprintf("%s%d%s", answerPrefix, n, httpSuffix) }
@@ -153,9 +177,11 @@ func (o *Outbox) keepReceipt(t *ledger.Transfer, raw []byte, limited bool) (name
 }
 
 // keepSigner adds the certificate that a receipt was signed with, where it is not among
-// those that were known when the message was sealed.
-func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate) error {
-	if signer == nil {
+// those that were known when the message was sealed. sealed are those if the caller knows.
+func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate, sealed []owned) error {
+	role := "partner " + o.p.Name
+	isHis := func(k owned) bool { return k.role == role && k.cert.Equal(signer) }
+	if signer == nil || slices.ContainsFunc(sealed, isHis) {
 		return nil
 	}
 	o.evidenceMu.Lock()
@@ -169,8 +195,7 @@ func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	role := "partner " + o.p.Name
-	if slices.ContainsFunc(known, func(k owned) bool { return k.role == role && k.cert.Equal(signer) }) {
+	if slices.ContainsFunc(known, isHis) {
 		return nil
 	}
 	return o.keep(t, certificatesFile, appendCertificates(kept, []owned{{role, signer}}))
@@ -245,36 +270,32 @@ func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs 
 }
 
 // keepEvidence puts the transfer and, up to a size, the sealed message to the rest of
-// the evidence. A message that may have to be posted again is kept at any size.
-func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string) error {
+// the evidence. A message that may have to be posted again is kept at any size. Both
+// folders are synced once, when all is in its place: the evidence first, as the message
+// leaves the other one.
+func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, record []byte) error {
 	if len(t.Sealed) == 0 {
-		return nil // nothing was ever made
+		return o.p.Folder.SyncDir(dir) // nothing was ever made
 	}
 	evidence := o.evidence(t)
-	body, err := transferJSON(t)
+	if err := o.keepUnsynced(t, transferFile, record); err != nil {
+		return err
+	}
+	names, err := o.sweep(evidence)
 	if err != nil {
 		return err
 	}
-	if err := o.keep(t, transferFile, body); err != nil {
-		return err
-	}
-	if err := o.sweep(evidence); err != nil {
-		return err
-	}
-	if len(t.Receipt) > 0 {
-		// The disk may have refused it when it came.
-		there, err := fsx.Exists(o.p.Folder, path.Join(evidence, verdictName(t)))
-		if err == nil && !there {
-			err = o.keep(t, verdictName(t), t.Receipt)
-		}
-		if err != nil {
+	// An answer that settles is in the ledger with the verdict and becomes evidence here.
+	if name := verdictName(t); len(t.Receipt) > 0 && !slices.Contains(names, name) {
+		if err := o.keepUnsynced(t, name, t.Receipt); err != nil {
 			return err
 		}
 	}
 	kept := path.Join(evidence, messageFile)
 	err = fsx.Move(o.p.Folder, path.Join(dir, messageFile), kept)
 	if errors.Is(err, fsx.ErrGone) {
-		return nil // it was too big, and a crash came after it was removed
+		// It was too big, and a crash came after it was removed.
+		return errors.Join(o.p.Folder.SyncDir(evidence), o.p.Folder.SyncDir(dir))
 	}
 	if err != nil {
 		return err
@@ -289,20 +310,21 @@ func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string) error {
 	return nil
 }
 
-// sweep removes what a crash left of answers and receipts that were being written.
-func (o *Outbox) sweep(dir string) error {
+// sweep removes what a crash left of answers and receipts that were being written, and
+// says what else is there.
+func (o *Outbox) sweep(dir string) (names []string, err error) {
 	o.evidenceMu.Lock() // not what is being written just now
 	defer o.evidenceMu.Unlock()
-	entries, err := o.p.Folder.ReadDir(dir)
+	names, err = o.p.Folder.Names(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".part") {
-			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, e.Name())); err != nil {
-				return err
+	for _, name := range names {
+		if strings.HasSuffix(name, ".part") {
+			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, name)); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return names, nil
 }

@@ -121,6 +121,9 @@ func (o *Outbox) takenAway(t *ledger.Transfer) (names []string, err error) {
 // overtaken are the attempts that a receipt overtook: the verdict is there, nobody posts
 // any more, and what came of the POST is not on record.
 func (o *Outbox) overtaken(ctx context.Context, t *ledger.Transfer) (attempts []ledger.Attempt, err error) {
+	if o.memo(t.ID).closed {
+		return nil, nil // as this call has recorded
+	}
 	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { attempts, err = tx.Attempts(t.ID); return err })
 	return slices.DeleteFunc(attempts, func(a ledger.Attempt) bool {
 		return a.Outcome != ledger.OutcomeOpen && a.Outcome != ledger.OutcomeWaiting
@@ -168,54 +171,51 @@ func (o *Outbox) alreadyFiled(t *ledger.Transfer) error {
 }
 
 // complete puts into the folder what it is filed with, and moves evidence away. It
-// may be repeated.
+// may be repeated. The folder is synced once, when it is complete: until it is moved to its
+// place it counts for nothing.
 func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 	if len(t.Receipt) > 0 {
-		if err := fsx.Rewrite(o.p.Folder, path.Join(dir, receiptFile), filePerm, t.Receipt); err != nil {
+		if err := o.write(path.Join(dir, receiptFile), t.Receipt); err != nil {
 			return err
 		}
 	}
-	if err := o.placeWhy(t, dir); err != nil {
+	if err := o.removeFrom(dir, o.unfinished(t)...); err != nil {
 		return err
-	}
-	if err := o.removeEach(o.unfinished(t, dir)...); err != nil {
-		return err
-	}
-	if err := o.writeTransfer(t, dir); err != nil {
-		return err
-	}
-	return o.keepEvidence(t, dir)
-}
-
-// unfinished is what sealing may have left that did not come to its end before an operator
-// gave the transfer up.
-func (o *Outbox) unfinished(t *ledger.Transfer, dir string) []string {
-	names := []string{path.Join(dir, hookPart)}
-	if len(t.Changed) == 0 {
-		names = append(names, path.Join(dir, changedDir))
 	}
 	if len(t.Sealed) == 0 {
-		names = append(names, path.Join(dir, messageFile), path.Join(dir, messageFile+".part"), path.Join(dir, spoolFile), o.evidence(t))
-	}
-	return names
-}
-
-// placeWhy writes WHY.txt, or takes away that of a verdict which did not last.
-func (o *Outbox) placeWhy(t *ledger.Transfer, dir string) error {
-	file := path.Join(dir, whyFile)
-	if !t.Verdict.Sent() {
-		return fsx.Rewrite(o.p.Folder, file, filePerm, []byte(why(t)))
-	}
-	for _, name := range []string{file, file + ".part"} { // it may have been written just now
-		ok, err := fsx.Exists(o.p.Folder, name)
-		if err == nil && ok {
-			err = fsx.RemoveAll(o.p.Folder, name)
-		}
-		if err != nil {
+		if err := o.removeEach(o.evidence(t)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !t.Verdict.Sent() {
+		if err := o.write(path.Join(dir, whyFile), []byte(why(t))); err != nil {
+			return err
+		}
+	}
+	body, err := transferJSON(t)
+	if err != nil {
+		return err
+	}
+	if err := fsx.RewriteUnsynced(o.p.Folder, path.Join(dir, transferFile), filePerm, body); err != nil {
+		return err
+	}
+	return o.keepEvidence(t, dir, body)
+}
+
+// unfinished are files of the working folder that a verdict which did not last has left, or
+// sealing that did not come to its end before an operator gave the transfer up.
+func (o *Outbox) unfinished(t *ledger.Transfer) []string {
+	names := []string{hookPart, receiptFile + ".part", whyFile + ".part"}
+	if t.Verdict.Sent() {
+		names = append(names, whyFile)
+	}
+	if len(t.Changed) == 0 {
+		names = append(names, changedDir)
+	}
+	if len(t.Sealed) == 0 {
+		names = append(names, messageFile, messageFile+".part", spoolFile)
+	}
+	return names
 }
 
 // why is the text that an operator finds beside files that were not delivered.

@@ -35,7 +35,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 		"no sync of the folders that members are moved into": {mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(workDir)} }}},
 		"no sync of the members' data":                       {unsynced: true, mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, File: under(outboxDir)} }}},
 		"no sync of the sealed message": {mutate: mutation{fs: func(f fsx.FS) fsx.FS {
-			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "message.part") }}
+			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "/"+messageFile) }}
 		}}},
 		"no sync of the folder that transfers are filed in": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(sentDir)} }}},
 		"in sent before the verdict is committed": {mutate: mutation{steps: func(o *Outbox) {

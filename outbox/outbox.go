@@ -100,6 +100,7 @@ type Outbox struct {
 	take  func(*Outbox, context.Context, arrival) (as2.Reply, error) // a receipt
 	*underway
 
+	madeDay   atomic.Pointer[string] // the folder of a day that was made, durably, by this process
 	sharedDay atomic.Pointer[string] // the folder of a day that has its rights
 	foreign   atomic.Bool            // it was told that files of others keep their rights
 }
@@ -107,23 +108,34 @@ type Outbox struct {
 // underway is what is going on for a partner, whatever is configured for it meanwhile.
 type underway struct {
 	mu     sync.Mutex
-	busy   map[string]bool // transfers that a Step is at work on
-	rest   time.Time       // until when the partner asked to be left alone
-	latest time.Time       // that the clock has shown
+	busy   map[string]*memo // transfers that somebody is at work on
+	rest   time.Time        // until when the partner asked to be left alone
+	latest time.Time        // that the clock has shown
 
 	evidenceMu sync.Mutex   // one receipt is written at a time
 	days       sync.RWMutex // written: the folder of a day may be removed; read: filed in
 }
 
 // enter reports whether nobody else is at work on a transfer, and keeps others away.
-func (u *underway) enter(id string) bool {
+func (u *underway) enter(id string) (m *memo, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.busy[id] {
-		return false
+	if u.busy[id] != nil {
+		return nil, false
 	}
-	u.busy[id] = true
-	return true
+	m = &memo{}
+	u.busy[id] = m
+	return m, true
+}
+
+// memo is that of who is at work on a transfer; nobody's is empty.
+func (u *underway) memo(id string) *memo {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if m := u.busy[id]; m != nil {
+		return m
+	}
+	return &memo{}
 }
 
 func (u *underway) leave(id string) {
@@ -146,7 +158,7 @@ func New(d Deps, p Partner) *Outbox {
 	p.Ahead, p.Unsettled = cmp.Or(p.Ahead, 64), cmp.Or(p.Unsettled, 1000)
 	p.Policy.quirks = p.Quirks
 	p.WindowsNames = p.WindowsNames || runtime.GOOS == "windows"
-	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]bool{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]*memo{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
 		ledger.StateClaiming:  (*Outbox).claim,
 		ledger.StateClaimed:   (*Outbox).seal,
 		ledger.StateSealed:    (*Outbox).send,
@@ -192,47 +204,6 @@ const (
 	dirPerm  = 0o750
 	filePerm = 0o640
 )
-
-// Step performs one effect of one transfer. It returns false where nothing is to be
-// done for it now: filed, held, or not due. An error is a fault of ours (disk,
-// ledger); the transfer is where it was and the step may be repeated.
-func (o *Outbox) Step(ctx context.Context, id string) (again bool, err error) {
-	t, step, err := o.due(ctx, id)
-	if err != nil || step == nil || !o.enter(id) {
-		return false, err // nothing to do, or another call is at work on it
-	}
-	defer o.leave(id)
-	if o.Turn != nil && t.State != ledger.StateSealed {
-		done, err := o.Turn(ctx, o.p.Name)
-		if err != nil {
-			return false, err
-		}
-		defer done()
-		if t, step, err = o.due(ctx, id); err != nil || step == nil {
-			return false, err // somebody moved it meanwhile
-		}
-		if t.State == ledger.StateSealed {
-			return true, nil // a POST is nothing to wait for others with
-		}
-	}
-	before := t.Version
-	if err := step(o, ctx, &t); err != nil {
-		if errors.Is(err, ledger.ErrLost) {
-			return false, nil // somebody else moved it; the next round sees where to
-		}
-		return false, fmt.Errorf("outbox: %s/%s (%s, %s): %w", o.p.Name, t.Document, t.ID, t.State, err)
-	}
-	return t.State.Open() && !t.Rests() && t.Version != before && !t.Due.After(o.Now()), nil
-}
-
-// due reads a transfer with the step that is to be made for it now, nil for none.
-func (o *Outbox) due(ctx context.Context, id string) (t ledger.Transfer, step func(*Outbox, context.Context, *ledger.Transfer) error, err error) {
-	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { t, err = tx.Transfer(id); return err })
-	if err != nil || !t.State.Open() || t.Rests() && t.State != ledger.StateSettled || t.Due.After(o.Now()) {
-		return t, nil, err
-	}
-	return t, o.steps[t.State], nil
-}
 
 // save commits a transfer with events.
 func (o *Outbox) save(ctx context.Context, t *ledger.Transfer, more ...func(*ledger.Tx) error) error {

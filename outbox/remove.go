@@ -193,7 +193,7 @@ func (o *Outbox) finishRemovals(ctx context.Context, limit int) error {
 	})
 	errs := []error{err}
 	for i := range begun {
-		if !o.enter(begun[i].ID) {
+		if _, ok := o.enter(begun[i].ID); !ok {
 			continue
 		}
 		err := o.finishRemoval(ctx, &begun[i])

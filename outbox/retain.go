@@ -124,7 +124,7 @@ func (r *Retention) batch(ctx context.Context, at thing, ts []ledger.Transfer) e
 	var list []doomed
 	for i := range ts {
 		t := &ts[i]
-		if !r.o.enter(t.ID) {
+		if _, ok := r.o.enter(t.ID); !ok {
 			continue // somebody is at work on it: another time
 		}
 		defer r.o.leave(t.ID)

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/as2drop/as2drop/as2"
@@ -124,12 +126,13 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 	}
 	t.State = ledger.StateSealed
 	t.Due = o.p.Policy.allowed(o.Now()).UTC()
-	more := append(o.warned(t), o.sameContent(t))
+	more := append(o.warned(t), o.sameContent(t), o.openWithSealed(t, sealed))
 	for _, n := range sealed.Notes {
 		more = append(more, o.event(t, ledger.Warning, "legacy-algorithm", "agree on modern algorithms with the partner", "%s: %s", t.Document, n))
 	}
 	// Before it is committed, and so before it is posted: whoever has to rebuild the ledger
 	// learns from it that the partner may have the message.
+	// The sync of its folder is that of the message too.
 	if err := o.writeTransfer(t, o.work(t)); err != nil {
 		return err
 	}
@@ -143,7 +146,26 @@ func unsealable(fact string) obstacle {
 // forget removes what an earlier try left that did not come to its end.
 func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
 	t.Changed, t.Objections, t.MoreObjections = nil, nil, 0
-	return o.removeEach(path.Join(dir, messageFile), path.Join(dir, messageFile+".part"), path.Join(dir, spoolFile), path.Join(dir, hookPart), path.Join(dir, changedDir), o.evidence(t))
+	if err := o.removeFrom(dir, messageFile, messageFile+".part", spoolFile, hookPart, changedDir); err != nil {
+		return err
+	}
+	return o.removeEach(o.evidence(t))
+}
+
+// removeFrom removes those of some names that are in a folder.
+func (o *Outbox) removeFrom(dir string, names ...string) error {
+	there, err := o.p.Folder.Names(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range names {
+		if slices.Contains(there, name) {
+			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // removeEach removes those of some names that are there.
@@ -165,7 +187,8 @@ type refusedError struct{ error }
 
 func (e *refusedError) Unwrap() error { return e.error }
 
-// makeMessage seals into .work/<id>/message.
+// makeMessage seals into .work/<id>/message. The folder is not synced: the message counts
+// for nothing before it is committed as sealed, and is made anew if it is not.
 func (o *Outbox) makeMessage(dir string, files []as2.File, options as2.SealOptions) (*as2.Sealed, error) {
 	passing := &passing{}
 	for i := range files {
@@ -180,7 +203,7 @@ func (o *Outbox) makeMessage(dir string, files []as2.File, options as2.SealOptio
 		return passingSpool{s, passing}, nil
 	}
 	var sealed *as2.Sealed
-	err := fsx.Publish(o.p.Folder, path.Join(dir, messageFile), filePerm, func(w io.Writer) (err error) {
+	err := fsx.WriteUnsynced(o.p.Folder, path.Join(dir, messageFile), filePerm, func(w io.Writer) (err error) {
 		sealed, err = as2.SealFiles(passing.writer(w), files, options)
 		if err != nil && passing.err == nil {
 			return &refusedError{err}

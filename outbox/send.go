@@ -29,15 +29,57 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 	if wait, err := o.mayPost(ctx, t); err != nil || wait {
 		return err
 	}
-	a := ledger.Attempt{Transfer: t.ID, N: t.Posts + 1, Opened: o.Now().UTC(), Process: o.Process, URL: o.p.URL, Config: o.Config}
-	t.State, t.Posts = ledger.StateSending, a.N
-	// Should this process end, the next one finds the attempt and waits before another.
-	t.Due = o.Now().Add(o.p.Policy.wait(1, 0.5)).UTC()
+	a := o.openAttempt(t)
 	if err := o.save(ctx, t, o.onlyFirst(t), func(tx *ledger.Tx) error { return tx.OpenAttempt(a) }); err != nil {
 		return err
 	}
 	failpoint.Hit("after attempt")
+	return o.post(ctx, t, &s, a)
+}
 
+// openAttempt makes the next attempt of a transfer, to be committed with it.
+func (o *Outbox) openAttempt(t *ledger.Transfer) ledger.Attempt {
+	a := ledger.Attempt{Transfer: t.ID, N: t.Posts + 1, Opened: o.Now().UTC(), Process: o.Process, URL: o.p.URL, Config: o.Config}
+	t.State, t.Posts = ledger.StateSending, a.N
+	// Should this process end, the next one finds the attempt and waits before another.
+	t.Due = o.Now().Add(o.p.Policy.wait(1, 0.5)).UTC()
+	return a
+}
+
+// openWithSealed opens the first attempt in the commit of the sealed message, where who
+// seals it goes on and nothing keeps it from being posted at once. Else it stays sealed.
+func (o *Outbox) openWithSealed(t *ledger.Transfer, sealed *as2.Sealed) func(*ledger.Tx) error {
+	m, now := o.memo(t.ID), o.Now()
+	if !m.carries || t.Due.After(now) || o.obstacle(t).code != "" || !o.restingUntil(now).IsZero() {
+		return func(*ledger.Tx) error { return nil }
+	}
+	return func(tx *ledger.Tx) error {
+		if t.Hold != "" {
+			return nil // its content was sent before
+		}
+		if _, err := tx.Pause(o.p.Name); !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		if first, err := o.isFirst(tx, t); err != nil || !first {
+			return err
+		}
+		a := o.openAttempt(t)
+		m.attempt, m.sealed = &a, sealed
+		return tx.OpenAttempt(a)
+	}
+}
+
+// postOpened posts what was sealed with its attempt.
+func (o *Outbox) postOpened(ctx context.Context, t *ledger.Transfer) error {
+	m := o.memo(t.ID)
+	a := *m.attempt
+	m.attempt = nil
+	failpoint.Hit("after attempt")
+	return o.post(ctx, t, m.sealed, a)
+}
+
+// post posts a message whose attempt is on record, and commits what came of it.
+func (o *Outbox) post(ctx context.Context, t *ledger.Transfer, s *as2.Sealed, a ledger.Attempt) error {
 	answer, err := o.Post.Post(ctx, o.p.URL, s.Header, s.Length, func() (io.ReadCloser, error) {
 		return o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), fsx.ReadOnly, 0)
 	})
@@ -46,12 +88,16 @@ func (o *Outbox) send(ctx context.Context, t *ledger.Transfer) error {
 		e := o.noAnswer(&a, err) // it sets the outcome of the attempt too
 		return o.conclude(ctx, t, a, e)
 	}
-	e := o.readAnswer(t, &s, &a, answer)
-	// The answer counts even if the disk refuses to keep it.
-	if err := o.keepAnswer(t, a.N, rawAnswer(answer)); err != nil {
+	return o.conclude(ctx, t, a, o.readAnswer(t, s, &a, answer))
+}
+
+// keptAnswer writes an answer to the evidence, and says on the event if it cannot: it counts
+// even if the disk refuses.
+func (o *Outbox) keptAnswer(t *ledger.Transfer, n int, raw []byte, e event) event {
+	if err := o.keepAnswer(t, n, raw); err != nil {
 		e.notes = append(e.notes, note{ledger.Warning, "evidence", fmt.Sprintf("the answer could not be kept as evidence: %v", err), ""})
 	}
-	return o.conclude(ctx, t, a, e)
+	return e
 }
 
 // abandoned concludes an attempt whose record could not be written when it ended: the
@@ -92,6 +138,17 @@ const pauseCheck = time.Minute
 // pausedUntil says until when nothing may be posted, zero if it may. The first who
 // comes after the time probes, and moves it on for the others.
 func (o *Outbox) pausedUntil(ctx context.Context, now time.Time) (until time.Time, err error) {
+	paused := false
+	err = o.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		_, err := tx.Pause(o.p.Name)
+		if paused = err == nil; errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil || !paused {
+		return until, err
+	}
 	err = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		p, err := tx.Pause(o.p.Name)
 		switch {
@@ -122,13 +179,15 @@ func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt
 	if f.mdnErr != nil {
 		f.mdn = nil
 	}
-	e := o.judge(t, s, f)
-	if f.mdn != nil && e.kind == settled {
-		e.receipt, e.disposition = rawAnswer(answer), f.mdn.DispositionText
-		// As with the answer itself: it counts even if the disk refuses.
-		if err := o.keepSigner(t, f.mdn.Signer); err != nil {
-			e.notes = append(e.notes, note{ledger.Warning, "evidence", fmt.Sprintf("the receipt's certificate could not be kept as evidence: %v", err), ""})
-		}
+	e, raw := o.judge(t, s, f), rawAnswer(answer)
+	if f.mdn == nil || e.kind != settled {
+		return o.keptAnswer(t, a.N, raw, e)
+	}
+	// It is committed with the verdict; the evidence gets it when the transfer is filed.
+	e.receipt, e.disposition = raw, f.mdn.DispositionText
+	// It counts even if the disk refuses.
+	if err := o.keepSigner(t, f.mdn.Signer, o.memo(t.ID).certs); err != nil {
+		e.notes = append(e.notes, note{ledger.Warning, "evidence", fmt.Sprintf("the receipt's certificate could not be kept as evidence: %v", err), ""})
 	}
 	return e
 }
@@ -137,6 +196,10 @@ func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt
 // or somebody held the transfer: what they committed stays.
 func (o *Outbox) conclude(ctx context.Context, t *ledger.Transfer, a ledger.Attempt, e event) error {
 	err := o.record(ctx, t, a, e)
+	if err == nil {
+		// Another one can be open only where it waits for a receipt.
+		o.memo(t.ID).closed = a.N == 1 && t.State == ledger.StateSettled
+	}
 	for range lostTries {
 		if !errors.Is(err, ledger.ErrLost) {
 			return err
@@ -168,6 +231,9 @@ func (o *Outbox) closeOvertaken(ctx context.Context, t *ledger.Transfer, a ledge
 	a.Closed, a.Text = o.Now().UTC(), e.reason+"; the receipt had come before"
 	if a.Counted = e.kind != stopped && e.kind != paused; a.Counted {
 		t.Attempts++
+	}
+	if e.receipt != nil {
+		e = o.keptAnswer(t, a.N, e.receipt, e)
 	}
 	more := o.effects(t, a, e)
 	if e.receipt != nil {

@@ -18,7 +18,7 @@ import (
 // may change that: they are filed all the same.
 func (o *Outbox) share(ctx context.Context, t *ledger.Transfer, dir string) error {
 	into := path.Dir(t.FilePath)
-	if err := fsx.MkdirAll(o.p.Folder, into, dirPerm); err != nil {
+	if err := o.makeDay(into); err != nil {
 		return err
 	}
 	if o.p.Access.IsZero() {
@@ -50,6 +50,21 @@ func (o *Outbox) share(ctx context.Context, t *ledger.Transfer, dir string) erro
 		}
 	}
 	return fsx.Grant(o.p.Folder, dir, o.p.Access)
+}
+
+// makeDay makes the folder that transfers are filed in, unless this process has and
+// retention has not removed it since.
+func (o *Outbox) makeDay(into string) error {
+	if made := o.madeDay.Load(); made != nil && *made == into {
+		if there, err := fsx.Exists(o.p.Folder, into); err != nil || there {
+			return err
+		}
+	}
+	if err := fsx.MkdirAll(o.p.Folder, into, dirPerm); err != nil {
+		return err
+	}
+	o.madeDay.Store(&into)
+	return nil
 }
 
 // tellForeign tells once that files of others keep their rights.

@@ -151,11 +151,15 @@ func (r *Trial) conclude(e event) {
 // Keep completes the evidence, and returns its folder.
 func (r *Trial) Keep() (dir string, err error) {
 	if r.MDN != nil {
-		if err := r.o.keepSigner(r.t, r.MDN.Signer); err != nil {
+		if err := r.o.keepSigner(r.t, r.MDN.Signer, nil); err != nil {
 			return "", err
 		}
 	}
-	if err := r.o.keepEvidence(r.t, r.o.work(r.t)); err != nil {
+	record, err := transferJSON(r.t)
+	if err == nil {
+		err = r.o.keepEvidence(r.t, r.o.work(r.t), record)
+	}
+	if err != nil {
 		return "", err
 	}
 	return r.o.evidence(r.t), fsx.RemoveAll(r.o.p.Folder, r.o.work(r.t))

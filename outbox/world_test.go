@@ -338,10 +338,8 @@ func run(cw crashtest.World) error {
 			if !t.Rests() && (due.IsZero() || t.Due.Before(due)) {
 				due = t.Due
 			}
-			for again := true; again; {
-				if again, err = o.Step(ctx, t.ID); err != nil {
-					return err
-				}
+			if _, _, err = o.Carry(ctx, t.ID, func() bool { return true }); err != nil {
+				return err
 			}
 		}
 		if len(open) == 0 && len(w.partner.owed) == 0 {
