@@ -17,7 +17,9 @@ import (
 // phases of a document that a station sends to itself, by the first thing that each does.
 var phases = map[string]func(op, name string) bool{
 	"claiming": func(op, name string) bool { return op == "rename" && strings.HasPrefix(name, "outbox/") },
-	"sealing":  func(op, name string) bool { return op == "write" && strings.HasSuffix(name, "/message.part") },
+	"sealing": func(op, name string) bool {
+		return op == "write" && strings.HasPrefix(name, ".work/") && strings.HasSuffix(name, "/message")
+	},
 	"posting": func(op, name string) bool {
 		return op == "read" && strings.HasPrefix(name, ".work/") && strings.HasSuffix(name, "/message")
 	},

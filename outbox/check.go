@@ -255,6 +255,16 @@ func (c *checker) filedFolder(dir string, failed bool) error {
 	case t.Verdict.Sent() == failed:
 		c.report(dir, t.ID, fmt.Sprintf("filed in the wrong place: the verdict is %s", t.Verdict), "")
 	}
+	if c.copied && t.State == ledger.StateFiled && t.Verdict == ledger.VerdictGaveUp {
+		// A receipt may have come after the copy was made.
+		r, err := c.remainsOf(t.ID)
+		if err != nil {
+			return err
+		}
+		if done, err := c.readReceipts(&t, r); err != nil || done {
+			return err
+		}
+	}
 	return c.filedEvidence(&t)
 }
 
