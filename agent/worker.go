@@ -190,6 +190,7 @@ func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 	w.reading.Store(true)
 	defer w.reading.Store(false)
 	report, err := b.outbox.Scan(ctx, w.seen)
+	b.outbox.Take(ctx, w.seen)
 	l.took = time.Since(l.began)
 	w.listed.Add(int64(report.Listed))
 	if len(report.Claimed) > 0 {

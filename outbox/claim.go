@@ -27,8 +27,12 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	if err := fsx.Mkdir(o.p.Folder, dir, dirPerm); err != nil {
 		return err
 	}
-	if err := o.writeTransfer(t, dir); err != nil {
-		return err
+	// Where the files come from elsewhere, or wait for a decision, nobody could tell that by
+	// the folder. All others are as they were in the outbox, see nameless.
+	if t.Source != outboxDir || t.Hold != "" {
+		if err := o.writeTransfer(t, dir); err != nil {
+			return err
+		}
 	}
 	for _, m := range t.Members {
 		source, target := path.Join(t.Source, m.Name), path.Join(dir, m.Name)

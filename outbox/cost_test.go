@@ -35,8 +35,10 @@ func costOf(t *testing.T, documents int) (c cost) {
 	before := len(w.disk.Ticks())
 	transactions, commits := l.Stats()
 	rows := l.RowsRead()
-	r, err := o.Scan(context.Background(), NewObserver())
+	ob := NewObserver()
+	r, err := o.Scan(context.Background(), ob)
 	must(err)
+	o.Take(context.Background(), ob)
 	for _, id := range r.Claimed {
 		done, _, err := o.Carry(context.Background(), id, func() bool { return true })
 		must(err)

@@ -108,17 +108,18 @@ func (o *Outbox) claimReady(ctx context.Context, ob *Observer, report *Report) e
 		}
 		ob.rest = ob.rest[1:]
 	}
-	cerr := o.commitIntents(ctx, intents, report)
+	cerr := o.commitIntents(ctx, intents, ob, report)
 	return errors.Join(err, cerr)
 }
 
 // commitIntents records all intents at once, but for those whose key somebody has put on
 // its way since the scan.
-func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, report *Report) error {
+func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, ob *Observer, report *Report) error {
 	if len(intents) == 0 {
 		return nil
 	}
-	var keys, ids []string
+	var keys []string
+	var committed []*ledger.Transfer
 	for _, t := range intents {
 		keys = append(keys, naming.ClaimKey(t.Key))
 	}
@@ -134,7 +135,7 @@ func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, 
 			if err := errors.Join(o.lineUp(tx, t), tx.InsertTransfer(t)); err != nil {
 				return err
 			}
-			ids = append(ids, t.ID)
+			committed = append(committed, t)
 		}
 		return nil
 	})
@@ -142,7 +143,10 @@ func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, 
 		return err
 	}
 	failpoint.Hit("after claim intent")
-	report.Claimed = append(report.Claimed, ids...)
+	for _, t := range committed {
+		report.Claimed = append(report.Claimed, t.ID)
+	}
+	ob.intents = committed
 	return nil
 }
 

@@ -42,6 +42,13 @@ func (p planted) move(from, to string) {
 	must(fsx.Move(p.disk.Outside("acme"), from, to))
 }
 
+// onlyClaimed takes away what was made of a transfer since its files were claimed.
+func (p planted) onlyClaimed() {
+	p.remove(p.work() + "/" + transferFile)
+	p.remove(p.work() + "/" + messageFile)
+	p.remove(p.evidence())
+}
+
 func (p planted) work() string     { return path.Join(workDir, p.id) }
 func (p planted) evidence() string { return path.Join(evidenceDir, p.id) }
 func (p planted) sent() string     { return path.Join(sentDir, "2026-11-23", "INV-1."+p.id) }
@@ -59,6 +66,8 @@ func TestRepairOfWhatIsPlanted(t *testing.T) {
 		"nothing, sent":                  {true, func(planted) {}, "the ledger does not know this transfer", true},
 		"the beginning of a claim":       {false, func(p planted) { must(p.disk.Outside("acme").Mkdir(".work/x", 0o750)) }, "no file is in it", true},
 		"no transfer.json":               {false, func(p planted) { p.remove(p.work() + "/" + transferFile) }, "it has no transfer.json", false},
+		"claimed":                        {false, func(p planted) { p.onlyClaimed() }, "its files were never posted", true},
+		"claimed, and its name is taken": {false, func(p planted) { p.onlyClaimed(); p.write(outboxDir+"/INV-1.xml", "<Other/>") }, "it has no transfer.json", false},
 		"a transfer.json cut short":      {false, func(p planted) { p.rewrite(p.work()+"/"+transferFile, []byte(`{"id": "`)) }, "its transfer.json cannot be read", false},
 		"a folder of another transfer":   {false, func(p planted) { p.move(p.work(), workDir+"/other") }, "its transfer.json is that of transfer", false},
 		"a folder of another partner":    {false, func(p planted) { p.edit(p.work(), func(t *ledger.Transfer) { t.Partner = "globex" }) }, `of partner "globex"`, false},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
@@ -66,26 +67,64 @@ func (c *checker) lostWork(dir, id string) error {
 	})
 }
 
-// nameless looks at a folder in .work without a transfer.json. One without files is the
-// beginning of a claim.
+// nameless looks at a folder in .work without a transfer.json. Its message was never posted,
+// for transfer.json says that it is sealed before it can be: what was claimed goes back to
+// where it came from.
 func (c *checker) nameless(dir, id string) error {
 	entries, err := c.p.Folder.ReadDir(dir)
 	if err != nil {
 		return err
 	}
+	r, err := c.remainsOf(id)
+	if err != nil {
+		return err
+	}
+	strange := r.filed != nil || r.last > 0 || len(r.receipts) > 0
+	var members []string
 	for _, e := range entries {
-		if e.Name() != transferFile+".part" {
-			c.report(dir, id, "no transfer in the ledger has this folder, and it has no transfer.json", byHand)
-			return nil
+		if reserved(e.Name()) {
+			continue
 		}
+		members = append(members, e.Name())
+		free, err := c.freeFor(path.Join(dir, e.Name()), path.Join(outboxDir, e.Name()))
+		if err != nil {
+			return err
+		}
+		strange = strange || e.IsDir() || !free
+	}
+	if strange {
+		c.report(dir, id, "no transfer in the ledger has this folder, and it has no transfer.json", byHand)
+		return nil
 	}
 	f := ledger.Finding{Path: dir, Subject: id, Fact: "no transfer in the ledger has this folder, and no file is in it", Repair: "it is removed"}
+	if len(members) > 0 {
+		f.Fact = "no transfer in the ledger has this folder, and it has no transfer.json, so its files were never posted"
+		f.Repair = "they go back into the outbox: " + strings.Join(members, ", ")
+	}
 	return c.offer(f, func() error {
-		if err := fsx.RemoveAll(c.p.Folder, dir); err != nil {
+		for _, name := range members {
+			if err := fsx.Move(c.p.Folder, path.Join(dir, name), path.Join(outboxDir, name)); err != nil {
+				return err
+			}
+		}
+		if err := c.removeEach(path.Join(evidenceDir, id), dir); err != nil {
 			return err
 		}
 		return c.Ledger.Update(context.WithoutCancel(c.ctx), c.repaired(&ledger.Transfer{ID: id, Document: dir}, f))
 	})
+}
+
+// freeFor reports whether a file can take a name: nobody has it, or the file itself.
+func (c *checker) freeFor(file, name string) (bool, error) {
+	there, err := c.p.Folder.Identity(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	own, err := c.p.Folder.Identity(file)
+	return own == there, err
 }
 
 // copiedTransfer looks at a transfer under way in a ledger that is a copy.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
 
@@ -26,6 +27,8 @@ type Observer struct {
 	rest  []naming.Batch     // ready then, and still to be claimed, oldest first
 	ready time.Duration      // when rest was found
 	by    *Outbox            // who found it: another config may think differently
+
+	intents []*ledger.Transfer // to claim what was ready, committed and not carried out by Take
 
 	picking
 }

@@ -329,6 +329,7 @@ func run(cw crashtest.World) error {
 		if err := look(); err != nil {
 			return err
 		}
+		o.Take(ctx, ob)
 		var open []ledger.Transfer
 		if err := l.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.OpenTransfers("acme"); return err }); err != nil {
 			return err

@@ -1,0 +1,91 @@
+package outbox
+
+import (
+	"context"
+	"path"
+
+	"github.com/as2drop/as2drop/internal/failpoint"
+	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// takenAtOnce is how many claims share their syncs and their commit at most: those who send
+// must not wait for all of a backlog.
+const takenAtOnce = 16
+
+// Take moves what the last Scan or Refill has recorded as its intent into .work, several
+// transfers with one sync of each folder that they share and with one commit. For each of
+// them it is what its first Step would do, in the same order: intent, moves, completion.
+//
+// A transfer is left to its own Step where anything is not as it was recorded, and all of
+// them where a fault of ours comes between: Step meets it again and tells.
+func (o *Outbox) Take(ctx context.Context, ob *Observer) {
+	intents := ob.intents
+	ob.intents = nil
+	for len(intents) > 0 && ob.by == o {
+		n := min(len(intents), takenAtOnce)
+		o.takeTogether(ctx, intents[:n])
+		intents = intents[n:]
+	}
+}
+
+func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
+	var made, moved []*ledger.Transfer
+	for _, t := range ts {
+		if _, ok := o.enter(t.ID); !ok {
+			continue
+		}
+		defer o.leave(t.ID)
+		if fsx.MkdirUnsynced(o.p.Folder, o.work(t), dirPerm) == nil {
+			made = append(made, t)
+		}
+	}
+	// Before anything is in them: a folder that a power cut takes away takes along what is in it.
+	if len(made) == 0 || o.p.Folder.SyncDir(workDir) != nil {
+		return
+	}
+	for _, t := range made {
+		if o.takeMembers(t) {
+			moved = append(moved, t)
+		}
+	}
+	// The new names are durable, each in its folder, before the old ones are gone for good.
+	if len(moved) == 0 || o.p.Folder.SyncDir(outboxDir) != nil {
+		return
+	}
+	failpoint.Hit("after claim moves")
+	now := o.Now().UTC()
+	_ = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error { // each Step would try it again
+		for _, t := range moved {
+			t.State, t.DueSet = ledger.StateClaimed, now
+			if err := o.takeOver(t)(tx); err != nil {
+				return err
+			}
+			if err := tx.SaveTransfer(t); err != nil {
+				return err
+			}
+		}
+		return o.wakeFirst(tx)
+	})
+}
+
+// takeMembers moves the members of a transfer, whose folder is there, and syncs that. It
+// reports whether all of them are the files that were recorded.
+func (o *Outbox) takeMembers(t *ledger.Transfer) bool {
+	dir := o.work(t)
+	for _, m := range t.Members {
+		source, target := path.Join(t.Source, m.Name), path.Join(dir, m.Name)
+		if same, err := o.sameFile(m, source); err != nil || !same {
+			return false
+		}
+		// The writer may have left the data to the system; from here on it is ours.
+		if fsx.SyncFile(o.p.Folder, source) != nil || o.p.Folder.RenameNoReplace(source, target) != nil {
+			return false
+		}
+		// Between the look and the move somebody may have put another file there.
+		if same, err := o.sameFile(m, target); err != nil || !same {
+			return false
+		}
+	}
+	return o.p.Folder.SyncDir(dir) == nil
+}
