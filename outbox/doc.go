@@ -1,14 +1,16 @@
 // Package outbox takes a transfer from dropped files to verdict and filing.
 //
-// Scan looks at the outbox and records the intent to claim complete batches. Step
-// performs one effect of one transfer and commits its result; called until it says
-// that nothing is to be done now, it carries the transfer on. Everything may stop
-// after any line: a step that is repeated finds out how far it came.
+// Scan looks at the outbox and records the intent to claim complete batches; Take carries
+// several of those intents out together. Step performs one effect of one transfer and
+// commits its result; Carry makes step after step until nothing is to be done now.
+// Everything may stop after any line: a step that is repeated finds out how far it came.
 //
 //	state      effect of its step                            committed then
 //	claiming   members move into .work/<id>                  claimed, or undone
 //	claimed    hooks, checks; seal into .work/<id>/message   sealed, refused, or held
 //	sealed     attempt is opened (sending), then the POST    settled, waiting, or sealed again
+//	           (Carry opens the first one in the commit
+//	           that says sealed)
 //	sending    nothing: whoever posted could not record it   as for an unknown outcome
 //	waiting    nothing: no receipt came in time              as for an unknown outcome
 //	settled    folder completed, one rename to sent/failed   filed
@@ -37,18 +39,44 @@
 //
 // .evidence/<id> is there from sealing on: request.http, certificates.pem, answer-N.http
 // of each POST, receipt-X.http (X from its SHA-256); transfer.json and the message join
-// them when the transfer is filed. OpenEvidence reads it, without ledger or config.
+// them when the transfer is filed, and so does an answer that settles, which is in the
+// ledger with its verdict until then. OpenEvidence reads it, without ledger or config.
 //
-// transfer.json is in .work/<id> before the first member moves, and says sealed before that
-// is committed. So the folders tell of every transfer how far it can have come, and Repair
-// reads back what a ledger lacks that was lost or put back from a copy:
+// transfer.json says sealed, in .work/<id>, before that is committed. So the folders tell of
+// every transfer how far it can have come, and Repair reads back what a ledger lacks that was
+// lost or put back from a copy:
 //
 //	.work/<id>, transfer.json says    it can have been     read back as
-//	nothing, or claiming              claimed              claiming
+//	there is none                     claimed              put back into the outbox
+//	claiming (of a retry, or held)    claimed              claiming
 //	sealed                            posted               sealed, with an attempt of unknown outcome, or
 //	                                                       settled by what is in the evidence
 //	a verdict                         settled              settled
 //	sent, failed: a verdict           filed                filed
+//
+// What is synced for a document, in this order, and what needs it. A file that counts for
+// nothing before a later commit is written under its name; a folder is synced once, after the
+// last change that the commit rests on. TestCostOfADocument counts them.
+//
+//	.work                    of those taken together: the folder is there before anything is in it (O1)
+//	the member               its writer may not have (O1)
+//	.work/<id>               the new name, before the old one goes (O1)
+//	outbox                   of those taken together: claimed is true (O1, O2)
+//	message                  fixed for life, once it is sealed (O3)
+//	.evidence                the folder of what follows
+//	request.http             evidence, from the moment that it exists
+//	certificates.pem         as above
+//	.evidence/<id>           their names, before transfer.json says sealed
+//	transfer.json            a ledger that is lost must not make the message anew (O3)
+//	.work/<id>               its name and that of the message, before sealed and the attempt (O3, O4)
+//	receipt.mdn              what is in sent is whole
+//	transfer.json            as above
+//	transfer.json            of the evidence (O11)
+//	answer-1.http            as above
+//	.evidence/<id>           their names and that of the message, before it leaves .work/<id>
+//	.work/<id>               what is in the folder, before it is in sent
+//	sent/<day>               filed is true (O1); before it sent, with the first document of a day
+//	.work                    nothing of it comes back (O9)
 //
 // The package is synchronous, starts no goroutines and knows no YAML. Different
 // transfers may be stepped at the same time, one by one step only.
