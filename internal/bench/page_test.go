@@ -51,7 +51,7 @@ func numbers(t testing.TB, list string) (all []int) {
 func TestPage(t *testing.T) {
 	text, err := os.ReadFile(pageFile)
 	must(t, err)
-	for _, name := range []string{"small", "large", "tenfold", "backlog", "idle", "million"} {
+	for _, name := range []string{"small", "large", "tenfold", "backlog", "idle", "latency", "million"} {
 		once, err := pages.Replace(string(text), "bench", name, "| new |\n")
 		must(t, err)
 		twice, err := pages.Replace(once, "bench", name, "| new |\n")

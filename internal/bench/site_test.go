@@ -45,14 +45,19 @@ func identity(t testing.TB, name string) cms.Identity {
 }
 
 // newSite makes a config with partners p0000, p0001, ..., who are one behind the scenes.
-// settings are those of each, beside the addresses and certificates.
-func newSite(t testing.TB, partners int, settings string, saw func(testpartner.Visit)) *site {
+// settings are those of each, beside the addresses and certificates; more say how that one
+// is.
+func newSite(t testing.TB, partners int, settings string, saw func(testpartner.Visit), more ...func(*testpartner.Options)) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
 	us, them := identity(t, "us"), identity(t, "them")
 	must(t, keys.WritePrivate(filepath.Join(s.dir, "us.key"), us.Key.(*rsa.PrivateKey)))
 	var err error
-	s.partner, err = testpartner.Start(testpartner.Options{Own: them, Sender: us.Certificate, Saw: saw})
+	o := testpartner.Options{Own: them, Sender: us.Certificate, Saw: saw}
+	for _, set := range more {
+		set(&o)
+	}
+	s.partner, err = testpartner.Start(o)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.partner.Close()) })
 	for name, cert := range map[string]*x509.Certificate{"us": us.Certificate, "them": them.Certificate, "server": s.partner.Authority().Certificate} {

@@ -33,6 +33,8 @@ type Options struct {
 	OneEach bool
 	// Deliver gets the content of each message once, from the goroutine that serves it.
 	Deliver func(messageID string, content []byte)
+	// Began is called when the header of a POST has been read, and its body has not.
+	Began func()
 	// Saw gets the record of each visit, in no order, and Visits stays empty then.
 	Saw func(Visit)
 }

@@ -35,6 +35,9 @@ func (p *Partner) visit(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "POST", http.StatusMethodNotAllowed)
 		return
 	}
+	if p.options.Began != nil {
+		p.options.Began()
+	}
 	p.mu.Lock()
 	select {
 	case <-p.closed: // nobody waits for this visit any more
