@@ -61,8 +61,6 @@ func (a *running) clockJumped(ctx context.Context, jump time.Duration) {
 	defer a.changing.Unlock()
 	for _, t := range a.tenants {
 		t.worker.look()
-		for _, r := range t.receivers {
-			r.nudge()
-		}
+		t.receive()
 	}
 }

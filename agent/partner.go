@@ -197,12 +197,7 @@ func prepareFolders(dir fsx.FS) error {
 			return err
 		}
 	}
-	for _, pair := range [][2]string{{"outbox", ".work"}, {".work", "sent"}, {".work", "failed"}, {".incoming", "inbox"}, {".work", ".evidence"}} {
-		if err := fsx.ProveSameVolume(dir, pair[0], pair[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(fsx.ProveSameVolume(dir, "outbox", ".work", "sent", "failed", ".evidence"), fsx.ProveSameVolume(dir, ".incoming", "inbox"))
 }
 
 // ready reports why nothing of a partner may be touched now: its volume went away, does

@@ -2,8 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/as2drop/as2drop/ledger"
 )
 
 // receiver works for one partner's inbox: it opens messages that were stored and posts
@@ -18,7 +21,8 @@ type receiver struct {
 	first  bool // of its partner's
 }
 
-// receivePoll is how often a partner's first receiver looks without being told to.
+// receivePoll is how often it is looked without being told to whether there is anything to do:
+// by a partner's first receiver, and by his worker as long as he has none.
 const receivePoll = 5 * time.Minute
 
 // receiversPer is how many a partner has at least.
@@ -39,6 +43,25 @@ func (r *receiver) nudge() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
+	}
+}
+
+// seeToReceived employs the receivers where an earlier process left something to do.
+func (w *worker) seeToReceived(ctx context.Context) {
+	if !w.cameLooked.IsZero() && time.Since(w.cameLooked) < receivePoll {
+		return
+	}
+	w.cameLooked = time.Now()
+	left := false
+	err := w.a.ledger.View(ctx, func(tx *ledger.Tx) error {
+		published, err1 := tx.Unpublished(w.partner)
+		stored, err2 := tx.NextStored(w.partner, 1)
+		owed, err3 := tx.NextMDNs(w.partner, 1)
+		left = len(published)+len(stored)+len(owed) > 0
+		return errors.Join(err1, err2, err3)
+	})
+	if left || err != nil {
+		w.came() // who cannot ask lets them find out
 	}
 }
 

@@ -13,15 +13,18 @@ import (
 // tenant is a partner of a running agent with those who work for it: from the moment when
 // the config names it until it does no more.
 type tenant struct {
-	a         *running
-	worker    *worker
-	ctx       context.Context
-	stop      context.CancelFunc
-	group     sync.WaitGroup
-	gone      chan struct{} // closed when nobody works for it any more
-	granting  atomic.Bool   // somebody grants its wishes
+	a        *running
+	worker   *worker
+	ctx      context.Context
+	stop     context.CancelFunc
+	group    sync.WaitGroup
+	gone     chan struct{} // closed when nobody works for it any more
+	granting atomic.Bool   // somebody grants its wishes
+	hooker   *hooker       // nil as long as no hook can be owed
+
+	mu        sync.Mutex // guards what follows
+	over      bool       // the worker has ended, so nobody else begins
 	receivers []*receiver
-	hooker    *hooker // nil as long as no hook can be owed
 }
 
 // install makes a setup the one that everybody works with: partners that are new begin,
@@ -52,7 +55,7 @@ func (a *running) install(next *setup) {
 		} else if t.worker.current.Swap(b) == b {
 			continue
 		}
-		t.receive()
+		t.nextReceivers()
 		t.worker.look()
 		t.runHooks()
 	}
@@ -61,10 +64,25 @@ func (a *running) install(next *setup) {
 func (a *running) newTenant(b *box) *tenant {
 	t := &tenant{a: a, worker: newWorker(a, b), gone: make(chan struct{})}
 	t.ctx, t.stop = context.WithCancel(a.ctx)
+	t.worker.came = t.receive
 	a.transfers.Store(b.partner.Name, t.worker.nudge)
-	t.employ(t.worker.run)
+	a.incoming.Store(b.partner.Name, t.receive)
+	a.group.Add(1)
+	t.group.Go(func() {
+		defer a.group.Done()
+		defer t.close()
+		supervise(t.ctx, t.worker.run, t.worker.panicked)
+	})
 	context.AfterFunc(t.ctx, func() { t.group.Wait(); close(t.gone) })
 	return t
+}
+
+// close is the last that the worker does: whoever waits for the others can count on it that
+// none begins after that.
+func (t *tenant) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
 }
 
 // employ has somebody work for the partner until it ends. Of a thousand partners each
@@ -77,20 +95,34 @@ func (t *tenant) employ(work func(context.Context)) {
 	})
 }
 
-// receive starts the receivers that the partner has at the moment. There are never fewer.
+// receive has the receivers look. The first thing that comes for a partner employs them: of
+// a thousand partners many only send, or have nothing to do with each other for days.
 func (t *tenant) receive() {
-	for len(t.receivers) < max(receiversPer, t.worker.box().partner.Send.Parallel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.engage()
+	for _, r := range t.receivers {
+		r.nudge()
+	}
+}
+
+// nextReceivers follows the config: there may be more of them, never fewer.
+func (t *tenant) nextReceivers() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.receivers) > 0 {
+		t.engage()
+	}
+}
+
+// engage employs the receivers that the partner has at the moment. The caller holds mu.
+func (t *tenant) engage() {
+	for !t.over && len(t.receivers) < max(receiversPer, t.worker.box().partner.Send.Parallel) {
 		r := newReceiver(t.worker)
 		r.first = len(t.receivers) == 0
 		t.receivers = append(t.receivers, r)
 		t.employ(r.run)
 	}
-	all := t.receivers
-	t.a.incoming.Store(t.worker.partner, func() {
-		for _, r := range all {
-			r.nudge()
-		}
-	})
 }
 
 // runHooks has somebody run the hooks that are owed: from the moment when there can be any.
@@ -147,6 +179,8 @@ func (a *running) awaitEnd(ctx context.Context, partner string) error {
 
 // idle reports whether nothing is left to do for the partner.
 func (t *tenant) idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, r := range t.receivers {
 		if t.worker.box().fault == nil && !r.idle() {
 			return false

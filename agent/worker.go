@@ -35,6 +35,8 @@ type worker struct {
 	listed     atomic.Int64 // entries that they found
 	reading    atomic.Bool  // it looks at the outbox now
 	alarms     map[string]time.Time
+	came       func()    // employs those who see to what was received
+	cameLooked time.Time // when it was looked last whether there is any
 
 	mu      sync.Mutex
 	busy    map[string]bool      // transfers under way, each in a slot
@@ -98,6 +100,7 @@ func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		started, nudges := time.Now(), w.nudges.Load()
 		w.roundBegan.Store(&started)
+		w.seeToReceived(ctx)
 		wait, idle := w.round(ctx, &transfers)
 		w.roundBegan.Store(nil)
 		if !idle {

@@ -467,31 +467,34 @@ func Exists(fsys FS, name string) (bool, error) {
 	return err == nil, err
 }
 
-// ProveSameVolume renames a probe from one folder to the other and back and removes
-// it. Device numbers do not tell: bind mounts, subvolumes and network shares can have
-// the same number and refuse the rename.
-func ProveSameVolume(fsys FS, from, to string) error {
-	probe := path.Join(from, ".as2drop-probe")
-	target := path.Join(to, ".as2drop-probe-moved")
-	for _, leftover := range []string{probe, target} {
-		if err := fsys.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	f, err := fsys.OpenFile(probe, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+// ProveSameVolume renames a probe from each folder to the next and removes it from the
+// last. Device numbers do not tell: bind mounts, subvolumes and network shares can have
+// the same number and refuse the rename. What a process left behind that was killed meanwhile
+// is in the way of the next one, and goes then.
+func ProveSameVolume(fsys FS, folders ...string) error {
+	const name = ".as2drop-probe"
+	at := path.Join(folders[0], name)
+	f, err := fsys.OpenFile(at, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return errors.Join(err, fsys.Remove(probe))
+		return errors.Join(err, fsys.Remove(at))
 	}
-	if err := fsys.RenameNoReplace(probe, target); err != nil {
-		return errors.Join(volumeError(from, to, err), fsys.Remove(probe))
+	for i, folder := range folders[1:] {
+		next := path.Join(folder, name)
+		err := fsys.RenameNoReplace(at, next)
+		if errors.Is(err, fs.ErrExist) {
+			if err = fsys.Remove(next); err == nil {
+				err = fsys.RenameNoReplace(at, next)
+			}
+		}
+		if err != nil {
+			return errors.Join(volumeError(folders[i], folder, err), fsys.Remove(at))
+		}
+		at = next
 	}
-	if err := fsys.RenameNoReplace(target, probe); err != nil {
-		return errors.Join(volumeError(to, from, err), fsys.Remove(target))
-	}
-	return fsys.Remove(probe)
+	return fsys.Remove(at)
 }
 
 func volumeError(from, to string, err error) error {

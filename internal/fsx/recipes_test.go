@@ -224,9 +224,11 @@ func TestRemoveAll(t *testing.T) {
 
 func TestProveSameVolume(t *testing.T) {
 	everywhere(t, func(t *testing.T, fsys fsx.FS) {
-		mkdir(t, fsys, "outbox", "work")
-		put(t, fsys, "outbox/.as2drop-probe", "what a crash left")
-		if err := fsx.ProveSameVolume(fsys, "outbox", "work"); err != nil {
+		mkdir(t, fsys, "outbox", "work", "sent")
+		for _, folder := range []string{"outbox", "work", "sent"} {
+			put(t, fsys, folder+"/.as2drop-probe", "what a crash left")
+		}
+		if err := fsx.ProveSameVolume(fsys, "outbox", "work", "sent"); err != nil {
 			t.Fatal(err)
 		}
 		refused := &refusing{fsys}
@@ -234,7 +236,7 @@ func TestProveSameVolume(t *testing.T) {
 		if !errors.Is(err, errCrossDevice) || !strings.Contains(err.Error(), `"outbox"`) || !strings.Contains(err.Error(), `"work"`) {
 			t.Errorf("two volumes: %v", err)
 		}
-		for _, folder := range []string{"outbox", "work"} {
+		for _, folder := range []string{"outbox", "work", "sent"} {
 			if entries, err := fsys.ReadDir(folder); err != nil || len(entries) > 0 {
 				t.Errorf("%s holds %v, %v", folder, entries, err)
 			}
