@@ -46,25 +46,28 @@ const (
 	healthMost  = time.Minute
 )
 
-// startedBy is the look by which an agent has long been started. To read the config of a
-// thousand partners and to open their folders takes several times the memory that they need
-// afterwards, and the runtime would keep it; stacks shrink by half each time.
-const startedBy = 3
+// freeAfter is when an agent that was started gives back what only the start needed: to read
+// the config of a thousand partners and to open their folders takes several times the memory
+// that they need afterwards, and the runtime would keep it for minutes. Stacks shrink by half
+// each time.
+var freeAfter = []time.Duration{time.Second, 3 * time.Second, 6 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
 
 func (h *health) run(ctx context.Context) {
 	tick := time.NewTicker(status.LooksEvery)
 	defer tick.Stop()
-	for looks := 1; ; looks++ {
+	began, free := time.Now(), freeAfter
+	for {
 		h.look(ctx)
-		if looks <= startedBy {
-			debug.FreeOSMemory()
-		}
 		next := time.Now().Add(min(max(healthEvery, time.Duration(len(h.a.setup().boxes))*healthPer), healthMost))
 		for time.Now().Before(next) && !h.isAsked() {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
+			}
+			if len(free) > 0 && time.Since(began) >= free[0] {
+				free = free[1:]
+				debug.FreeOSMemory()
 			}
 		}
 	}
