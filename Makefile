@@ -100,16 +100,16 @@ IDLE = 1m
 bench: ## What it costs, against the limits of this machine; writes docs/performance.md. On a quiet machine only.
 	$(GO) test -count=1 -timeout 0 -run '^$$' -bench '$(ROWS)' -benchtime 1x ./internal/bench -update -bits 2048 -documents $(DOCUMENTS) -large $(LARGE) -sizes $(SIZES) -partners $(PARTNERS) -idle $(IDLE)
 
-# make bench-peers DOCUMENTS=200 ROUNDS=1 LARGE=10 LARGES=1: a short run.
-DOCUMENTS = 1000
-ROUNDS = 5
-WARM = 300
-LARGE = 100
-LARGES = 3
+# make bench-peers PEER_DOCUMENTS=200 PEER_ROUNDS=1 PEER_LARGE=10 PEER_LARGES=1: a short run. The large file is in MB.
+PEER_DOCUMENTS = 1000
+PEER_ROUNDS = 5
+PEER_WARM = 300
+PEER_LARGE = 100
+PEER_LARGES = 3
 
 .PHONY: bench-peers
 bench-peers: build ## The program beside OpenAS2 and pyas2-lib, taking turns; writes tables of docs/performance.md. On a quiet machine only.
-	.ci/bench-peers.sh -update -documents $(DOCUMENTS) -rounds $(ROUNDS) -warm $(WARM) -large $(LARGE) -larges $(LARGES)
+	.ci/bench-peers.sh -update -documents $(PEER_DOCUMENTS) -rounds $(PEER_ROUNDS) -warm $(PEER_WARM) -large $(PEER_LARGE) -larges $(PEER_LARGES)
 
 .PHONY: bench-memory
 bench-memory: ## Seals and opens 3 GiB and says how much memory that took at the most.
