@@ -102,7 +102,7 @@ func (e *ends) carry(t testing.TB, p parcel) (r round) {
 	r.sender, r.taker = use(t, e.sender.PID), use(t, e.taker.PID)
 	r.sender.cpu -= before[0].cpu
 	r.taker.cpu -= before[1].cpu
-	e.check(t, p)
+	must(t, e.check(p))
 	return r
 }
 
@@ -129,31 +129,37 @@ func (e *ends) mustGoOn(t testing.TB, done, all int, at time.Time) {
 
 // check holds the inbox against what was sent, and empties it: each document is there
 // once, with its bytes, and nothing else is.
-func (e *ends) check(t testing.TB, p parcel) {
-	t.Helper()
+func (e *ends) check(p parcel) error {
 	entries, err := os.ReadDir(e.inbox)
-	must(t, err)
+	if err != nil {
+		return err
+	}
 	if len(entries) != p.documents {
-		t.Fatalf("%s: %d documents were sent, and %d files arrived", e.product, p.documents, len(entries))
+		return fmt.Errorf("%s: %d documents were sent, and %d files arrived", e.product, p.documents, len(entries))
 	}
 	for n := range p.documents {
 		dropped, arrived := sha256.New(), sha256.New()
-		must(t, p.write(dropped, n))
-		path := filepath.Join(e.inbox, p.name(n))
-		f, err := os.Open(path)
-		must(t, err)
-		_, err = io.Copy(arrived, f)
-		must(t, errors.Join(err, f.Close()))
-		if !bytes.Equal(dropped.Sum(nil), arrived.Sum(nil)) {
-			t.Fatalf("%s: %s arrived with other bytes", e.product, p.name(n))
+		f, err := os.Open(filepath.Join(e.inbox, p.name(n)))
+		if err != nil {
+			return err
 		}
-		must(t, os.Remove(path))
+		_, err = io.Copy(arrived, f)
+		if err := errors.Join(err, f.Close(), p.write(dropped, n)); err != nil {
+			return err
+		}
+		if !bytes.Equal(dropped.Sum(nil), arrived.Sum(nil)) {
+			return fmt.Errorf("%s: %s arrived with other bytes", e.product, p.name(n))
+		}
+		if err := os.Remove(f.Name()); err != nil {
+			return err
+		}
 	}
 	for _, outbox := range e.outboxes {
-		if left := count(t, outbox); left > 0 {
-			t.Fatalf("%s: %d files are left in %s", e.product, left, outbox)
+		if left, err := os.ReadDir(outbox); err != nil || len(left) > 0 {
+			return fmt.Errorf("%s: %d files are left in %s (%v)", e.product, len(left), outbox, err)
 		}
 	}
+	return nil
 }
 
 // filed is how many documents the sender is through with.
