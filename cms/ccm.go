@@ -81,9 +81,10 @@ func (c *ccmStream) seal(dst, src []byte) {
 	c.ctr.XORKeyStream(dst, src)
 }
 
-func (c *ccmStream) take(chunk []byte) {
+func (c *ccmStream) take(dst, chunk []byte) {
 	c.ctr.XORKeyStream(chunk, chunk)
 	c.absorb(chunk)
+	copy(dst, chunk)
 }
 
 func (c *ccmStream) give(dst, src []byte) { copy(dst, src) }

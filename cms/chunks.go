@@ -58,8 +58,8 @@ type contentReader interface {
 // aeadStream is an authenticated cipher that opens content chunk by chunk. Every chunk
 // but the last is a whole number of blocks.
 type aeadStream interface {
-	take(chunk []byte)    // of ciphertext; may change it
-	give(dst, src []byte) // turns the next bytes of a taken chunk into plaintext
+	take(dst, chunk []byte) // of ciphertext, which it may change, and turns the first bytes into plaintext
+	give(dst, src []byte)   // turns the next bytes of a taken chunk into plaintext
 	sum(additional []byte) []byte
 }
 
@@ -97,9 +97,12 @@ func (a *aeadReader) Read(p []byte) (int, error) {
 			end := max(len(chunk)-a.tagLen, 0)
 			a.tag, chunk = chunk[end:], chunk[:end]
 		}
-		a.stream.take(chunk)
 		a.size += uint64(len(chunk))
-		a.taken = chunk
+		n := min(len(p), len(chunk))
+		a.stream.take(p[:n], chunk)
+		if a.taken = chunk[n:]; n > 0 {
+			return n, nil
+		}
 	}
 	n := min(len(p), len(a.taken))
 	a.stream.give(p[:n], a.taken[:n])
