@@ -69,7 +69,7 @@ func toEvidence(p *Partner, id string) error {
 	if err := fsx.MoveUnsynced(p.Folder, incoming(id), evidence(id)); err != nil {
 		return err
 	}
-	return p.Folder.SyncDir(evidenceDir)
+	return p.syncDir(evidenceDir)
 }
 
 // sameNames reports whether two rows say the same about the files of a message.
