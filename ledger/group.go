@@ -23,7 +23,7 @@ type job struct {
 // Update runs f in a transaction and returns when what it did is durable.
 //
 // Calls that come while another one commits are committed together, in one
-// transaction and with one sync, each in a savepoint of its own: an error of f undoes
+// transaction and with one sync, each in a savepoint of its own (one that is alone needs none): an error of f undoes
 // f alone and is returned as it is. f runs at most once and may run in another
 // caller's goroutine. A panic in f undoes f and goes on in its own caller. If the
 // commit itself fails every caller of the group gets that error and nothing of the
@@ -92,7 +92,7 @@ func (l *Ledger) runGroup(group []*job) {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		if err := l.inSavepoint(tx, j); err != nil {
+		if err := l.runJob(tx, j, len(group) > 1); err != nil {
 			l.committed(began, nil, err)
 			fail(err)
 			return
@@ -128,20 +128,26 @@ func (l *Ledger) committed(began time.Time, group []*job, err error) {
 	l.observe(c)
 }
 
-// inSavepoint runs one job. Its own error is j.err; the one returned means that the
+// runJob runs one job, in a savepoint if others share its transaction: whoever is alone is
+// undone with all of it. Its own error is j.err; the one returned means that the
 // transaction as a whole is lost.
-func (l *Ledger) inSavepoint(tx *sql.Tx, j *job) error {
+func (l *Ledger) runJob(tx *sql.Tx, j *job, shared bool) error {
 	var deeds *[]Deed
 	if l.observe != nil {
 		deeds = &j.deeds
 	}
-	if _, err := tx.Exec("SAVEPOINT job"); err != nil {
-		return err
+	if shared {
+		if _, err := tx.Exec("SAVEPOINT job"); err != nil {
+			return err
+		}
 	}
 	func() {
 		defer func() { j.panicked = recover() }()
 		j.err = j.f(&Tx{tx, context.WithoutCancel(j.ctx), &l.rows, deeds})
 	}()
+	if !shared {
+		return nil
+	}
 	if j.err != nil || j.panicked != nil {
 		if _, err := tx.Exec("ROLLBACK TO job"); err != nil {
 			return err
