@@ -236,18 +236,20 @@ func (b *beneath) SyncDir(name string) error {
 	if name != "." && !plain(name) {
 		return b.root.SyncDir(name)
 	}
-	err := b.atTop(func(top int) error {
-		at, err := openat2(top, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-		if err != nil {
-			return err
+	return b.syncs.sync(name, func() error {
+		err := b.atTop(func(top int) error {
+			at, err := openat2(top, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(at) // opened for reading: nothing can be lost
+			return uninterrupted(func() error { return unix.Fsync(at) })
+		})
+		if err == errAskRoot {
+			return syncDir(b.root.Root, name)
 		}
-		defer unix.Close(at) // opened for reading: nothing can be lost
-		return uninterrupted(func() error { return unix.Fsync(at) })
+		return pathError("sync", name, err)
 	})
-	if err == errAskRoot {
-		return b.root.SyncDir(name)
-	}
-	return pathError("sync", name, err)
 }
 
 func pathError(op, name string, err error) error {

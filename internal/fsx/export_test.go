@@ -8,5 +8,5 @@ func OpenByRoot(dir string) (FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &root{r, dir}, nil
+	return &root{Root: r, dir: dir}, nil
 }

@@ -81,7 +81,8 @@ type FS interface {
 	Share(name string, g Group) error
 	// Remove removes a file or an empty folder.
 	Remove(name string) error
-	// SyncDir makes the entries of a folder durable.
+	// SyncDir makes the entries of a folder durable that it has when it is called. Calls
+	// that come while the folder is being synced share the next sync.
 	SyncDir(name string) error
 	Identity(name string) (ID, error)
 	// Busy reports whether another program has the file open for writing. Only

@@ -17,7 +17,8 @@ import (
 // os.Root.Rename overwrites.
 type root struct {
 	*os.Root
-	dir string
+	dir   string
+	syncs together
 }
 
 // OpenRoot opens the folder tree at dir, which must exist.
@@ -26,7 +27,7 @@ func OpenRoot(dir string) (FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return quicken(&root{r, dir}), nil
+	return quicken(&root{Root: r, dir: dir}), nil
 }
 
 func (r *root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
@@ -136,7 +137,7 @@ func (r *root) inParents(oldname, newname string, do func(oldDir *os.File, oldBa
 }
 
 func (r *root) SyncDir(name string) error {
-	return syncDir(r.Root, name)
+	return r.syncs.sync(name, func() error { return syncDir(r.Root, name) })
 }
 
 func (r *root) Identity(name string) (ID, error) {
