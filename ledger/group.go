@@ -71,47 +71,37 @@ func (l *Ledger) commitGroup() {
 }
 
 func (l *Ledger) runGroup(group []*job) {
-	fail := func(err error) {
+	began := time.Now()
+	succeeded := 0
+	// A cancelled caller must not undo the others: the transaction has no deadline.
+	err := transact(context.Background(), l.write, "BEGIN IMMEDIATE", func(c *sql.Conn) (bool, error) {
 		for _, j := range group {
-			if j.err == nil {
-				j.err = fmt.Errorf("ledger: %w", err)
+			if j.err = j.ctx.Err(); j.err != nil {
+				continue
+			}
+			if err := l.runJob(c, j, len(group) > 1); err != nil {
+				return false, fmt.Errorf("ledger: %w", err)
+			}
+			if j.err == nil && j.panicked == nil {
+				succeeded++
 			}
 		}
-	}
-	began := time.Now()
-	// A cancelled caller must not undo the others: the transaction has no deadline.
-	tx, err := l.write.BeginTx(context.Background(), nil)
+		return succeeded > 0, nil
+	})
 	if err != nil {
 		l.committed(began, nil, err)
-		fail(err)
+		for _, j := range group {
+			if j.err == nil {
+				j.err = err
+			}
+		}
 		return
 	}
-	defer tx.Rollback() // after Commit it does nothing
-	succeeded := 0
-	for _, j := range group {
-		if j.err = j.ctx.Err(); j.err != nil {
-			continue
-		}
-		if err := l.runJob(tx, j, len(group) > 1); err != nil {
-			l.committed(began, nil, err)
-			fail(err)
-			return
-		}
-		if j.err == nil && j.panicked == nil {
-			succeeded++
-		}
+	if succeeded > 0 {
+		l.commits.Add(1)
+		l.works()
+		l.committed(began, group, nil)
 	}
-	if succeeded == 0 {
-		return
-	}
-	if err := tx.Commit(); err != nil {
-		l.committed(began, nil, err)
-		fail(err)
-		return
-	}
-	l.commits.Add(1)
-	l.works()
-	l.committed(began, group, nil)
 }
 
 // committed tells who counts what a commit made durable, or why it did not.
@@ -131,28 +121,28 @@ func (l *Ledger) committed(began time.Time, group []*job, err error) {
 // runJob runs one job, in a savepoint if others share its transaction: whoever is alone is
 // undone with all of it. Its own error is j.err; the one returned means that the
 // transaction as a whole is lost.
-func (l *Ledger) runJob(tx *sql.Tx, j *job, shared bool) error {
+func (l *Ledger) runJob(c *sql.Conn, j *job, shared bool) error {
 	var deeds *[]Deed
 	if l.observe != nil {
 		deeds = &j.deeds
 	}
 	if shared {
-		if _, err := tx.Exec("SAVEPOINT job"); err != nil {
+		if _, err := c.ExecContext(context.Background(), "SAVEPOINT job"); err != nil {
 			return err
 		}
 	}
 	func() {
 		defer func() { j.panicked = recover() }()
-		j.err = j.f(&Tx{tx, context.WithoutCancel(j.ctx), &l.rows, deeds})
+		j.err = j.f(&Tx{c, context.WithoutCancel(j.ctx), &l.rows, deeds})
 	}()
 	if !shared {
 		return nil
 	}
 	if j.err != nil || j.panicked != nil {
-		if _, err := tx.Exec("ROLLBACK TO job"); err != nil {
+		if _, err := c.ExecContext(context.Background(), "ROLLBACK TO job"); err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec("RELEASE job")
+	_, err := c.ExecContext(context.Background(), "RELEASE job")
 	return err
 }

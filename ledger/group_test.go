@@ -98,6 +98,27 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
+// Rows are read by somebody who may go away, as most do.
+func BenchmarkView(b *testing.B) {
+	l := open1(b)
+	update(b, l, func(tx *Tx) error { return tx.InsertTransfer(transfer("t1")) })
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	b.ReportAllocs()
+	for b.Loop() {
+		err := l.View(ctx, func(tx *Tx) error {
+			_, err := tx.Transfer("t1")
+			if err == nil {
+				_, err = tx.Attempts("t1")
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // Somebody who asked through the network goes away while what he wants is being written:
 // that undoes nothing of those who are committed with it.
 func TestWhoGoesAwayUndoesNobody(t *testing.T) {
@@ -114,5 +135,47 @@ func TestWhoGoesAwayUndoesNobody(t *testing.T) {
 	}
 	if err := l.View(bg, func(tx *Tx) error { _, err := tx.Transfer("t1"); return err }); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who went away reads nothing more, not even the rows that he was reading; a transaction
+// that he had begun is not left behind.
+func TestWhoGoesAwayReadsNoMore(t *testing.T) {
+	l := open1(t)
+	update(t, l, func(tx *Tx) error {
+		return errors.Join(tx.InsertTransfer(transfer("t1")), tx.InsertTransfer(transfer("t2")))
+	})
+	for range 10 { // more than there are connections
+		ctx, cancel := context.WithCancel(bg)
+		err := l.View(ctx, func(tx *Tx) error {
+			if _, err := tx.Transfer("t1"); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			if _, err := tx.Transfer("t1"); !errors.Is(err, context.Canceled) {
+				t.Errorf("one row: %v", err)
+			}
+			_, err := tx.FindTransfers("t2")
+			if _, err := tx.RecentTransfers("acme", transfer("t1").Created, 5); !errors.Is(err, context.Canceled) {
+				t.Errorf("several: %v", err)
+			}
+			return err
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := l.View(ctx, func(*Tx) error { t.Error("ran"); return nil }); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := l.View(bg, func(tx *Tx) error { _, err := tx.Transfer("t2"); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What is read outside of a transaction is as new as it can be: none is open any more.
+	update(t, l, func(tx *Tx) error { return tx.InsertTransfer(transfer("t3")) })
+	for range 10 {
+		if err := l.View(bg, func(tx *Tx) error { _, err := tx.Transfer("t3"); return err }); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -272,7 +272,7 @@ func (l *Ledger) RowsRead() int64 { return l.rows.Load() }
 
 // Tx is one transaction. It must not be used after the function it was given to.
 type Tx struct {
-	tx    *sql.Tx
+	tx    *sql.Conn
 	ctx   context.Context
 	rows  *atomic.Int64 // counted up for each row read
 	deeds *[]Deed       // what counts once it is committed; nil = nobody counts
@@ -280,12 +280,41 @@ type Tx struct {
 
 // View calls f with a snapshot of the ledger.
 func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
-	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	return l.examine(transact(ctx, l.read, "BEGIN", func(c *sql.Conn) (bool, error) {
+		return false, f(&Tx{c, ctx, &l.rows, nil})
+	}))
+}
+
+// transact runs f between the beginning and the end of a transaction, and commits if f says
+// so. What is an error of f is returned as it is. sql.Tx does the same with a goroutine for
+// each transaction and each query in it, to end them when somebody goes away: waking those
+// costs more than most queries do.
+func transact(ctx context.Context, db *sql.DB, begin string, f func(*sql.Conn) (commit bool, err error)) error {
+	c, err := db.Conn(ctx)
 	if err != nil {
-		return l.examine(fmt.Errorf("ledger: %w", err))
+		return fmt.Errorf("ledger: %w", err)
 	}
-	defer tx.Rollback() // nothing was written
-	return l.examine(f(&Tx{tx, ctx, &l.rows, nil}))
+	defer c.Close() // it goes back to the others
+	// Nobody is to be told that there is a transaction and that he went away.
+	ctx = context.WithoutCancel(ctx)
+	if _, err := c.ExecContext(ctx, begin); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	ended := false
+	defer func() {
+		if !ended {
+			_, _ = c.ExecContext(ctx, "ROLLBACK") // SQLite may have done so by itself; what is not committed is undone in any case
+		}
+	}()
+	commit, err := f(c)
+	if err != nil || !commit {
+		return err
+	}
+	if _, err := c.ExecContext(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	ended = true
+	return nil
 }
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32

@@ -87,7 +87,7 @@ func TestObserveAFailure(t *testing.T) {
 	for range 2 {
 		err := l.Update(t.Context(), func(tx *Tx) error {
 			tx.Settled(&Transfer{Partner: "acme"})
-			_, err := tx.tx.Exec("RELEASE job") // the transaction is in no order any more
+			_, err := tx.tx.ExecContext(bg, "RELEASE job") // the transaction is in no order any more
 			return err
 		})
 		if err == nil {

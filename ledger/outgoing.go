@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -194,7 +195,11 @@ func wrap(err error, what string) error {
 func one[T any](tx *Tx, what, query string, args ...any) (T, error) {
 	var v T
 	var body string
-	err := tx.tx.QueryRowContext(tx.ctx, query, args...).Scan(&body)
+	err := tx.ctx.Err()
+	if err == nil {
+		// It is over soon: nobody has to watch whether it is still wanted.
+		err = tx.tx.QueryRowContext(context.WithoutCancel(tx.ctx), query, args...).Scan(&body)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -205,15 +210,22 @@ func one[T any](tx *Tx, what, query string, args ...any) (T, error) {
 	return v, wrap(err, what)
 }
 
-// all reads the bodies of rows.
+// all reads the bodies of rows. Each query has an index that leads to them: it is enough to
+// look for each row whether it is still wanted.
 func all[T any](tx *Tx, query string, args ...any) ([]T, error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
+	if err := tx.ctx.Err(); err != nil {
+		return nil, wrap(err, tableOf(query))
+	}
+	rows, err := tx.tx.QueryContext(context.WithoutCancel(tx.ctx), query, args...)
 	if err != nil {
 		return nil, wrap(err, tableOf(query))
 	}
 	defer rows.Close() // rows.Err tells
 	var list []T
 	for rows.Next() {
+		if err := tx.ctx.Err(); err != nil {
+			return nil, wrap(err, tableOf(query))
+		}
 		tx.rows.Add(1)
 		var body string
 		var v T
