@@ -192,11 +192,14 @@ func rsaOf(t testing.TB) (o rsaOperations) {
 	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
 	must(t, err)
 	session := make([]byte, 32)
+	//lint:ignore SA1019 what every AS2 product understands
 	wrapped, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, session)
 	must(t, err)
 	o.sign = func() error { _, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:]); return err }
 	o.verify = func() error { return rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature) }
+	//lint:ignore SA1019 as above
 	o.encrypt = func() error { _, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, session); return err }
+	//lint:ignore SA1019 as above
 	o.decrypt = func() error { return rsa.DecryptPKCS1v15SessionKey(nil, key, wrapped, make([]byte, 32)) }
 	return o
 }
