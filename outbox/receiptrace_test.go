@@ -155,7 +155,7 @@ func TestReceiptAtTheEndOfTheWait(t *testing.T) {
 // The receipt comes while the files of a given-up transfer are just being filed under
 // failed: they end in sent.
 func TestReceiptWhileFiling(t *testing.T) {
-	for _, at := range []string{whyFile, failedDir + "/INV-1."} {
+	for _, at := range []string{transferFile, failedDir + "/INV-1."} {
 		t.Run(at, func(t *testing.T) {
 			w, o, tr := beginAsync(t, withhold)
 			states["being filed as given up"](t, w, o, tr)

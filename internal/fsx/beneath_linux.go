@@ -276,7 +276,11 @@ func (i *info) Name() string       { return i.name }
 func (i *info) Size() int64        { return i.st.Size }
 func (i *info) ModTime() time.Time { return time.Unix(i.st.Mtim.Unix()) }
 func (i *info) IsDir() bool        { return i.Mode().IsDir() }
-func (i *info) Sys() any           { return nil }
+
+// Sys gives device, inode, owner and mode, as the info of package os does.
+func (i *info) Sys() any {
+	return &syscall.Stat_t{Dev: i.st.Dev, Ino: i.st.Ino, Nlink: i.st.Nlink, Mode: i.st.Mode, Uid: i.st.Uid, Gid: i.st.Gid, Rdev: i.st.Rdev, Size: i.st.Size}
+}
 
 func (i *info) Mode() fs.FileMode {
 	mode := fs.FileMode(i.st.Mode & 0o777)

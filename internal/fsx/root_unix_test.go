@@ -231,3 +231,37 @@ func TestGroupsThatCannotBeUsed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is found by name is known again as the file that is open, with its owner and its mode.
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	fsys := openRoot(t, dir)
+	write(t, filepath.Join(dir, "a"), "A")
+	write(t, filepath.Join(dir, "b"), "A")
+	f, err := fsys.OpenFile("a", ReadOnly, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	open, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": true, "b": false} {
+		info, err := fsys.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Same(info, open); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if ok && name == "a" {
+			is := open.Sys().(*syscall.Stat_t)
+			ok = st.Uid == is.Uid && st.Gid == is.Gid && st.Mode == is.Mode && st.Nlink == is.Nlink && st.Size == is.Size
+		}
+		if !ok {
+			t.Errorf("%s: %+v", name, info.Sys())
+		}
+	}
+}

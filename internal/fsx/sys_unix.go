@@ -32,6 +32,14 @@ func identityOf(r *os.Root, name string) (ID, error) {
 	return idOf(info)
 }
 
+// Same reports whether two infos, of FS or of package os, are of one file. os.SameFile knows
+// only its own.
+func Same(a, b fs.FileInfo) bool {
+	one, aerr := idOf(a)
+	other, berr := idOf(b)
+	return aerr == nil && berr == nil && one == other
+}
+
 func chmod(r *os.Root, name string, mode fs.FileMode) error { return r.Chmod(name, mode) }
 
 func share(r *os.Root, name string, g Group) error {

@@ -3,6 +3,7 @@ package fsx
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 
 	"golang.org/x/sys/windows"
 )
+
+// Same reports whether two infos, of FS or of package os, are of one file.
+func Same(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
 
 // busyTries and busyPause bound how long a rename or removal waits for another
 // program (virus scanner, indexer, a writer that is about to close): 1.3 s in all.

@@ -131,7 +131,7 @@ func (l *File) ready(now time.Time) error {
 // program has cut off.
 func (l *File) follow() {
 	info, err := l.dir.Lstat(l.name + l.ext)
-	if err == nil && os.SameFile(info, l.info) {
+	if err == nil && fsx.Same(info, l.info) {
 		l.size = min(l.size, info.Size())
 		return
 	}
