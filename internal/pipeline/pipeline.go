@@ -44,6 +44,7 @@ type Writer struct {
 	piece  *piece // that is being filled; nil = closed
 	passed int64  // bytes, without a goroutine
 	queue  chan *piece
+	used   chan *piece // that were passed on, and can be filled again
 	ended  chan struct{}
 	failed atomic.Pointer[error] // of w, the first one
 }
@@ -87,11 +88,15 @@ func (s *Writer) hand() {
 		return
 	}
 	if s.queue == nil {
-		s.queue, s.ended = make(chan *piece, Ahead), make(chan struct{})
+		s.queue, s.used, s.ended = make(chan *piece, Ahead), make(chan *piece, Ahead+2), make(chan struct{})
 		go s.run()
 	}
 	s.queue <- s.piece
-	s.piece = pieces.Get().(*piece)
+	select {
+	case s.piece = <-s.used:
+	default:
+		s.piece = pieces.Get().(*piece)
+	}
 	s.piece.n = 0
 }
 
@@ -100,7 +105,7 @@ func (s *Writer) run() {
 	defer close(s.ended)
 	for p := range s.queue {
 		s.pass(p)
-		pieces.Put(p)
+		s.used <- p // there is room for all that can be between the stages
 	}
 }
 
@@ -129,6 +134,9 @@ func (s *Writer) Close() error {
 	if s.queue != nil {
 		close(s.queue)
 		<-s.ended
+		for len(s.used) > 0 {
+			pieces.Put(<-s.used)
+		}
 	}
 	s.pass(s.piece)
 	pieces.Put(s.piece)
