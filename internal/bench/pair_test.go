@@ -104,14 +104,19 @@ func (p *pair) incoming(folder string) string {
 	return filepath.Join(p.dir, "taker", "data", "partners", "sender", folder)
 }
 
+// slowly is how many bytes of a document pass in a second at the least.
+const slowly = 10 << 20
+
 // carry has documents travel: they are written beside the outbox, and renamed into it at once.
 func (p *pair) carry(c cargo) (tr transit) {
 	p.t.Helper()
 	staging := filepath.Join(p.dir, "staging")
 	must(p.t, os.Mkdir(staging, 0o700))
+	size := int64(0)
 	for i := range c.documents {
-		put(p.t, filepath.Join(staging, c.name(i)), func(w io.Writer) error { return c.write(w, i) })
+		size += put(p.t, filepath.Join(staging, c.name(i)), func(w io.Writer) error { return c.write(w, i) })
 	}
+	patience := stalled + time.Duration(size/slowly)*time.Second
 	filedBefore, publishedBefore := p.filed(), p.published()
 	senderBefore, takerBefore := p.sender.usage(), p.taker.usage()
 	began := time.Now()
@@ -125,8 +130,8 @@ func (p *pair) carry(c cargo) (tr transit) {
 		n := min(p.filed()-filedBefore, p.published()-publishedBefore)
 		if n > done {
 			at, done = time.Now(), n
-		} else if time.Since(at) > stalled {
-			p.sender.fatal("%d of %d have arrived, and then nothing for %v", done, c.documents, stalled)
+		} else if time.Since(at) > patience {
+			p.sender.fatal("%d of %d have arrived, and then nothing for %v", done, c.documents, patience)
 		}
 		if done < c.documents {
 			wait(p.t.Context(), max(5*time.Millisecond, 50*time.Since(looked)))
@@ -153,14 +158,17 @@ func (p *pair) filed() (n int) {
 func (p *pair) published() int { return count(p.t, p.incoming("inbox")) }
 
 // put writes a file that is durable, so that the agent need not sync what the bench has written.
-func put(t testing.TB, file string, write func(io.Writer) error) {
+func put(t testing.TB, file string, write func(io.Writer) error) int64 {
 	t.Helper()
 	f, err := os.Create(file)
 	must(t, err)
 	defer f.Close() // it is closed below; this is for those who fail
 	must(t, write(f))
 	must(t, f.Sync())
+	info, err := f.Stat()
+	must(t, err)
 	must(t, f.Close())
+	return info.Size()
 }
 
 // stop ends both agents, and checks what they leave behind.
