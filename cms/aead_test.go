@@ -6,7 +6,6 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"encoding/hex"
-	"io"
 	"math/rand/v2"
 	"testing"
 )
@@ -140,38 +139,3 @@ func TestCCMVectors(t *testing.T) {
 		}
 	}
 }
-
-// A large message is hashed beside its decryption, wherever its chunks begin and however
-// much of a chunk is asked for at once.
-func TestGCMApartEqualsTheStandardLibrary(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	key, nonce, plain := randomBytes(r, 32), randomBytes(r, gcmNonce), randomBytes(r, 3*gcmApart+77)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := cipher.NewGCM(block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed := theirs.Seal(nil, nonce, plain, nil)
-	for _, asked := range []int{streamBuffer, streamBuffer/2 + 1, 1000} {
-		open, err := newGCM(block, nonce)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := newAEADReader(bytes.NewReader(sealed), open, aeadTag, true, gcmLimit)
-		opened, err := io.ReadAll(struct{ io.Reader }{readerOf(func(p []byte) (int, error) { return a.Read(p[:min(len(p), asked)]) })})
-		if err != nil || !bytes.Equal(opened, plain) || !a.good(nil, nil) {
-			t.Errorf("%d bytes at once: opened otherwise, %v", asked, err)
-		}
-		if (open.apart != nil) != (asked > 1000) {
-			t.Errorf("%d bytes at once: apart %v", asked, open.apart != nil)
-		}
-		a.release()
-	}
-}
-
-type readerOf func([]byte) (int, error)
-
-func (f readerOf) Read(p []byte) (int, error) { return f(p) }

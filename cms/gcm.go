@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/cipher"
 	"fmt"
-	"sync/atomic"
 )
 
 const (
@@ -17,13 +16,9 @@ const (
 // gcmStream is GCM (SP 800-38D) chunk by chunk. It agrees with cipher.NewGCM, and needs
 // no more memory than a chunk.
 type gcmStream struct {
-	ctr   cipher.Stream
-	hash  *ghash
-	apart chan struct{} // says that a chunk was hashed beside; made for the first of them
+	ctr  cipher.Stream
+	hash *ghash
 }
-
-// gcmApart is from which byte of a message on hashing and decrypting may each have a core.
-const gcmApart = 1 << 20
 
 func newGCM(block cipher.Block, nonce []byte) (*gcmStream, error) {
 	hash, err := newGHASH(block, nonce, streamBuffer)
@@ -33,34 +28,13 @@ func newGCM(block cipher.Block, nonce []byte) (*gcmStream, error) {
 	first := make([]byte, aeadTag)
 	copy(first, nonce)
 	first[aeadTag-1] = 2 // 1 masks the tag
-	return &gcmStream{ctr: cipher.NewCTR(block, first), hash: hash}, nil
+	return &gcmStream{cipher.NewCTR(block, first), hash}, nil
 }
 
-// take hashes the chunk and decrypts its first bytes. In a large message another core may do
-// the one while this one does the other; if none has begun by then, this one does both.
-// Nothing goes on when it returns.
+// take hashes the chunk and decrypts its first bytes while they are in the cache.
 func (g *gcmStream) take(dst, chunk []byte) {
-	if g.hash.bytes < gcmApart || len(dst) < streamBuffer/2 {
-		g.hash.add(chunk)
-		g.give(dst, chunk[:len(dst)])
-		return
-	}
-	if g.apart == nil {
-		g.apart = make(chan struct{}, 1)
-	}
-	var begun atomic.Bool
-	go func() {
-		if begun.CompareAndSwap(false, true) {
-			g.hash.add(chunk)
-			g.apart <- struct{}{}
-		}
-	}()
+	g.hash.add(chunk)
 	g.give(dst, chunk[:len(dst)])
-	if begun.CompareAndSwap(false, true) {
-		g.hash.add(chunk)
-		return
-	}
-	<-g.apart
 }
 
 func (g *gcmStream) give(dst, src []byte) { g.ctr.XORKeyStream(dst, src) }
