@@ -173,13 +173,18 @@ func (o *Outbox) alreadyFiled(t *ledger.Transfer) error {
 // complete puts into the folder what it is filed with, and moves evidence away. It
 // may be repeated. The folder is synced once, when it is complete: until it is moved to its
 // place it counts for nothing.
+//
+// The transfer.json that says sealed is overwritten, not replaced, once the evidence has the
+// new one: a file that is removed for each document makes every new one expensive on ext4
+// without a journal, which passes over the inodes of those that were removed just now.
 func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 	if len(t.Receipt) > 0 {
 		if err := o.write(path.Join(dir, receiptFile), t.Receipt); err != nil {
 			return err
 		}
 	}
-	if err := o.removeFrom(dir, o.unfinished(t)...); err != nil {
+	names, err := o.removeFrom(dir, o.unfinished(t)...)
+	if err != nil {
 		return err
 	}
 	if len(t.Sealed) == 0 {
@@ -196,16 +201,23 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := fsx.RewriteUnsynced(o.p.Folder, path.Join(dir, transferFile), filePerm, body); err != nil {
+	record := path.Join(dir, transferFile)
+	if len(t.Sealed) == 0 || !slices.Contains(names, transferFile) {
+		if err := fsx.RewriteUnsynced(o.p.Folder, record, filePerm, body); err != nil {
+			return err
+		}
+		return o.keepEvidence(t, dir, body)
+	}
+	if err := o.keepEvidence(t, dir, body); err != nil {
 		return err
 	}
-	return o.keepEvidence(t, dir, body)
+	return o.write(record, body)
 }
 
 // unfinished are files of the working folder that a verdict which did not last has left, or
 // sealing that did not come to its end before an operator gave the transfer up.
 func (o *Outbox) unfinished(t *ledger.Transfer) []string {
-	names := []string{hookPart, receiptFile + ".part", whyFile + ".part"}
+	names := []string{hookPart, transferFile + ".part", receiptFile + ".part", whyFile + ".part"}
 	if t.Verdict.Sent() {
 		names = append(names, whyFile)
 	}

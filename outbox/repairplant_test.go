@@ -69,6 +69,7 @@ func TestRepairOfWhatIsPlanted(t *testing.T) {
 		"claimed":                        {false, func(p planted) { p.onlyClaimed() }, "its files were never posted", true},
 		"claimed, and its name is taken": {false, func(p planted) { p.onlyClaimed(); p.write(outboxDir+"/INV-1.xml", "<Other/>") }, "it has no transfer.json", false},
 		"a transfer.json cut short":      {false, func(p planted) { p.rewrite(p.work()+"/"+transferFile, []byte(`{"id": "`)) }, "its transfer.json cannot be read", false},
+		"cut off while it was filed":     {true, func(p planted) { p.move(p.sent(), p.work()); p.rewrite(p.work()+"/"+transferFile, []byte(`{"id": "`)) }, "no transfer in the ledger has this folder", true},
 		"a folder of another transfer":   {false, func(p planted) { p.move(p.work(), workDir+"/other") }, "its transfer.json is that of transfer", false},
 		"a folder of another partner":    {false, func(p planted) { p.edit(p.work(), func(t *ledger.Transfer) { t.Partner = "globex" }) }, `of partner "globex"`, false},
 		"no message":                     {false, func(p planted) { p.remove(p.work() + "/" + messageFile) }, "the sealed message is missing or is not the one", false},

@@ -17,20 +17,20 @@ import (
 
 // lostWork looks at a folder in .work that the ledger does not know.
 func (c *checker) lostWork(dir, id string) error {
-	t, err := c.readTransfer(dir)
+	r, err := c.remainsOf(id)
+	if err != nil {
+		return err
+	}
+	t, err := c.recordOf(dir, r)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return c.nameless(dir, id)
+		return c.nameless(dir, id, r)
 	case err != nil:
 		c.report(dir, id, "no transfer in the ledger has this folder, and its transfer.json cannot be read: "+err.Error(), byHand)
 		return nil
 	case t.ID != id || t.Partner != c.p.Name:
 		c.report(dir, id, fmt.Sprintf("no transfer in the ledger has this folder, and its transfer.json is that of transfer %q of partner %q", t.ID, t.Partner), "find out who moved it, and put it back where it came from")
 		return nil
-	}
-	r, err := c.remainsOf(id)
-	if err != nil {
-		return err
 	}
 	f := ledger.Finding{Path: dir, Subject: id, Fact: t.Document + ": no transfer in the ledger has this folder"}
 	endHold(&t)
@@ -67,15 +67,32 @@ func (c *checker) lostWork(dir, id string) error {
 	})
 }
 
+// recordOf reads the transfer.json of a folder in .work. Filing overwrites it when the
+// evidence has the new one and the message, so that one counts where a crash came between.
+func (c *checker) recordOf(dir string, r remains) (ledger.Transfer, error) {
+	t, err := c.readTransfer(dir)
+	if r.filed == nil {
+		return t, err
+	}
+	moved := false
+	if err == nil && t.Verdict == ledger.VerdictNone {
+		there, err := fsx.Exists(c.p.Folder, path.Join(dir, messageFile))
+		if err != nil {
+			return t, err
+		}
+		moved = !there
+	}
+	if err != nil || moved {
+		return *r.filed, nil
+	}
+	return t, nil
+}
+
 // nameless looks at a folder in .work without a transfer.json. Its message was never posted,
 // for transfer.json says that it is sealed before it can be: what was claimed goes back to
 // where it came from.
-func (c *checker) nameless(dir, id string) error {
+func (c *checker) nameless(dir, id string, r remains) error {
 	entries, err := c.p.Folder.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	r, err := c.remainsOf(id)
 	if err != nil {
 		return err
 	}
@@ -156,7 +173,7 @@ func (c *checker) copiedTransfer(t *ledger.Transfer) error {
 // one that was given up the folder tells less until it is complete, and more when it was
 // taken back to be posted again: the version tells which.
 func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (moved bool, err error) {
-	now, err := c.readTransfer(dir)
+	now, err := c.recordOf(dir, r)
 	if err != nil || now.ID != t.ID || len(now.Sealed) == 0 && now.Verdict == ledger.VerdictNone {
 		return false, nil // Check looks at the files; a claim writes no news
 	}

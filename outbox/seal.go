@@ -146,26 +146,26 @@ func unsealable(fact string) obstacle {
 // forget removes what an earlier try left that did not come to its end.
 func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
 	t.Changed, t.Objections, t.MoreObjections = nil, nil, 0
-	if err := o.removeFrom(dir, messageFile, messageFile+".part", spoolFile, hookPart, changedDir); err != nil {
+	if _, err := o.removeFrom(dir, messageFile, messageFile+".part", spoolFile, hookPart, changedDir); err != nil {
 		return err
 	}
 	return o.removeEach(o.evidence(t))
 }
 
-// removeFrom removes those of some names that are in a folder.
-func (o *Outbox) removeFrom(dir string, names ...string) error {
-	there, err := o.p.Folder.Names(dir)
+// removeFrom removes those of some names that are in a folder. was is what was in it.
+func (o *Outbox) removeFrom(dir string, names ...string) (was []string, err error) {
+	was, err = o.p.Folder.Names(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	for _, name := range names {
-		if slices.Contains(there, name) {
+		if slices.Contains(was, name) {
 			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, name)); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return was, nil
 }
 
 // removeEach removes those of some names that are there.
