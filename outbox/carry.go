@@ -17,7 +17,7 @@ type memo struct {
 	carries bool            // the call goes on with the next step, so that it may post what it seals
 	attempt *ledger.Attempt // committed with the sealed message, and not posted yet
 	sealed  *as2.Sealed     // what row.Sealed says
-	certs   []owned         // in the evidence
+	with    *sealing        // it was sealed
 	closed  bool            // the last attempt is, and no other was open
 	done    func()          // ends the turn; nil = it has none
 }

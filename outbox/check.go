@@ -143,7 +143,7 @@ func (c *checker) files(t *ledger.Transfer) error {
 	} else if !ok {
 		c.report(path.Join(dir, messageFile), t.ID, "the sealed message is missing", "drop the files again")
 	}
-	return c.evidenceOf(t)
+	return c.evidenceOf(t, dir)
 }
 
 // attempts holds the attempts of a transfer under way against its state.
@@ -177,14 +177,25 @@ func (c *checker) attempts(t *ledger.Transfer) error {
 	return nil
 }
 
-// evidenceOf looks for what the evidence of a message that was sealed begins with.
-func (c *checker) evidenceOf(t *ledger.Transfer) error {
+// evidenceOf looks for what the evidence of a message that was sealed begins with: where it
+// lies is said in the record of a folder, or there are the files of an earlier version.
+func (c *checker) evidenceOf(t *ledger.Transfer, dir string) error {
+	r, err := c.readRecord(dir)
+	if err == nil && r.ID == t.ID && r.SealedWith != nil {
+		return nil
+	}
 	for _, name := range []string{requestFile, certificatesFile} {
-		file := path.Join(c.Outbox.evidence(t), name)
-		if ok, err := fsx.Exists(c.p.Folder, file); err != nil {
-			return err
-		} else if !ok {
-			c.report(file, t.ID, "a part of the evidence is missing", "find it in a backup")
+		there, eerr := fsx.Exists(c.p.Folder, path.Join(c.Outbox.evidence(t), name))
+		if eerr != nil {
+			return eerr
+		}
+		if !there {
+			fact := "a part of the evidence is missing: it does not say what the message was sealed with"
+			if err != nil {
+				fact = "a part of the evidence is missing: " + err.Error()
+			}
+			c.report(path.Join(dir, transferFile), t.ID, fact, "find it in a backup")
+			return nil
 		}
 	}
 	return nil
@@ -275,8 +286,7 @@ func isGone(t *ledger.Transfer, what ledger.Thing) bool {
 }
 
 // filedEvidence looks for what a filed transfer is proven with, and for the message
-// that retry needs. Transfers without a transfer.json there were filed by an earlier
-// version, which kept less.
+// that retry needs.
 func (c *checker) filedEvidence(t *ledger.Transfer) error {
 	if t.State != ledger.StateFiled || len(t.Sealed) == 0 || ledger.Gone(t.Removed, ledger.ThingEvidence) != nil {
 		return nil
@@ -289,13 +299,10 @@ func (c *checker) filedEvidence(t *ledger.Transfer) error {
 	if t.Verdict == ledger.VerdictGaveUp && !exists(messageFile) && ledger.Gone(t.Removed, ledger.ThingMessage) == nil {
 		c.report(path.Join(dir, messageFile), t.ID, "the sealed message is missing, so it cannot be posted again under its Message-ID", "drop the files again")
 	}
-	if !exists(transferFile) {
-		return nil
-	}
-	if err := c.evidenceOf(t); err != nil || len(t.Receipt) == 0 {
+	if err := c.evidenceOf(t, dir); err != nil || len(t.Receipt) == 0 {
 		return err
 	}
-	if name := verdictName(t); !exists(name) {
+	if name := receiptName(t.Receipt); !settledByAnswer(t) && !exists(name) {
 		c.report(path.Join(dir, name), t.ID, "the receipt that the verdict rests on is missing from the evidence", "the filed folder has a copy: "+path.Join(t.FilePath, receiptFile))
 	}
 	return nil

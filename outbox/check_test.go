@@ -48,18 +48,21 @@ func TestCheckFindsWhatIsWrongWithReceipts(t *testing.T) {
 		plant func(*testing.T, *world, *Outbox, ledger.Transfer)
 		says  string
 	}{
-		"waiting without its message":      {"", remove(func(o *Outbox, t *ledger.Transfer) string { return path.Join(o.work(t), messageFile) }), "message: the sealed message is missing"},
-		"waiting without a file":           {"", remove(func(o *Outbox, t *ledger.Transfer) string { return path.Join(o.work(t), "INV-1.xml") }), "INV-1.xml: the file is missing"},
-		"waiting without the request":      {"", remove(evidence(requestFile)), "request.http: a part of the evidence is missing"},
-		"waiting without the certificates": {"", remove(evidence(certificatesFile)), "certificates.pem: a part of the evidence is missing"},
-		"waiting for nothing":              {"", attempt(ledger.Attempt{N: 1, Outcome: ledger.OutcomeUnknown}), "it is waiting, and none of its attempts is waiting"},
-		"waiting, and posting":             {"", attempt(ledger.Attempt{N: 2, Outcome: ledger.OutcomeOpen}), "it is waiting, and its attempt 2 is open"},
-		"sealed, and waiting":              {"", set(func(t *ledger.Transfer) { t.State = ledger.StateSealed }), "it is sealed, and its attempt 1 is waiting"},
-		"sending, and nobody posts":        {"", set(func(t *ledger.Transfer) { t.State = ledger.StateSending }), "it is sending, and none of its attempts is open"},
-		"given up without its message":     {ledger.VerdictGaveUp, remove(evidence(messageFile)), "message: the sealed message is missing, so it cannot be posted again"},
-		"settled without the request":      {ledger.VerdictAccepted, remove(evidence(requestFile)), "request.http: a part of the evidence is missing"},
+		"waiting without its message": {"", remove(func(o *Outbox, t *ledger.Transfer) string { return path.Join(o.work(t), messageFile) }), "message: the sealed message is missing"},
+		"waiting without a file":      {"", remove(func(o *Outbox, t *ledger.Transfer) string { return path.Join(o.work(t), "INV-1.xml") }), "INV-1.xml: the file is missing"},
+		"waiting without its record":  {"", remove(func(o *Outbox, t *ledger.Transfer) string { return path.Join(o.work(t), transferFile) }), "transfer.json: a part of the evidence is missing"},
+		"waiting with a record that says less": {"", func(t *testing.T, _ *world, o *Outbox, tr ledger.Transfer) {
+			must(o.writeTransfer(&tr, o.work(&tr), nil))
+		},
+			"transfer.json: a part of the evidence is missing: it does not say what the message was sealed with"},
+		"waiting for nothing":          {"", attempt(ledger.Attempt{N: 1, Outcome: ledger.OutcomeUnknown}), "it is waiting, and none of its attempts is waiting"},
+		"waiting, and posting":         {"", attempt(ledger.Attempt{N: 2, Outcome: ledger.OutcomeOpen}), "it is waiting, and its attempt 2 is open"},
+		"sealed, and waiting":          {"", set(func(t *ledger.Transfer) { t.State = ledger.StateSealed }), "it is sealed, and its attempt 1 is waiting"},
+		"sending, and nobody posts":    {"", set(func(t *ledger.Transfer) { t.State = ledger.StateSending }), "it is sending, and none of its attempts is open"},
+		"given up without its message": {ledger.VerdictGaveUp, remove(evidence(messageFile)), "message: the sealed message is missing, so it cannot be posted again"},
+		"settled without its record":   {ledger.VerdictAccepted, remove(evidence(transferFile)), "transfer.json: a part of the evidence is missing"},
 		"settled without the receipt": {ledger.VerdictAccepted, remove(func(o *Outbox, t *ledger.Transfer) string {
-			return path.Join(o.evidence(t), verdictName(t))
+			return path.Join(o.evidence(t), receiptName(t.Receipt))
 		}), "the receipt that the verdict rests on is missing"},
 		"late, and still in failed": {ledger.VerdictGaveUp, set(func(t *ledger.Transfer) {
 			t.Verdict, t.FilePath = ledger.VerdictAccepted, path.Join(sentDir, "2026-11-23", "x")

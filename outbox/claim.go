@@ -30,7 +30,7 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	// Where the files come from elsewhere, or wait for a decision, nobody could tell that by
 	// the folder. All others are as they were in the outbox, see nameless.
 	if t.Source != outboxDir || t.Hold != "" {
-		if err := o.writeTransfer(t, dir); err != nil {
+		if err := o.writeTransfer(t, dir, nil); err != nil {
 			return err
 		}
 	}
@@ -173,8 +173,12 @@ func (o *Outbox) reopen(ctx context.Context, t *ledger.Transfer) error {
 	now := o.Now()
 	t.State, t.Verdict, t.Reason, t.Next, t.FilePath = ledger.StateSealed, ledger.VerdictNone, "", "", ""
 	t.Attempts, t.Due, t.Deadline = 0, now.UTC(), o.p.Policy.later(now, o.p.Policy.GiveUpAfter).UTC()
+	known, err := o.sealingOf(t)
+	if err != nil {
+		return err
+	}
 	// As when it was sealed: before it can be posted.
-	if err := o.writeTransfer(t, dir); err != nil {
+	if err := o.writeTransfer(t, dir, known); err != nil {
 		return err
 	}
 	return o.save(ctx, t)

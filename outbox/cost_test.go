@@ -75,14 +75,14 @@ func costOf(t *testing.T, documents int) (c cost) {
 // to add there.
 func TestCostOfADocument(t *testing.T) {
 	alone, eleven := costOf(t, 1), costOf(t, 11)
-	if want := (cost{FileSyncs: 9, FolderSyncs: 10, Opens: 12, Renames: 6, Folders: 2, Looks: 16, Commits: 5, Rows: 4}); alone != want {
+	if want := (cost{FileSyncs: 6, FolderSyncs: 9, Opens: 9, Renames: 4, Folders: 2, Looks: 15, Commits: 5, Rows: 4}); alone != want {
 		t.Errorf("alone: %+v, want %+v", alone, want)
 	}
 	more := cost{
 		FileSyncs: eleven.FileSyncs - alone.FileSyncs, FolderSyncs: eleven.FolderSyncs - alone.FolderSyncs, Opens: eleven.Opens - alone.Opens, Renames: eleven.Renames - alone.Renames,
 		Folders: eleven.Folders - alone.Folders, Looks: eleven.Looks - alone.Looks, Commits: eleven.Commits - alone.Commits, Rows: eleven.Rows - alone.Rows,
 	}
-	if want := (cost{FileSyncs: 90, FolderSyncs: 80, Opens: 120, Renames: 60, Folders: 20, Looks: 140, Commits: 30, Rows: 40}); more != want {
+	if want := (cost{FileSyncs: 60, FolderSyncs: 70, Opens: 90, Renames: 40, Folders: 20, Looks: 130, Commits: 30, Rows: 40}); more != want {
 		t.Errorf("ten more: %+v, want %+v", more, want)
 	}
 }

@@ -37,10 +37,12 @@
 // event by next; all are pure. judge asks for what only the sealed message can tell (a
 // MIC in another digest, what the partner's is over) and is called again with it.
 //
-// .evidence/<id> is there from sealing on: request.http, certificates.pem, answer-N.http
-// of each POST, receipt-X.http (X from its SHA-256); transfer.json and the message join
-// them when the transfer is filed, and so does an answer that settles, which is in the
-// ledger with its verdict until then. OpenEvidence reads it, without ledger or config.
+// transfer.json in .work/<id> says from sealing on what the message was sealed with: address
+// and certificates of that moment. It becomes the record of .evidence/<id> when the transfer
+// is filed, with the verdict and the answer that settles; until then that answer is in the
+// ledger. Beside it lie the message, answer-N.http of POSTs that settled nothing,
+// receipt-X.http (X from its SHA-256), and certificates.pem with whoever signed a receipt and
+// was not known when the message was sealed. OpenEvidence reads it, without ledger or config.
 //
 // transfer.json says sealed, in .work/<id>, before that is committed. So the folders tell of
 // every transfer how far it can have come, and Repair reads back what a ledger lacks that was
@@ -63,17 +65,13 @@
 //	.work/<id>               the new name, before the old one goes (O1)
 //	outbox                   of those taken together: claimed is true (O1, O2)
 //	message                  fixed for life, once it is sealed (O3)
-//	.evidence                the folder of what follows
-//	request.http             evidence, from the moment that it exists
-//	certificates.pem         as above
-//	.evidence/<id>           their names, before transfer.json says sealed
-//	transfer.json            a ledger that is lost must not make the message anew (O3)
+//	transfer.json            a ledger that is lost must not make the message anew (O3); evidence
 //	.work/<id>               its name and that of the message, before sealed and the attempt (O3, O4)
-//	receipt.mdn              what is in sent is whole
-//	transfer.json            as above
 //	transfer.json            of the evidence (O11)
-//	answer-1.http            as above
-//	.evidence/<id>           their names and that of the message, before it leaves .work/<id>
+//	.evidence/<id>           its name and that of the message, before it leaves .work/<id>
+//	.evidence                the folder of both
+//	receipt.mdn              what is in sent is whole
+//	transfer.json            as above; it is overwritten
 //	.work/<id>               what is in the folder, before it is in sent
 //	sent/<day>               filed is true (O1); before it sent, with the first document of a day
 //	.work                    nothing of it comes back (O9)

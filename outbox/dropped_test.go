@@ -293,11 +293,11 @@ func TestAnswerWithoutEvidence(t *testing.T) {
 	}
 }
 
-// noEvidence is a disk that has no room for answers.
+// noEvidence is a disk that has no room for evidence.
 type noEvidence struct{ fsx.FS }
 
 func (n noEvidence) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {
-	if strings.Contains(name, "answer-") {
+	if strings.HasPrefix(name, evidenceDir+"/") && flag&os.O_CREATE != 0 {
 		return nil, syscall.ENOSPC
 	}
 	return n.FS.OpenFile(name, flag, perm)

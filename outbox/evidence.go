@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -22,7 +21,9 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// Files of .evidence/<id>, beside message and transfer.json.
+// Files of .evidence/<id>, beside message and transfer.json. Of the first two an earlier
+// version wrote one for each message; now certificates.pem is there for what transfer.json
+// did not know when the message was sealed.
 const (
 	requestFile      = "request.http"
 	certificatesFile = "certificates.pem"
@@ -30,25 +31,6 @@ const (
 	receiptPrefix    = "receipt-"
 	httpSuffix       = ".http"
 )
-
-// keepRequest writes what the message was sent with: its header and the certificates
-// that it, and the receipt for it, are to be held against.
-func (o *Outbox) keepRequest(t *ledger.Transfer, s *as2.Sealed, certs []owned) error {
-	dir := o.evidence(t)
-	if err := fsx.Mkdir(o.p.Folder, dir, dirPerm); err != nil {
-		return err
-	}
-	// Until the sealed message is committed the folder counts for nothing, and sealing
-	// begins with removing it.
-	if err := o.write(path.Join(dir, requestFile), rawRequest(o.p.URL, s)); err != nil {
-		return err
-	}
-	if err := o.write(path.Join(dir, certificatesFile), appendCertificates(nil, certs)); err != nil {
-		return err
-	}
-	o.memo(t.ID).certs = certs
-	return o.p.Folder.SyncDir(dir)
-}
 
 // write writes a file of ours in a folder where nothing counts before a later commit. The
 // folder is not synced.
@@ -59,27 +41,12 @@ func (o *Outbox) write(name string, content []byte) error {
 	})
 }
 
-// rawRequest is the header of every POST of a message, without credentials.
-func rawRequest(target string, s *as2.Sealed) []byte {
-	if u, err := url.Parse(target); err == nil {
-		u.User = nil
-		target = u.String()
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\n", target)
-	for _, f := range s.Header {
-		fmt.Fprintf(&b, "%s: %s\r\n", f.Name, f.Value)
-	}
-	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n", s.Length)
-	return b.Bytes()
-}
-
-// keepAnswer writes an answer beside the request.
+// keepAnswer writes an answer that settles nothing.
 func (o *Outbox) keepAnswer(t *ledger.Transfer, n int, raw []byte) error {
 	return o.keep(t, answerName(n), raw)
 }
 
-// keep writes a file of the evidence. Its folder was made when the message was sealed.
+// keep writes a file of the evidence.
 func (o *Outbox) keep(t *ledger.Transfer, name string, raw []byte) error {
 	if err := o.keepUnsynced(t, name, raw); err != nil {
 		return err
@@ -87,14 +54,13 @@ func (o *Outbox) keep(t *ledger.Transfer, name string, raw []byte) error {
 	return o.p.Folder.SyncDir(o.evidence(t))
 }
 
-// keepUnsynced is keep but for the sync of the folder.
+// keepUnsynced is keep but for the sync of the folder, which is made where it is not there.
 func (o *Outbox) keepUnsynced(t *ledger.Transfer, name string, raw []byte) error {
 	dir := o.evidence(t)
 	err := fsx.RewriteUnsynced(o.p.Folder, path.Join(dir, name), filePerm, raw)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// Somebody removed it, or the message was sealed by an earlier version.
 	if err := fsx.MkdirAll(o.p.Folder, dir, dirPerm); err != nil {
 		return err
 	}
@@ -108,14 +74,6 @@ func answerName(n int) string { return fmt.Sprintf("%s%d%s", answerPrefix, n, ht
 func receiptName(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return fmt.Sprintf("%s%x%s", receiptPrefix, sum[:6], httpSuffix)
-}
-
-// verdictName is the file of the receipt that a verdict rests on.
-func verdictName(t *ledger.Transfer) string {
-	if bytes.HasPrefix(t.Receipt, []byte("HTTP/")) {
-		return answerName(t.Posts)
-	}
-	return receiptName(t.Receipt)
 }
 
 // rawAnswer is an answer as it came, but for the order of its header.
@@ -177,12 +135,14 @@ func (o *Outbox) keepReceipt(t *ledger.Transfer, raw []byte, limited bool) (name
 }
 
 // keepSigner adds the certificate that a receipt was signed with, where it is not among
-// those that were known when the message was sealed. sealed are those if the caller knows.
-func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate, sealed []owned) error {
-	role := "partner " + o.p.Name
-	isHis := func(k owned) bool { return k.role == role && k.cert.Equal(signer) }
-	if signer == nil || slices.ContainsFunc(sealed, isHis) {
+// those that were known when the message was sealed.
+func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate, with *sealing) error {
+	if signer == nil {
 		return nil
+	}
+	his := owned{"partner " + o.p.Name, signer}
+	if known, err := with.knows(his); err != nil || known {
+		return err
 	}
 	o.evidenceMu.Lock()
 	defer o.evidenceMu.Unlock()
@@ -195,10 +155,10 @@ func (o *Outbox) keepSigner(t *ledger.Transfer, signer *x509.Certificate, sealed
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if slices.ContainsFunc(known, isHis) {
+	if slices.ContainsFunc(known, his.equal) {
 		return nil
 	}
-	return o.keep(t, certificatesFile, appendCertificates(kept, []owned{{role, signer}}))
+	return o.keep(t, certificatesFile, appendCertificates(kept, []owned{his}))
 }
 
 // maxCertificates bounds certificates.pem, in bytes.
@@ -210,6 +170,8 @@ type owned struct {
 	role string
 	cert *x509.Certificate
 }
+
+func (c owned) equal(other owned) bool { return c.role == other.role && c.cert.Equal(other.cert) }
 
 const rolePrefix = "role: "
 
@@ -249,7 +211,7 @@ func parseCertificates(b []byte) (certs []owned, err error) {
 func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs []owned) {
 	add := func(role string, list ...*x509.Certificate) {
 		for _, c := range list {
-			if c != nil && !slices.ContainsFunc(certs, func(k owned) bool { return k.role == role && k.cert.Equal(c) }) {
+			if c != nil && !slices.ContainsFunc(certs, owned{role, c}.equal) {
 				certs = append(certs, owned{role, c})
 			}
 		}
@@ -269,62 +231,71 @@ func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs 
 	return certs
 }
 
-// keepEvidence puts the transfer and, up to a size, the sealed message to the rest of
-// the evidence. A message that may have to be posted again is kept at any size. Both
-// folders are synced once, when all is in its place: the evidence first, as the message
-// leaves the other one.
-func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, record []byte) error {
-	if len(t.Sealed) == 0 {
-		return o.p.Folder.SyncDir(dir) // nothing was ever made
+// keepEvidence makes the evidence of a transfer that is about to be filed: its record and,
+// up to a size, the sealed message. A message that may have to be posted again is kept at
+// any size. It is durable when it returns; that the message has left the other folder is not.
+func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, with *sealing) error {
+	record, err := transferJSON(t, with)
+	if err != nil {
+		return err
 	}
 	evidence := o.evidence(t)
+	if err := o.keepRecord(t, evidence, record); err != nil {
+		return err
+	}
+	kept := path.Join(evidence, messageFile)
+	err = fsx.MoveUnsynced(o.p.Folder, path.Join(dir, messageFile), kept)
+	if err == nil {
+		err = o.withinSize(t, kept)
+	}
+	if err != nil && !errors.Is(err, fsx.ErrGone) { // it was too big, and a crash came after it was removed
+		return err
+	}
+	return errors.Join(o.p.Folder.SyncDir(evidence), o.p.Folder.SyncDir(evidenceDir))
+}
+
+// keepRecord writes the record of the evidence. In a folder that is made for it nothing is
+// replaced.
+func (o *Outbox) keepRecord(t *ledger.Transfer, evidence string, record []byte) error {
+	err := o.p.Folder.Mkdir(evidence, dirPerm)
+	if err == nil {
+		return o.write(path.Join(evidence, transferFile), record)
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
 	if err := o.keepUnsynced(t, transferFile, record); err != nil {
 		return err
 	}
-	names, err := o.sweep(evidence)
-	if err != nil {
-		return err
-	}
-	// An answer that settles is in the ledger with the verdict and becomes evidence here.
-	if name := verdictName(t); len(t.Receipt) > 0 && !slices.Contains(names, name) {
-		if err := o.keepUnsynced(t, name, t.Receipt); err != nil {
-			return err
-		}
-	}
-	kept := path.Join(evidence, messageFile)
-	err = fsx.Move(o.p.Folder, path.Join(dir, messageFile), kept)
-	if errors.Is(err, fsx.ErrGone) {
-		// It was too big, and a crash came after it was removed.
-		return errors.Join(o.p.Folder.SyncDir(evidence), o.p.Folder.SyncDir(dir))
-	}
-	if err != nil {
-		return err
-	}
-	info, err := o.p.Folder.Lstat(kept)
-	if err != nil {
-		return err
-	}
-	if t.Verdict != ledger.VerdictGaveUp && info.Size() > o.p.EvidenceUpTo {
-		return fsx.RemoveAll(o.p.Folder, kept)
-	}
-	return nil
+	return o.sweep(evidence)
 }
 
-// sweep removes what a crash left of answers and receipts that were being written, and
-// says what else is there.
-func (o *Outbox) sweep(dir string) (names []string, err error) {
+// withinSize removes a message that is too big to be kept.
+func (o *Outbox) withinSize(t *ledger.Transfer, message string) error {
+	if t.Verdict == ledger.VerdictGaveUp {
+		return nil
+	}
+	info, err := o.p.Folder.Lstat(message)
+	if err != nil || info.Size() <= o.p.EvidenceUpTo {
+		return err
+	}
+	return fsx.RemoveAllUnsynced(o.p.Folder, message)
+}
+
+// sweep removes what a crash left of answers and receipts that were being written.
+func (o *Outbox) sweep(dir string) error {
 	o.evidenceMu.Lock() // not what is being written just now
 	defer o.evidenceMu.Unlock()
-	names, err = o.p.Folder.Names(dir)
+	names, err := o.p.Folder.Names(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range names {
 		if strings.HasSuffix(name, ".part") {
 			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, name)); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return names, nil
+	return nil
 }

@@ -1,7 +1,4 @@
 package outbox
 
-// Files of .evidence/<id> that others look for.
-const (
-	EvidenceTransfer = transferFile // our own record
-	EvidenceRequest  = requestFile  // header of every POST
-)
+// EvidenceTransfer is our own record in .evidence/<id>.
+const EvidenceTransfer = transferFile

@@ -170,25 +170,34 @@ func (o *Outbox) alreadyFiled(t *ledger.Transfer) error {
 	return nil
 }
 
-// complete puts into the folder what it is filed with, and moves evidence away. It
-// may be repeated. The folder is synced once, when it is complete: until it is moved to its
-// place it counts for nothing.
+// complete moves evidence away and puts into the folder what it is filed with. It may be
+// repeated. The folder is synced once, when it is complete: until it is moved to its place
+// it counts for nothing.
 //
 // The transfer.json that says sealed is overwritten, not replaced, once the evidence has the
-// new one: a file that is removed for each document makes every new one expensive on ext4
-// without a journal, which passes over the inodes of those that were removed just now.
+// new one and the message: a file that is removed for each document makes every new one
+// expensive on ext4 without a journal, which passes over the inodes of those that were
+// removed just now.
 func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
-	if len(t.Receipt) > 0 {
-		if err := o.write(path.Join(dir, receiptFile), t.Receipt); err != nil {
-			return err
-		}
-	}
-	names, err := o.removeFrom(dir, o.unfinished(t)...)
+	names, err := o.names(dir)
 	if err != nil {
 		return err
 	}
+	if err := o.removeFrom(dir, names, o.unfinished(t)...); err != nil {
+		return err
+	}
 	if len(t.Sealed) == 0 {
-		if err := o.removeEach(o.evidence(t)); err != nil {
+		err = o.removeEach(o.evidence(t))
+	} else if with, werr := o.sealingOf(t); werr != nil {
+		err = werr
+	} else {
+		err = o.keepEvidence(t, dir, with)
+	}
+	if err != nil {
+		return err
+	}
+	if len(t.Receipt) > 0 {
+		if err := o.write(path.Join(dir, receiptFile), t.Receipt); err != nil {
 			return err
 		}
 	}
@@ -197,21 +206,20 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 			return err
 		}
 	}
-	body, err := transferJSON(t)
+	body, err := transferJSON(t, nil)
 	if err != nil {
 		return err
 	}
 	record := path.Join(dir, transferFile)
-	if len(t.Sealed) == 0 || !slices.Contains(names, transferFile) {
-		if err := fsx.RewriteUnsynced(o.p.Folder, record, filePerm, body); err != nil {
-			return err
-		}
-		return o.keepEvidence(t, dir, body)
+	if len(t.Sealed) > 0 && slices.Contains(names, transferFile) {
+		err = o.write(record, body)
+	} else {
+		err = fsx.RewriteUnsynced(o.p.Folder, record, filePerm, body)
 	}
-	if err := o.keepEvidence(t, dir, body); err != nil {
+	if err != nil {
 		return err
 	}
-	return o.write(record, body)
+	return o.p.Folder.SyncDir(dir)
 }
 
 // unfinished are files of the working folder that a verdict which did not last has left, or

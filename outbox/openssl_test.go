@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 // Somebody with OpenSSL and the folder of the evidence gets as far as we do: the
@@ -32,9 +30,9 @@ func TestJudgeOpenSSLVerifiesTheEvidence(t *testing.T) {
 		must(os.WriteFile(file, b, 0o600))
 		return file
 	}
-	certs, err := fsx.ReadFile(o.p.Folder, o.evidence(&tr)+"/"+certificatesFile, 1<<20)
+	record, err := o.readRecord(o.evidence(&tr))
 	must(err)
-	pem := write("certificates.pem", certs)
+	pem := write("certificates.pem", []byte(record.SealedWith.Certificates))
 	out, err := exec.Command("openssl", "storeutl", "-noout", "-certs", pem).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Total found: 2") {
 		t.Errorf("%v\n%s", err, out)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -244,29 +243,13 @@ func (o *Outbox) enough(n int64) error {
 // ErrNoSpace means that the reserve of the volume would be used up.
 var ErrNoSpace = errors.New("not enough space on the volume")
 
-// writeTransfer puts the transfer beside its files, for people and for rebuilding a
-// ledger.
-func (o *Outbox) writeTransfer(t *ledger.Transfer, dir string) error {
-	body, err := transferJSON(t)
+// writeTransfer puts the transfer beside its files, for rebuilding a ledger.
+func (o *Outbox) writeTransfer(t *ledger.Transfer, dir string, with *sealing) error {
+	body, err := transferJSON(t, with)
 	if err != nil {
 		return err
 	}
 	return fsx.Rewrite(o.p.Folder, path.Join(dir, transferFile), filePerm, body)
-}
-
-func transferJSON(t *ledger.Transfer) ([]byte, error) {
-	body, err := json.MarshalIndent(t, "", "  ")
-	return append(body, '\n'), err
-}
-
-// readTransfer reads the transfer.json of a folder.
-func (o *Outbox) readTransfer(dir string) (ledger.Transfer, error) {
-	var t ledger.Transfer
-	body, err := fsx.ReadFile(o.p.Folder, path.Join(dir, transferFile), 16<<20)
-	if err != nil {
-		return t, err
-	}
-	return t, json.Unmarshal(body, &t)
 }
 
 func fingerprint(c *x509.Certificate) string {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/as2drop/as2drop/as2"
@@ -25,7 +26,8 @@ import (
 type Evidence struct {
 	Transfer ledger.Transfer // as it was filed
 	Sealed   as2.Sealed
-	Request  http.Header         // of the message as it was posted
+	Head     []byte              // request line and header of the message as it was posted, without credentials
+	Request  http.Header         // the same header
 	Answers  []Answered          // answers and receipts, also those that do not count
 	Partner  []*x509.Certificate // the partner's, those that signed his receipts among them
 	Station  []*x509.Certificate
@@ -36,7 +38,7 @@ type Evidence struct {
 
 // Answered is an answer to a POST, or a receipt that came on a connection of its own.
 type Answered struct {
-	File   string // in the folder of the evidence
+	File   string // in the folder of the evidence; "answer N" is the receipt in transfer.json
 	Start  string // first line
 	Header http.Header
 	Body   []byte
@@ -60,30 +62,49 @@ func (e *Evidence) file(name string) ([]byte, error) {
 }
 
 func (e *Evidence) read() error {
+	var r record
 	body, err := e.file(transferFile)
 	if err == nil {
-		err = json.Unmarshal(body, &e.Transfer)
+		err = json.Unmarshal(body, &r)
 	}
-	if err == nil {
+	if e.Transfer = r.Transfer; err == nil {
 		err = json.Unmarshal(e.Transfer.Sealed, &e.Sealed)
 	}
 	if err != nil {
 		return err
 	}
-	if body, err = e.file(requestFile); err != nil {
+	// What an earlier version sealed has these files; of a receipt's signer there may be one.
+	optional := r.SealedWith != nil
+	if optional {
+		e.Head = requestHead(r.SealedWith.URL, &e.Sealed)
+		err = e.known(transferFile, []byte(r.SealedWith.Certificates))
+	} else {
+		e.Head, err = e.file(requestFile)
+	}
+	if err != nil {
 		return err
 	}
-	request, err := splitHTTP(requestFile, body)
+	request, err := splitHTTP(requestFile, e.Head)
 	if err != nil {
 		return err
 	}
 	e.Request = request.Header
-	if body, err = e.file(certificatesFile); err != nil {
+	if body, err = e.file(certificatesFile); err == nil {
+		err = e.known(certificatesFile, body)
+	} else if optional && errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
 		return err
 	}
-	certs, err := parseCertificates(body)
+	return e.readAnswers()
+}
+
+// known takes in certificates as they were written when the message was sealed.
+func (e *Evidence) known(file string, pem []byte) error {
+	certs, err := parseCertificates(pem)
 	if err != nil {
-		return fmt.Errorf("%s: %w", certificatesFile, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	for _, c := range certs {
 		switch role, _, _ := strings.Cut(c.role, " "); role {
@@ -93,13 +114,23 @@ func (e *Evidence) read() error {
 			e.Station = append(e.Station, c.cert)
 		}
 	}
-	return e.readAnswers()
+	return nil
 }
 
+// readAnswers reads the answer that the verdict rests on, which is in transfer.json unless an
+// earlier version wrote it to a file, and what else came.
 func (e *Evidence) readAnswers() error {
 	entries, err := e.folder.ReadDir(e.dir)
 	if err != nil {
 		return err
+	}
+	file := answerName(e.Transfer.Posts)
+	if !slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return entry.Name() == file }) && settledByAnswer(&e.Transfer) {
+		a, err := splitHTTP(fmt.Sprintf("answer %d", e.Transfer.Posts), e.Transfer.Receipt)
+		if err != nil {
+			return err
+		}
+		e.Answers = append(e.Answers, a)
 	}
 	for _, entry := range entries {
 		name := entry.Name()

@@ -1,6 +1,8 @@
 package outbox
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"path"
 	"strings"
@@ -59,7 +61,7 @@ func TestEvidenceProves(t *testing.T) {
 		carry(t, o, tr.ID)
 		filed(t, o, tr.ID, ledger.VerdictAccepted)
 		f := proven(t, o, tr.ID)
-		if got := names(t, f, tr.ID); got != "answer-2.http certificates.pem message request.http transfer.json" {
+		if got := names(t, f, tr.ID); got != "message transfer.json" {
 			t.Errorf("the evidence is %s", got)
 		}
 		e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID))
@@ -85,7 +87,7 @@ func TestEvidenceProves(t *testing.T) {
 		carry(t, o, tr.ID)
 		filed(t, o, tr.ID, ledger.VerdictAccepted)
 		f := proven(t, o, tr.ID)
-		if got := names(t, f, tr.ID); got != "answer-1.http answer-2.http answer-3.http certificates.pem message receipt-*.http receipt-*.http request.http transfer.json" {
+		if got := names(t, f, tr.ID); got != "answer-1.http answer-2.http answer-3.http message receipt-*.http receipt-*.http transfer.json" {
 			t.Errorf("the evidence is %s", got)
 		}
 		e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID))
@@ -134,14 +136,14 @@ func TestEvidenceThatDoesNotProve(t *testing.T) {
 			}
 		}, ""},
 		"the partner's certificate is another one": {nil, nil, func(t *testing.T, f fsx.FS, dir string) {
-			must(fsx.Rewrite(f, path.Join(dir, certificatesFile), filePerm, appendCertificates(nil, []owned{{"partner acme", testKeys()[2].Certificate}})))
+			reseal(f, dir, owned{"partner acme", testKeys()[2].Certificate})
 		}, "does not count"},
 		"the receipt rejects":                {rejecting, nil, nil, as2.DecryptionFailed},
 		"the receipt has another MIC":        {func(m *as2.MDNOptions) { m.MIC = micFor(cms.SHA256, "else") }, nil, nil, "not the one of the message"},
 		"the receipt is unsigned, as agreed": {func(m *as2.MDNOptions) { m.Sign = nil }, func(p *Partner) { p.Receipt.Signed = false }, nil, "proves nothing"},
 		"the receipt has no MIC":             {func(m *as2.MDNOptions) { m.MIC = nil }, nil, nil, "no MIC"},
 		"the station's certificate as partner's": {nil, nil, func(t *testing.T, f fsx.FS, dir string) {
-			must(fsx.Rewrite(f, path.Join(dir, certificatesFile), filePerm, appendCertificates(nil, []owned{{"station us", testKeys()[1].Certificate}})))
+			reseal(f, dir, owned{"station us", testKeys()[1].Certificate})
 		}, "does not count"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,6 +176,94 @@ func TestEvidenceThatDoesNotProve(t *testing.T) {
 	}
 }
 
+// reseal puts other certificates into the record of some evidence.
+func reseal(f fsx.FS, dir string, certs ...owned) {
+	name := path.Join(dir, transferFile)
+	body, err := fsx.ReadFile(f, name, 1<<20)
+	must(err)
+	var r record
+	must(json.Unmarshal(body, &r))
+	r.SealedWith.Certificates = string(appendCertificates(nil, certs))
+	body, err = transferJSON(&r.Transfer, r.SealedWith)
+	must(err)
+	must(fsx.Rewrite(f, name, filePerm, body))
+}
+
+// inManyFiles makes the evidence of a transfer what an earlier version wrote.
+func inManyFiles(f fsx.FS, dir string) {
+	body, err := fsx.ReadFile(f, path.Join(dir, transferFile), 1<<20)
+	must(err)
+	var r record
+	must(json.Unmarshal(body, &r))
+	var s as2.Sealed
+	must(json.Unmarshal(r.Sealed, &s))
+	with := r.SealedWith
+	body, err = transferJSON(&r.Transfer, nil)
+	must(err)
+	for name, content := range map[string][]byte{transferFile: body, requestFile: requestHead(with.URL, &s), certificatesFile: []byte(with.Certificates), answerName(r.Posts): r.Receipt} {
+		must(fsx.Rewrite(f, path.Join(dir, name), filePerm, content))
+	}
+}
+
+// Evidence of an earlier version has a file for each thing, and proves as much.
+func TestEvidenceInManyFiles(t *testing.T) {
+	_, o := begin(t, accept)
+	tr := carry(t, o, scan(t, o).Claimed[0])
+	f, dir := proven(t, o, tr.ID), path.Join(evidenceDir, tr.ID)
+	inManyFiles(f, dir)
+	e, err := OpenEvidence(f, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := e.Verify(opening()); !p.Proven || len(p.Receipts) != 1 || p.Receipts[0].File != "answer-1.http" || e.Request.Get("Message-Id") != tr.MessageID || len(e.Station) != 1 {
+		t.Errorf("%+v", p)
+	}
+	// Check wants all of them.
+	inManyFiles(o.p.Folder, dir)
+	clean(t, o)
+	for _, name := range []string{requestFile, certificatesFile} {
+		body, err := fsx.ReadFile(o.p.Folder, path.Join(dir, name), 1<<20)
+		must(err)
+		must(fsx.RemoveAll(o.p.Folder, path.Join(dir, name)))
+		if found, err := o.Check(context.Background()); err != nil || len(found) != 1 || !strings.Contains(found[0].Fact, "a part of the evidence is missing") {
+			t.Errorf("without %s: %+v, %v", name, found, err)
+		}
+		must(fsx.Rewrite(o.p.Folder, path.Join(dir, name), filePerm, body))
+	}
+}
+
+// What an earlier version sealed and did not file is filed with the files that it wrote.
+func TestEvidenceOfAnUpgrade(t *testing.T) {
+	w, o, tr := beginAsync(t, withhold)
+	var s as2.Sealed
+	must(json.Unmarshal(tr.Sealed, &s))
+	dir := o.evidence(&tr)
+	must(fsx.MkdirAll(o.p.Folder, dir, dirPerm))
+	must(fsx.Rewrite(o.p.Folder, path.Join(dir, requestFile), filePerm, requestHead(o.p.URL, &s)))
+	must(fsx.Rewrite(o.p.Folder, path.Join(dir, certificatesFile), filePerm, appendCertificates(nil, []owned{{"partner acme", testKeys()[1].Certificate}, {"station us", testKeys()[0].Certificate}})))
+	before := tr
+	before.State = ledger.StateSealed
+	must(o.writeTransfer(&before, o.work(&tr), nil))
+	clean(t, o)
+	// With its ledger lost, it is what the partner may have.
+	lost := w.On(w.disk.Kill()).(*world)
+	crashtest.PutBack(lost.disk, nil)
+	mended, err := repair(lost)
+	if err != nil || len(mended) == 0 || !strings.Contains(mended[0].Repair, "it is taken in, sealed") {
+		t.Errorf("%+v, %v", mended, err)
+	}
+	receive(t, o, tr, nil)
+	carry(t, o, tr.ID)
+	clean(t, o)
+	e, err := OpenEvidence(o.p.Folder, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := e.Verify(opening()); !p.Proven {
+		t.Errorf("%+v", p)
+	}
+}
+
 // Evidence that cannot be read is an error that names the file.
 func TestEvidenceThatCannotBeRead(t *testing.T) {
 	_, o := begin(t, accept)
@@ -181,6 +271,7 @@ func TestEvidenceThatCannotBeRead(t *testing.T) {
 	for _, name := range []string{transferFile, requestFile, certificatesFile, "answer-1.http"} {
 		for what, content := range map[string]string{"empty": "", "garbage": "\x00\x01", "cut off": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"} {
 			f := proven(t, o, tr.ID)
+			inManyFiles(f, path.Join(evidenceDir, tr.ID))
 			must(fsx.Rewrite(f, path.Join(evidenceDir, tr.ID, name), filePerm, []byte(content)))
 			if e, err := OpenEvidence(f, path.Join(evidenceDir, tr.ID)); err == nil && (name != certificatesFile || len(e.Partner) > 0) {
 				t.Errorf("%s, %s: no error", name, what)

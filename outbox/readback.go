@@ -21,7 +21,7 @@ import (
 
 // remains is what .evidence/<id> tells of a transfer without the ledger.
 type remains struct {
-	request  bool             // it was sealed
+	request  bool             // it was sealed, by an earlier version
 	filed    *ledger.Transfer // as it was filed; nil = it never was
 	answers  map[int]Answered // by attempt
 	at       map[int]time.Time

@@ -126,7 +126,11 @@ func (o *Outbox) receive(ctx context.Context, a arrival) (as2.Reply, error) {
 	if err != nil {
 		return as2.Reply{}, err
 	}
-	if err := o.keepSigner(&t, mdn.Signer, nil); err != nil {
+	with, err := o.sealingOf(&t)
+	if err == nil {
+		err = o.keepSigner(&t, mdn.Signer, with)
+	}
+	if err != nil {
 		return as2.Reply{}, err
 	}
 	e.receipt, e.disposition = raw, mdn.DispositionText

@@ -207,8 +207,10 @@ func (c *checker) evidenceAlone() error {
 		id := e.Name()
 		_, known, err := c.transfer(id)
 		sent := false
-		if err == nil && !known {
-			sent, err = fsx.Exists(c.p.Folder, path.Join(evidenceDir, id, requestFile))
+		for _, name := range []string{transferFile, requestFile} {
+			if err == nil && !known && !sent {
+				sent, err = fsx.Exists(c.p.Folder, path.Join(evidenceDir, id, name))
+			}
 		}
 		if err == nil && sent {
 			err = c.onlyEvidence(id)
@@ -233,7 +235,7 @@ func (c *checker) onlyEvidence(id string) error {
 	t := r.filed
 	if t == nil {
 		c.report(dir, id, "a message was made for a transfer that the ledger does not know, and its files are gone",
-			"the partner may have it: its Message-ID is in "+path.Join(dir, requestFile))
+			"the partner may have it: look for its Message-ID in "+dir)
 		return nil
 	}
 	if there, err := fsx.Exists(c.p.Folder, t.FilePath); err != nil || there {

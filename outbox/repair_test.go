@@ -120,7 +120,7 @@ func TestRepairMatrixReportsMutations(t *testing.T) {
 			}
 			before := *t
 			before.State, before.Sealed = ledger.StateClaiming, nil
-			return o.writeTransfer(&before, o.work(t))
+			return o.writeTransfer(&before, o.work(t), nil)
 		}
 	}
 	m := losses{verdict: ledger.VerdictAccepted, deliveries: 1}

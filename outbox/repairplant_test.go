@@ -27,10 +27,13 @@ func (p planted) edit(dir string, change func(*ledger.Transfer)) {
 	name := path.Join(dir, transferFile)
 	b, err := fsx.ReadFile(p.disk.Outside("acme"), name, 1<<20)
 	must(err)
-	var t ledger.Transfer
-	must(json.Unmarshal(b, &t))
-	change(&t)
-	b, err = transferJSON(&t)
+	var r record
+	must(json.Unmarshal(b, &r))
+	change(&r.Transfer)
+	if r.State == ledger.StateClaimed {
+		r.SealedWith = nil
+	}
+	b, err = transferJSON(&r.Transfer, r.SealedWith)
 	must(err)
 	p.rewrite(name, b)
 }
@@ -74,13 +77,16 @@ func TestRepairOfWhatIsPlanted(t *testing.T) {
 		"a folder of another partner":    {false, func(p planted) { p.edit(p.work(), func(t *ledger.Transfer) { t.Partner = "globex" }) }, `of partner "globex"`, false},
 		"no message":                     {false, func(p planted) { p.remove(p.work() + "/" + messageFile) }, "the sealed message is missing or is not the one", false},
 		"another message":                {false, func(p planted) { p.rewrite(p.work()+"/"+messageFile, []byte("x")) }, "the sealed message is missing or is not the one", false},
-		"never sealed after all":         {false, func(p planted) { p.remove(p.evidence()); p.remove(p.work() + "/" + messageFile) }, "its claim is taken up again", true},
-		"sent, of another partner":       {true, func(p planted) { p.edit(p.sent(), func(t *ledger.Transfer) { t.Partner = "globex" }) }, `it is one of partner "globex"`, false},
-		"sent, and rejected":             {true, func(p planted) { p.edit(p.sent(), func(t *ledger.Transfer) { t.Verdict = ledger.VerdictRejected }) }, "does not belong here", false},
-		"sent, without a verdict":        {true, func(p planted) { p.edit(p.sent(), func(t *ledger.Transfer) { t.Verdict = "" }) }, "does not belong here", false},
-		"sent, on another day":           {true, func(p planted) { p.move(p.sent(), "sent/2026-11-24/INV-1."+p.id) }, "the ledger has it in", false},
-		"sent, and the folder is gone":   {true, func(p planted) { p.remove(p.sent()) }, "its folder is not in sent/2026-11-23 any more", true},
-		"sealed, and everything is gone": {false, func(p planted) { p.remove(p.work()) }, "its files are gone", false},
+		"never sealed after all": {false, func(p planted) {
+			p.edit(p.work(), func(t *ledger.Transfer) { t.State = ledger.StateClaimed })
+			p.remove(p.work() + "/" + messageFile)
+		}, "its claim is taken up again", true},
+		"sent, of another partner":     {true, func(p planted) { p.edit(p.sent(), func(t *ledger.Transfer) { t.Partner = "globex" }) }, `it is one of partner "globex"`, false},
+		"sent, and rejected":           {true, func(p planted) { p.edit(p.sent(), func(t *ledger.Transfer) { t.Verdict = ledger.VerdictRejected }) }, "does not belong here", false},
+		"sent, without a verdict":      {true, func(p planted) { p.edit(p.sent(), func(t *ledger.Transfer) { t.Verdict = "" }) }, "does not belong here", false},
+		"sent, on another day":         {true, func(p planted) { p.move(p.sent(), "sent/2026-11-24/INV-1."+p.id) }, "the ledger has it in", false},
+		"sent, and the folder is gone": {true, func(p planted) { p.remove(p.sent()) }, "its folder is not in sent/2026-11-23 any more", true},
+		"sent, and everything is gone": {true, func(p planted) { p.remove(p.sent()); p.rewrite(p.evidence()+"/"+transferFile, []byte(`{"id": "`)) }, "its files are gone", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, o, tr := beginAsync(t, withhold)

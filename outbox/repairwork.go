@@ -21,7 +21,8 @@ func (c *checker) lostWork(dir, id string) error {
 	if err != nil {
 		return err
 	}
-	t, err := c.recordOf(dir, r)
+	found, err := c.recordOf(dir, r)
+	t := found.Transfer
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c.nameless(dir, id, r)
@@ -39,7 +40,7 @@ func (c *checker) lostWork(dir, id string) error {
 	case t.Verdict != ledger.VerdictNone:
 		t.State = ledger.StateSettled
 		f.Repair = fmt.Sprintf("it is taken in with its verdict, %s, and filed", t.Verdict)
-	case t.State == ledger.StateSealed && r.request:
+	case t.State == ledger.StateSealed && (r.request || found.SealedWith != nil):
 		whole, err := c.sameMessage(&t, dir)
 		if err != nil {
 			return err
@@ -68,24 +69,18 @@ func (c *checker) lostWork(dir, id string) error {
 }
 
 // recordOf reads the transfer.json of a folder in .work. Filing overwrites it when the
-// evidence has the new one and the message, so that one counts where a crash came between.
-func (c *checker) recordOf(dir string, r remains) (ledger.Transfer, error) {
-	t, err := c.readTransfer(dir)
-	if r.filed == nil {
-		return t, err
-	}
-	moved := false
-	if err == nil && t.Verdict == ledger.VerdictNone {
+// evidence has the new one and the message, so that one counts where the message has left.
+func (c *checker) recordOf(dir string, r remains) (found record, err error) {
+	if r.filed != nil {
 		there, err := fsx.Exists(c.p.Folder, path.Join(dir, messageFile))
 		if err != nil {
-			return t, err
+			return found, err
 		}
-		moved = !there
+		if !there {
+			return record{Transfer: *r.filed}, nil
+		}
 	}
-	if err != nil || moved {
-		return *r.filed, nil
-	}
-	return t, nil
+	return c.readRecord(dir)
 }
 
 // nameless looks at a folder in .work without a transfer.json. Its message was never posted,
@@ -173,7 +168,8 @@ func (c *checker) copiedTransfer(t *ledger.Transfer) error {
 // one that was given up the folder tells less until it is complete, and more when it was
 // taken back to be posted again: the version tells which.
 func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (moved bool, err error) {
-	now, err := c.recordOf(dir, r)
+	found, err := c.recordOf(dir, r)
+	now := found.Transfer
 	if err != nil || now.ID != t.ID || len(now.Sealed) == 0 && now.Verdict == ledger.VerdictNone {
 		return false, nil // Check looks at the files; a claim writes no news
 	}
@@ -182,7 +178,7 @@ func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (move
 	case now.Verdict != ledger.VerdictNone && (t.Verdict == ledger.VerdictNone || now.Settled.After(t.Settled)):
 		now.State, now.Due = ledger.StateSettled, c.Now().UTC()
 		f.Repair = fmt.Sprintf("it gets its verdict, %s, and is filed", now.Verdict)
-	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && r.request &&
+	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && (r.request || found.SealedWith != nil) &&
 		(t.State == ledger.StateClaiming || t.State == ledger.StateClaimed || reopenedSince(t, &now)):
 		whole, err := c.sameMessage(&now, dir)
 		if err != nil || !whole {

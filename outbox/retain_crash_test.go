@@ -79,7 +79,7 @@ func decent(cw crashtest.World) (problems []string) {
 		if !s.tree[evidence+messageFile] && !begun(ledger.ThingEvidence) {
 			say("the message is gone")
 		}
-		if !s.tree[evidence+requestFile] && !begun(ledger.ThingEvidence) {
+		if !s.tree[evidence+transferFile] && !begun(ledger.ThingEvidence) {
 			say("evidence is gone")
 		}
 		for _, r := range tr.Removed {

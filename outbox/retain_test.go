@@ -80,7 +80,7 @@ func TestRetention(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, o, tr := settledOne(t, accept)
 			names := strings.NewReplacer("FOLDER", tr.FilePath, "DAY", path.Dir(tr.FilePath), "EVIDENCE", o.evidence(&tr))
-			all := []string{"FOLDER", "DAY", "EVIDENCE", "EVIDENCE/message", "EVIDENCE/" + requestFile}
+			all := []string{"FOLDER", "DAY", "EVIDENCE", "EVIDENCE/message", "EVIDENCE/" + transferFile}
 			w.now = tr.Filed.Add(90*day - time.Second)
 			if done := retain(t, o, c.rules, 10); len(done) > 0 {
 				t.Errorf("too early: %+v", done)
@@ -202,7 +202,7 @@ func TestReceiptAfterRetention(t *testing.T) {
 	if got := codes(t, o, tr.ID); !strings.Contains(got, "info files-removed") || strings.Contains(got, "files-taken") {
 		t.Error(got)
 	}
-	there(t, o, path.Join(o.evidence(&tr), verdictName(&is)), true)
+	there(t, o, path.Join(o.evidence(&tr), receiptName(is.Receipt)), true)
 	w.now = is.Filed.Add(91 * day)
 	all.Sent = rule("sent", 90)
 	retain(t, o, all, 10)

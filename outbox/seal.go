@@ -84,9 +84,6 @@ func (o *Outbox) sealWith(ctx context.Context, t *ledger.Transfer, dir string, o
 		return err
 	}
 	sealed.Files[0].SHA256 = form.made
-	if err := o.keepRequest(t, sealed, o.certificatesNow(options.Sign, options.Recipients)); err != nil {
-		return err
-	}
 	failpoint.Hit("after seal")
 	return o.commitSealed(ctx, t, sealed, options)
 }
@@ -133,9 +130,11 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 	// Before it is committed, and so before it is posted: whoever has to rebuild the ledger
 	// learns from it that the partner may have the message.
 	// The sync of its folder is that of the message too.
-	if err := o.writeTransfer(t, o.work(t)); err != nil {
+	known := o.sealingNow(options)
+	if err := o.writeTransfer(t, o.work(t), known); err != nil {
 		return err
 	}
+	o.memo(t.ID).with = known
 	return o.save(ctx, t, more...)
 }
 
@@ -143,29 +142,45 @@ func unsealable(fact string) obstacle {
 	return obstacle{holdSeal, "no message can be made of it: " + fact, "correct certificates, sign, encrypt, version or bundle in the config and restart, or: as2drop release ID"}
 }
 
-// forget removes what an earlier try left that did not come to its end.
+// forget removes what an earlier try left that did not come to its end. A transfer.json
+// that says sealed says claimed again before that: without its message it would be one that
+// the partner may have.
 func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
 	t.Changed, t.Objections, t.MoreObjections = nil, nil, 0
-	if _, err := o.removeFrom(dir, messageFile, messageFile+".part", spoolFile, hookPart, changedDir); err != nil {
+	names, err := o.names(dir)
+	if err != nil {
 		return err
 	}
-	return o.removeEach(o.evidence(t))
+	if slices.Contains(names, transferFile) && slices.Contains(names, messageFile) {
+		if err := o.writeTransfer(t, dir, nil); err != nil {
+			return err
+		}
+	}
+	if err := o.removeFrom(dir, names, messageFile, messageFile+".part", transferFile+".part", spoolFile, hookPart, changedDir); err != nil {
+		return err
+	}
+	return o.removeEach(o.evidence(t)) // an earlier version wrote it before it was sealed
 }
 
-// removeFrom removes those of some names that are in a folder. was is what was in it.
-func (o *Outbox) removeFrom(dir string, names ...string) (was []string, err error) {
-	was, err = o.p.Folder.Names(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+// names are what is in a folder, nothing where it is not there.
+func (o *Outbox) names(dir string) ([]string, error) {
+	names, err := o.p.Folder.Names(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
+	return names, err
+}
+
+// removeFrom removes those of some names that are among the ones in a folder.
+func (o *Outbox) removeFrom(dir string, there []string, names ...string) error {
 	for _, name := range names {
-		if slices.Contains(was, name) {
+		if slices.Contains(there, name) {
 			if err := fsx.RemoveAll(o.p.Folder, path.Join(dir, name)); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return was, nil
+	return nil
 }
 
 // removeEach removes those of some names that are there.

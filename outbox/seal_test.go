@@ -86,11 +86,11 @@ func TestWhatCannotBeSealedIsHeld(t *testing.T) {
 // Faults of disk or random source pass: the step is repeated, nothing is held.
 func TestFaultsWhileSealingPass(t *testing.T) {
 	for name, spoil := range map[string]func(*Outbox){
-		"disk full":           func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, "/" + messageFile} },
-		"no spool":            func(o *Outbox) { o.p.Cipher, o.p.Folder = cms.AES128CCM, noRoom{o.p.Folder, spoolFile} },
-		"no random bytes":     func(o *Outbox) { o.Rand = readerFunc(func([]byte) (int, error) { return 0, syscall.EIO }) },
-		"an unreadable file":  func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, "/INV-1.xml"} },
-		"no room for headers": func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, requestFile} },
+		"disk full":            func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, "/" + messageFile} },
+		"no spool":             func(o *Outbox) { o.p.Cipher, o.p.Folder = cms.AES128CCM, noRoom{o.p.Folder, spoolFile} },
+		"no random bytes":      func(o *Outbox) { o.Rand = readerFunc(func([]byte) (int, error) { return 0, syscall.EIO }) },
+		"an unreadable file":   func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, "/INV-1.xml"} },
+		"no room for a record": func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, transferFile + ".part"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, o := begin(t, accept)

@@ -183,10 +183,14 @@ func (o *Outbox) readAnswer(t *ledger.Transfer, s *as2.Sealed, a *ledger.Attempt
 	if f.mdn == nil || e.kind != settled {
 		return o.keptAnswer(t, a.N, raw, e)
 	}
-	// It is committed with the verdict; the evidence gets it when the transfer is filed.
+	// It is committed with the verdict, and is in the record of the evidence with it.
 	e.receipt, e.disposition = raw, f.mdn.DispositionText
 	// It counts even if the disk refuses.
-	if err := o.keepSigner(t, f.mdn.Signer, o.memo(t.ID).certs); err != nil {
+	with, err := o.sealingOf(t)
+	if err == nil {
+		err = o.keepSigner(t, f.mdn.Signer, with)
+	}
+	if err != nil {
 		e.notes = append(e.notes, note{ledger.Warning, "evidence", fmt.Sprintf("the receipt's certificate could not be kept as evidence: %v", err), ""})
 	}
 	return e

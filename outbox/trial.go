@@ -32,8 +32,9 @@ type Trial struct {
 	Hint      string   // what the operator can do
 	Notes     []string // what else is odd, with what to do
 
-	o *Outbox
-	t *ledger.Transfer
+	o    *Outbox
+	t    *ledger.Transfer
+	with *sealing
 }
 
 // TrialOutcome is what a test message would have become as a document.
@@ -75,8 +76,7 @@ func NewTrial(d Deps, p Partner, name, subject, text string) (*Trial, error) {
 	if t.Sealed, err = json.Marshal(sealed); err != nil {
 		return nil, err
 	}
-	trial := &Trial{ID: id, MessageID: t.MessageID, Sealed: *sealed, Outcome: TrialSealed, o: o, t: t}
-	return trial, o.keepRequest(t, sealed, o.certificatesNow(options.Sign, options.Recipients))
+	return &Trial{ID: id, MessageID: t.MessageID, Sealed: *sealed, Outcome: TrialSealed, o: o, t: t, with: o.sealingNow(options)}, nil
 }
 
 // Post posts it once, and judges what comes back. The error is a fault of ours; what is
@@ -151,15 +151,11 @@ func (r *Trial) conclude(e event) {
 // Keep completes the evidence, and returns its folder.
 func (r *Trial) Keep() (dir string, err error) {
 	if r.MDN != nil {
-		if err := r.o.keepSigner(r.t, r.MDN.Signer, nil); err != nil {
+		if err := r.o.keepSigner(r.t, r.MDN.Signer, r.with); err != nil {
 			return "", err
 		}
 	}
-	record, err := transferJSON(r.t)
-	if err == nil {
-		err = r.o.keepEvidence(r.t, r.o.work(r.t), record)
-	}
-	if err != nil {
+	if err := r.o.keepEvidence(r.t, r.o.work(r.t), r.with); err != nil {
 		return "", err
 	}
 	return r.o.evidence(r.t), fsx.RemoveAll(r.o.p.Folder, r.o.work(r.t))

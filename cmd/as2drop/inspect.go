@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/config"
+	"github.com/as2drop/as2drop/internal/evidence"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/inspection"
 	"github.com/as2drop/as2drop/internal/keys"
 	"github.com/as2drop/as2drop/naming"
@@ -19,7 +22,7 @@ import (
 
 type inspectCmd struct {
 	keyFlags
-	File    string   `arg:"" help:"The captured HTTP request or answer, or its header alone."`
+	File    string   `arg:"" help:"The captured HTTP request or answer, its header alone, or a folder of .evidence."`
 	Body    string   `arg:"" optional:"" help:"The body, if it is in a file of its own."`
 	Config  string   `short:"c" env:"AS2DROP_CONFIG" placeholder:"FILE" help:"Take keys and certificates from this config. Also: $$AS2DROP_CONFIG."`
 	Trust   []string `placeholder:"FILE" help:"Certificates that the signer may have."`
@@ -32,12 +35,12 @@ type inspectCmd struct {
 func (c *inspectCmd) Help() string {
 	return `Takes a raw AS2 message or receipt apart: every layer, its algorithms and signer, the files, the MIC under each digest, what a station would answer and why. With --receipt it also says whether the receipt is for these bytes and, if not, which known way to compute the MIC the other side has used. Nothing is sent and the ledger is not asked.
 
-A capture is an HTTP request or answer as it went over the wire, in one file, or header and body in two; what lies in .evidence is one.
+A capture is an HTTP request or answer as it went over the wire, in one file, or header and body in two. A folder of .evidence stands for the message that it is about.
 
 Exit codes: 0 a station would accept it; 1 it could not be read; 2 the command line or the config is wrong; 3 it would be refused, or the receipt proves nothing.
 
 Examples:
-  as2drop inspect -c config.yaml var/partners/acme/.evidence/06fn2z/request.http var/partners/acme/.evidence/06fn2z/message
+  as2drop inspect -c config.yaml var/partners/acme/.evidence/06fn2z
   as2drop inspect capture.http --key our.key --certificate our.pem --trust theirs.pem
   as2drop inspect headers.txt body --key our.p12 --password-file our.password
   as2drop inspect capture.http -c config.yaml --receipt answer.http --json`
@@ -70,7 +73,7 @@ func (c *inspectCmd) Run(g *globals) error {
 }
 
 func (c *inspectCmd) inspect(k inspection.Keys) (*inspection.Report, error) {
-	raw, closeAll, err := capture(c.File, c.Body)
+	raw, closeAll, err := c.message()
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +98,37 @@ func (c *inspectCmd) inspect(k inspection.Keys) (*inspection.Report, error) {
 		return nil, fmt.Errorf("%s: %w", c.File, err)
 	}
 	return report, nil
+}
+
+// message opens what is inspected: a capture, or what a folder of evidence is about.
+func (c *inspectCmd) message() (*inspection.Raw, func(), error) {
+	if info, err := os.Stat(c.File); err != nil || !info.IsDir() {
+		return capture(c.File, c.Body)
+	}
+	if c.Body != "" {
+		return nil, nil, exit{exitUsage, fmt.Errorf("%s is a folder of evidence, which has its body; leave %s out", c.File, c.Body)}
+	}
+	folder, err := fsx.OpenRoot(c.File)
+	if err != nil {
+		return nil, nil, err
+	}
+	header, body, err := evidence.Message(folder, ".")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.New("the message was not kept")
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", c.File, err), folder.Close())
+	}
+	closeAll := func() {
+		body.Close() // opened for reading: nothing can be lost
+		folder.Close()
+	}
+	raw, err := inspection.Read(bytes.NewReader(header), body)
+	if err != nil {
+		closeAll()
+		return nil, nil, fmt.Errorf("%s: %w", c.File, err)
+	}
+	return raw, closeAll, nil
 }
 
 // capture opens header and body, from one file or two.

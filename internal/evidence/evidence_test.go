@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -180,8 +181,15 @@ func edit[T any](t *testing.T, f *fstest.MapFile, change func(*T)) {
 		t.Fatal(err)
 	}
 	change(&v)
-	var err error
-	if f.Data, err = json.Marshal(v); err != nil {
+	all, kept := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	b, err := json.Marshal(v)
+	if err = errors.Join(err, json.Unmarshal(b, &all), json.Unmarshal(f.Data, &kept)); err != nil {
+		t.Fatal(err)
+	}
+	if with := kept["sealed_with"]; with != nil { // no part of the row
+		all["sealed_with"] = with
+	}
+	if f.Data, err = json.Marshal(all); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -214,15 +222,23 @@ func TestProof(t *testing.T) {
 		proven bool
 		says   string
 	}{
-		"sent":                   {w.sent, none, w.keys, true, "exactly these 2 files"},
-		"sent, message changed":  {w.sent, flip("message"), w.keys, false, "contradicts itself"},
-		"sent, message cut":      {w.sent, func(m fstest.MapFS) { m["message"].Data = m["message"].Data[:900] }, w.keys, false, "was changed"},
-		"sent, message gone":     {w.sent, remove("message"), w.keys, false, "message itself was not kept"},
-		"sent, no key":           {w.sent, none, inspection.Keys{At: w.keys.At}, false, "cannot be opened again"},
-		"sent, receipt gone":     {w.sent, remove("answer-1.http"), w.keys, false, "no receipt here"},
-		"sent, receipt changed":  {w.sent, replace("answer-1.http", "; processed", "; Processed"), w.keys, false, "does not count"},
-		"sent, other Message-ID": {w.sent, replace("request.http", "Message-ID: <", "Message-ID: <x"), w.keys, false, "FAILED"},
-		"sent, certificate gone": {w.sent, func(m fstest.MapFS) { m["certificates.pem"].Data = nil }, w.keys, false, "does not verify with the certificates"},
+		"sent":                  {w.sent, none, w.keys, true, "exactly these 2 files"},
+		"sent, message changed": {w.sent, flip("message"), w.keys, false, "contradicts itself"},
+		"sent, message cut":     {w.sent, func(m fstest.MapFS) { m["message"].Data = m["message"].Data[:900] }, w.keys, false, "was changed"},
+		"sent, message gone":    {w.sent, remove("message"), w.keys, false, "message itself was not kept"},
+		"sent, no key":          {w.sent, none, inspection.Keys{At: w.keys.At}, false, "cannot be opened again"},
+		"sent, receipt gone": {w.sent, func(m fstest.MapFS) {
+			edit(t, m[outbox.EvidenceTransfer], func(x *ledger.Transfer) { x.Receipt = nil })
+		}, w.keys, false, "no receipt here"},
+		"sent, receipt changed": {w.sent, func(m fstest.MapFS) {
+			edit(t, m[outbox.EvidenceTransfer], func(x *ledger.Transfer) {
+				x.Receipt = bytes.Replace(x.Receipt, []byte("; processed"), []byte("; Processed"), 1)
+			})
+		}, w.keys, false, "does not count"},
+		"sent, other Message-ID": {w.sent, replace(outbox.EvidenceTransfer, `"message_id": "\u003c`, `"message_id": "\u003cx`), w.keys, false, "FAILED"},
+		"sent, certificate gone": {w.sent, func(m fstest.MapFS) {
+			m[outbox.EvidenceTransfer].Data = bytes.ReplaceAll(m[outbox.EvidenceTransfer].Data, []byte("role: "), []byte("rule: "))
+		}, w.keys, false, "does not verify with the certificates"},
 		"sent, record of other file": {w.sent, func(m fstest.MapFS) {
 			edit(t, m[outbox.EvidenceTransfer], func(x *ledger.Transfer) { x.Members[0].SHA256 = "00" })
 		}, w.keys, false, "is not in the message"},

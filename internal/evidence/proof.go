@@ -74,19 +74,29 @@ var ErrNone = errors.New("no evidence of a transfer or received message is here"
 // The error says that the folder could not be read; what it shows, or does not, is in
 // the Proof.
 func Prove(folder fsx.FS, dir string, keys inspection.Keys, temp Temp) (*Proof, error) {
-	for _, kind := range []struct {
-		record string
-		prove  func(fsx.FS, string, inspection.Keys, Temp) (*Proof, error)
-	}{{outbox.EvidenceTransfer, proveSent}, {inbox.EvidenceRecord, proveReceived}} {
-		there, err := fsx.Exists(folder, path.Join(dir, kind.record))
-		if err != nil {
-			return nil, err
-		}
-		if there {
-			return kind.prove(folder, dir, keys, temp)
+	kind, err := kindOf(folder, dir)
+	if err != nil {
+		return nil, err
+	}
+	return kind.prove(folder, dir, keys, temp)
+}
+
+// kind is one of the two that evidence is of.
+type kind struct {
+	record  string
+	prove   func(fsx.FS, string, inspection.Keys, Temp) (*Proof, error)
+	message func(fsx.FS, string) ([]byte, io.ReadCloser, error)
+}
+
+// kindOf tells by its record what a folder is evidence of.
+func kindOf(folder fsx.FS, dir string) (kind, error) {
+	for _, k := range []kind{{outbox.EvidenceTransfer, proveSent, sentMessage}, {inbox.EvidenceRecord, proveReceived, receivedMessage}} {
+		there, err := fsx.Exists(folder, path.Join(dir, k.record))
+		if err != nil || there {
+			return k, err
 		}
 	}
-	return nil, ErrNone
+	return kind{}, ErrNone
 }
 
 // Temp makes a file that can be written and then read at any place; its name is of no
@@ -104,16 +114,45 @@ type TempFile interface {
 const maxRecord = 16 << 20
 
 // open takes the kept message apart.
-func open(folder fsx.FS, dir, header string, body io.Reader, k inspection.Keys, c *contents) (*inspection.Message, error) {
-	h, err := fsx.ReadFile(folder, path.Join(dir, header), maxRecord)
+func open(header []byte, body io.Reader, k inspection.Keys, c *contents) (*inspection.Message, error) {
+	raw, err := inspection.Read(bytes.NewReader(header), body)
 	if err != nil {
-		return nil, err
-	}
-	raw, err := inspection.Read(bytes.NewReader(h), body)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", header, err)
+		return nil, fmt.Errorf("the header of the message: %w", err)
 	}
 	return inspection.OpenMessage(raw, k, c.sink)
+}
+
+// Message opens the message of a transfer or received message as it went over the wire:
+// request line and header, and the body. An error wrapping fs.ErrNotExist means that the
+// body was not kept.
+func Message(folder fsx.FS, dir string) (header []byte, body io.ReadCloser, err error) {
+	kind, err := kindOf(folder, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return kind.message(folder, dir)
+}
+
+func sentMessage(folder fsx.FS, dir string) ([]byte, io.ReadCloser, error) {
+	e, err := outbox.OpenEvidence(folder, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := e.Message()
+	return e.Head, body, err
+}
+
+func receivedMessage(folder fsx.FS, dir string) ([]byte, io.ReadCloser, error) {
+	body, err := folder.OpenFile(path.Join(dir, inbox.EvidenceBody), fsx.ReadOnly, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	header, err := fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceHeader), maxRecord)
+	if err != nil {
+		body.Close()                                                     // opened for reading: nothing can be lost
+		return nil, nil, fmt.Errorf("%s: %v", inbox.EvidenceHeader, err) // the body was kept: it does not wrap
+	}
+	return header, body, nil
 }
 
 // signature adds the step about the signature of a message.

@@ -71,7 +71,7 @@ func trusted(der []byte) (cms.Trust, error) {
 
 // receivedMessage opens what came. It returns nil if it was not kept or cannot be opened.
 func (p *Proof) receivedMessage(folder fsx.FS, dir string, row *ledger.Received, k inspection.Keys, temp Temp) (m *inspection.Message, signed bool, err error) {
-	body, err := folder.OpenFile(path.Join(dir, inbox.EvidenceBody), fsx.ReadOnly, 0)
+	header, body, err := receivedMessage(folder, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		p.step("message", Missing, "it was larger than evidence_up_to and not kept")
 		return nil, false, nil
@@ -82,7 +82,7 @@ func (p *Proof) receivedMessage(folder fsx.FS, dir string, row *ledger.Received,
 	defer body.Close() // opened for reading: nothing can be lost
 	c := &contents{temp: temp}
 	defer func() { err = errors.Join(err, c.close()) }()
-	m, err = open(folder, dir, inbox.EvidenceHeader, body, k, c)
+	m, err = open(header, body, k, c)
 	if err != nil {
 		return nil, false, err
 	}

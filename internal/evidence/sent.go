@@ -23,7 +23,7 @@ func proveSent(folder fsx.FS, dir string, k inspection.Keys, temp Temp) (*Proof,
 		return nil, err
 	}
 	p := &Proof{ID: e.Transfer.ID, Direction: "sent", MessageID: e.Transfer.MessageID, Files: []File{}}
-	kept, err := p.sentMessage(folder, dir, e, trustOnly(k, cms.Pinned(e.Station...)), temp)
+	kept, err := p.openSent(e, trustOnly(k, cms.Pinned(e.Station...)), temp)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +62,9 @@ func proveSent(folder fsx.FS, dir string, k inspection.Keys, temp Temp) (*Proof,
 	return p, nil
 }
 
-// sentMessage opens what was sent. It reports false if it was not kept or cannot be
+// openSent opens what was sent. It reports false if it was not kept or cannot be
 // opened; why says package outbox.
-func (p *Proof) sentMessage(folder fsx.FS, dir string, e *outbox.Evidence, k inspection.Keys, temp Temp) (opened bool, err error) {
+func (p *Proof) openSent(e *outbox.Evidence, k inspection.Keys, temp Temp) (opened bool, err error) {
 	body, err := e.Message()
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -75,7 +75,7 @@ func (p *Proof) sentMessage(folder fsx.FS, dir string, e *outbox.Evidence, k ins
 	defer body.Close() // opened for reading: nothing can be lost
 	c := &contents{temp: temp}
 	defer func() { err = errors.Join(err, c.close()) }()
-	m, err := open(folder, dir, outbox.EvidenceRequest, body, k, c)
+	m, err := open(e.Head, body, k, c)
 	if err != nil || len(m.Files) == 0 {
 		return false, err
 	}
