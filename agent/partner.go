@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -214,23 +213,7 @@ func (b *box) ready() error {
 }
 
 // look looks whether the folder is there, and the one that was opened.
-func (b *box) look() error {
-	if _, err := os.Stat(filepath.Join(b.partner.Folder, markerFile)); err != nil {
-		return fmt.Errorf("%s: the marker %s is gone; is the volume mounted? %w", b.partner.Folder, markerFile, err)
-	}
-	there, err := os.Stat(b.partner.Folder)
-	if err != nil {
-		return err
-	}
-	// What was opened goes with a folder that is renamed, and stays on a volume that is hidden.
-	if opened, err := b.folder.Lstat("."); err != nil || !os.SameFile(there, opened) {
-		return errors.Join(fmt.Errorf("%s: %w", b.partner.Folder, errReplaced), err)
-	}
-	return nil
-}
-
-// errReplaced means that a folder with a marker is there, but not the one that was opened.
-var errReplaced = errors.New("another folder is in its place than was opened")
+func (b *box) look() error { return inPlace(b.partner.Folder, b.folder) }
 
 // record keeps stations, certificates and the config in the ledger.
 func (w *world) record(ctx context.Context, cfg *config.Config) error {

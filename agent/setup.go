@@ -118,7 +118,7 @@ func (w *world) openPatiently(ctx context.Context, cfg *config.Config, p *config
 	if err != nil {
 		return nil, "", err
 	}
-	return dir, network, nil
+	return &anchored{dir, p.Folder}, network, nil
 }
 
 // newOutbox follows the partner's last outbox, also if the partner left the config and has
