@@ -231,7 +231,11 @@ func final(cw crashtest.World) (problems []string) {
 			say("left over: %s", name)
 		}
 		if inEvidence && e.Folder {
-			for _, want := range []string{headerFile, rawFile, receiptFile, recordFile} {
+			want := []string{rawFile, recordFile}
+			if w.refused {
+				want = append(want, headerFile, receiptFile)
+			}
+			for _, want := range want {
 				if _, ok := w.disk.Tree()[name+"/"+want]; !ok {
 					say("no evidence: %s/%s", name, want)
 				}

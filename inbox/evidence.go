@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -11,27 +12,56 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// keepRecord writes what is known of an accepted message, and its receipt, into its
-// staging folder. The record is never there without the receipt.
-func (in *Inbox) keepRecord(p *Partner, row *ledger.Received) error {
-	err := writeReceipt(p, row.ID, row.Receipt)
-	if err == nil {
-		err = p.Folder.SyncDir(incoming(row.ID))
-	}
-	if err == nil {
-		err = writeRecord(p, row.ID, acceptedRecord(row))
-	}
-	if err == nil {
-		err = p.Folder.SyncDir(incoming(row.ID))
-	}
-	return err
+// Record is message.json of an accepted message. A refused one has its header and receipt
+// in files of their own, and so had all of earlier versions.
+type Record struct {
+	ledger.Received
+	Header string `json:"header,omitempty"` // of the request; empty = it is in headers.txt
+	Body   bool   `json:"body,omitempty"`   // the body is kept beside it
 }
 
-// acceptedRecord is what message.json says of an accepted message.
-func acceptedRecord(row *ledger.Received) ledger.Received {
-	record := *row
-	record.Receipt = nil // it is in a file of its own
-	return record
+// ParseRecord reads message.json.
+func ParseRecord(b []byte) (r Record, err error) {
+	if err = json.Unmarshal(b, &r); err != nil || len(r.Receipt) == 0 {
+		return r, err
+	}
+	var compact bytes.Buffer
+	err = json.Compact(&compact, r.Receipt) // as the ledger has it
+	r.Receipt = compact.Bytes()
+	return r, err
+}
+
+// Answer is the receipt as it was given: status line, header, body. nil = it is in a file of
+// its own, or there is none.
+func (r *Record) Answer() ([]byte, error) {
+	if len(r.Receipt) == 0 {
+		return nil, nil
+	}
+	reply, err := storedReply(r.Receipt)
+	return rawAnswer(reply.Status, reply.Header, reply.Body), err
+}
+
+// keepRecord writes anew what is known of an accepted message. What the record says of the
+// request stays.
+func (in *Inbox) keepRecord(p *Partner, row *ledger.Received) error {
+	record, err := readRecord(p, row.ID)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	record.Received = *row
+	if err := writeRecord(p, row.ID, record); err != nil {
+		return err
+	}
+	return p.Folder.SyncDir(incoming(row.ID))
+}
+
+// readRecord reads the record of an accepted message in its staging folder.
+func readRecord(p *Partner, id string) (Record, error) {
+	b, err := fsx.ReadFile(p.Folder, path.Join(incoming(id), recordFile), maxKept)
+	if err != nil {
+		return Record{}, err
+	}
+	return ParseRecord(b)
 }
 
 // keepAccepted moves what is left of the staging folder of a published message to
@@ -43,15 +73,11 @@ func (in *Inbox) keepAccepted(p *Partner, row *ledger.Received) error {
 	}
 	// The record is there since before the first file moved. It says where they are, unless
 	// something came in between.
-	var kept remains
-	b, err := fsx.ReadFile(p.Folder, path.Join(base, recordFile), maxKept)
-	if err == nil {
-		err = kept.record(b)
-	}
+	kept, err := readRecord(p, row.ID)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if kept.received == nil || row.Hold != "" || !sameNames(kept.received, row) {
+	if err != nil || row.Hold != "" || !sameNames(&kept.Received, row) {
 		if err := in.keepRecord(p, row); err != nil {
 			return err
 		}

@@ -66,8 +66,8 @@ func (p *Partner) remainsOf(dir string) (r remains, err error) {
 				r.receipt, err = readReply(b)
 			}
 		case e.Name() == headerFile:
-			if h, herr := parseHeader(read()); err == nil && herr == nil {
-				r.envelope, _ = as2.ParseEnvelope(h) // as far as it goes
+			if b := read(); err == nil {
+				r.header(b)
 				r.arrived = info.ModTime().UTC()
 			}
 		case answer:
@@ -85,16 +85,29 @@ func (p *Partner) remainsOf(dir string) (r remains, err error) {
 
 // record reads message.json: a received message has a state, a refusal has none.
 func (r *remains) record(b []byte) error {
-	var row ledger.Received
-	if err := json.Unmarshal(b, &row); err != nil {
+	record, err := ParseRecord(b)
+	if err != nil {
 		return err
 	}
-	if row.State != "" {
-		r.received = &row
-		return nil
+	if record.State == "" {
+		r.refused = &ledger.Refusal{}
+		return json.Unmarshal(b, r.refused)
 	}
-	r.refused = &ledger.Refusal{}
-	return json.Unmarshal(b, r.refused)
+	r.received = &record.Received
+	if len(record.Receipt) > 0 {
+		r.receipt = record.Receipt
+	}
+	if record.Header != "" {
+		r.header([]byte(record.Header))
+	}
+	return nil
+}
+
+// header reads that of the request, as far as it can be read.
+func (r *remains) header(b []byte) {
+	if h, err := parseHeader(b); err == nil {
+		r.envelope, _ = as2.ParseEnvelope(h) // as far as it goes
+	}
 }
 
 // answerNumber reads "answer-3.http".

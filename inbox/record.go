@@ -27,9 +27,6 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 		return err
 	}
 	row.ReceiptBy, r.reply = by, reply
-	if err := r.write(receiptFile, rawAnswer(reply.Status, reply.Header, reply.Body)); err != nil {
-		return err
-	}
 	original := slices.Clone(row.Files)
 	folder := row.Folder
 	for n := 1; ; n++ {
@@ -67,18 +64,26 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 // writeRecord writes message.json of an accepted message, behind all that it names. It is
 // durable with settle.
 func (r *request) writeRecord(row *ledger.Received) error {
-	body, err := recordBody(acceptedRecord(row))
+	record := Record{Received: *row, Body: r.kept}
+	if r.stored == nil {
+		record.Header = string(r.header())
+	}
+	body, err := recordBody(record)
 	if err == nil {
 		err = r.write(recordFile+partName, body)
 	}
 	if err == nil {
 		err = r.syncFiles()
 	}
+	if err == nil && !r.kept {
+		// What a power cut leaves of the folder is no record without the body, see complete.
+		err = r.p.Folder.SyncDir(incoming(r.id))
+	}
 	if err != nil {
 		return err
 	}
-	record := path.Join(incoming(r.id), recordFile)
-	return r.p.Folder.Replace(record+partName, record)
+	name := path.Join(incoming(r.id), recordFile)
+	return r.p.Folder.Replace(name+partName, name)
 }
 
 // rekey gives a batch its n-th key.

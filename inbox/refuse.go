@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/as2drop/as2drop/as2"
@@ -39,7 +40,11 @@ func (r *request) refuseLater(ctx context.Context, why string) as2.Reply {
 
 func (r *request) recordRefusal(ctx context.Context, disposition, fact string, reply as2.Reply, by []byte) as2.Reply {
 	if r.id != "" {
-		if err := r.settle(); err != nil { // the evidence of what is going to be committed
+		var err error
+		if !r.async() { // or it was written before the body
+			err = r.write(headerFile, r.header())
+		}
+		if err = errors.Join(err, r.settle()); err != nil { // the evidence of what is going to be committed
 			return r.unavailable(err)
 		}
 	}

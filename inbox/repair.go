@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"time"
@@ -280,11 +281,7 @@ func (c *checker) leftOpen() error {
 // further looks at a folder in .incoming that may be further than a copy of the ledger
 // knows. No file of a message is in the inbox before its record and its receipt are durable.
 func (c *checker) further(dir, id string, f fate) (further bool, err error) {
-	recorded, err := fsx.Exists(c.p.Folder, path.Join(dir, recordFile))
-	if err == nil && recorded {
-		// A record alone is what a power cut left of a message that was never committed.
-		recorded, err = fsx.Exists(c.p.Folder, path.Join(dir, receiptFile))
-	}
+	recorded, err := c.complete(dir)
 	if err != nil {
 		return false, err
 	}
@@ -309,6 +306,31 @@ func (c *checker) further(dir, id string, f fate) (further bool, err error) {
 	s := r.storedRow(c.p, id, c.Now().UTC())
 	finding := ledger.Finding{Path: dir, Subject: id, Fact: "stored message " + s.MessageID + ": the ledger does not know it", Repair: "it is taken in and opened"}
 	return true, c.offer(finding, func(tx *ledger.Tx) error { return tx.InsertStored(&s) })
+}
+
+// complete reports whether the record in a folder of .incoming counts. One that is alone is
+// what a power cut left of a message that was never committed: what was written with it,
+// body or receipt, has to be there too.
+func (c *checker) complete(dir string) (bool, error) {
+	b, err := fsx.ReadFile(c.p.Folder, path.Join(dir, recordFile), maxKept)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	record, err := ParseRecord(b)
+	if err != nil {
+		return true, nil // whoever reads it tells of that
+	}
+	beside := receiptFile
+	if len(record.Receipt) > 0 {
+		if !record.Body {
+			return true, nil
+		}
+		beside = rawFile
+	}
+	return fsx.Exists(c.p.Folder, path.Join(dir, beside))
 }
 
 // wholeBody reports whether the body of a message in .incoming is all there, as far as

@@ -18,11 +18,11 @@ import (
 // Whatever is found where the ledger is lost is planted once: what repairing mends it
 // mends, and what contradicts itself it says and leaves alone.
 func TestRepairOfWhatIsPlanted(t *testing.T) {
-	edit := func(w *world, dir string, change func(*ledger.Received)) {
-		var row ledger.Received
-		must(json.Unmarshal([]byte(w.read(path.Join(dir, recordFile))), &row))
-		change(&row)
-		b, err := json.Marshal(row)
+	edit := func(w *world, dir string, change func(*Record)) {
+		record, err := ParseRecord([]byte(w.read(path.Join(dir, recordFile))))
+		must(err)
+		change(&record)
+		b, err := json.Marshal(record)
 		must(err)
 		must(fsx.Rewrite(w.disk.Outside("acme"), path.Join(dir, recordFile), filePerm, b))
 	}
@@ -42,16 +42,14 @@ func TestRepairOfWhatIsPlanted(t *testing.T) {
 		"a record cut short": {seal(zipped(batch), nil), func(w *world, dir string) {
 			must(fsx.Rewrite(w.disk.Outside("acme"), path.Join(dir, recordFile), filePerm, []byte(`{"id"`)))
 		}, "its record cannot be read", false},
-		"a record of another message": {seal(zipped(batch), nil), func(w *world, dir string) { edit(w, dir, func(r *ledger.Received) { r.ID = "x" }) }, "of another message or partner", false},
-		"a record of another partner": {seal(zipped(batch), nil), func(w *world, dir string) { edit(w, dir, func(r *ledger.Received) { r.Partner = "globex" }) }, "of another message or partner", false},
-		"no receipt":                  {seal(zipped(batch), nil), remove(receiptFile), "its receipt is missing here", false},
+		"a record of another message": {seal(zipped(batch), nil), func(w *world, dir string) { edit(w, dir, func(r *Record) { r.ID = "x" }) }, "of another message or partner", false},
+		"a record of another partner": {seal(zipped(batch), nil), func(w *world, dir string) { edit(w, dir, func(r *Record) { r.Partner = "globex" }) }, "of another message or partner", false},
+		"no receipt":                  {seal(zipped(batch), nil), func(w *world, dir string) { edit(w, dir, func(r *Record) { r.Receipt = nil }) }, "its receipt is missing here", false},
 		"twice": {seal(zipped(batch), nil), func(w *world, dir string) {
 			other := path.Join(evidenceDir, "zz")
 			must(fsx.MkdirAll(w.disk.Outside("acme"), other, dirPerm))
-			for _, name := range []string{recordFile, receiptFile} {
-				must(fsx.Rewrite(w.disk.Outside("acme"), path.Join(other, name), filePerm, []byte(w.read(path.Join(dir, name)))))
-			}
-			edit(w, other, func(r *ledger.Received) { r.ID = "zz" })
+			must(fsx.Rewrite(w.disk.Outside("acme"), path.Join(other, recordFile), filePerm, []byte(w.read(path.Join(dir, recordFile)))))
+			edit(w, other, func(r *Record) { r.ID = "zz" })
 		}, "so it may have been delivered twice", false},
 	} {
 		t.Run(name, func(t *testing.T) {

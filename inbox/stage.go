@@ -21,7 +21,7 @@ func (r *request) stage() (*as2.Opened, error) {
 	if r.stored != nil {
 		return r.stageStored()
 	}
-	if err := r.keepHeader(); err != nil {
+	if err := r.makeStaging(); err != nil {
 		return nil, err
 	}
 	kept := &limitedTee{left: -1}
@@ -50,6 +50,7 @@ func (r *request) endRaw(kept *limitedTee) error {
 		return nil
 	}
 	kept.w.unsynced = kept.left < 0
+	r.kept = kept.left >= 0
 	err := kept.w.Close()
 	if kept.left < 0 {
 		err = errors.Join(err, r.p.Folder.Remove(path.Join(incoming(r.id), rawFile)))
@@ -69,22 +70,24 @@ func (r *request) stageStored() (*as2.Opened, error) {
 		return nil, err
 	}
 	r.tooLong = info.Size() > r.p.EvidenceUpTo
+	r.kept = !r.tooLong
 	return r.open(raw)
 }
 
-// keepHeader makes the staging folder with the header of the request, without what the
-// partner logs in with. The folder is durable with settle.
-func (r *request) keepHeader() error {
+// makeStaging makes the staging folder. It is durable with settle.
+func (r *request) makeStaging() error {
 	err := r.p.Folder.Mkdir(incoming(r.id), dirPerm)
 	if errors.Is(err, fs.ErrNotExist) { // somebody has tidied up
 		err = fsx.MkdirAll(r.p.Folder, incoming(r.id), dirPerm)
 	}
-	if err != nil {
-		return err
-	}
-	var header bytes.Buffer
-	_ = r.m.Header.WriteSubset(&header, map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true}) // a bytes.Buffer takes everything
-	return r.write(headerFile, header.Bytes())
+	return err
+}
+
+// header is that of the request, without what the partner logs in with.
+func (r *request) header() []byte {
+	var b bytes.Buffer
+	_ = r.m.Header.WriteSubset(&b, map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true}) // a bytes.Buffer takes everything
+	return b.Bytes()
 }
 
 // settle makes the staging folder durable with all that is in it, once: whatever is

@@ -29,7 +29,10 @@ func (r *request) store(ctx context.Context) as2.Reply {
 	r.id = id
 	defer r.stages(id)()
 	defer r.letGo()
-	err = r.keepHeader()
+	err = r.makeStaging()
+	if err == nil {
+		err = r.write(headerFile, r.header())
+	}
 	if err == nil {
 		err = r.keepBody()
 	}

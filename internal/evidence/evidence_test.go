@@ -194,6 +194,27 @@ func edit[T any](t *testing.T, f *fstest.MapFile, change func(*T)) {
 	}
 }
 
+// apart makes the evidence what earlier versions kept, header and receipt in files of their
+// own, before it is changed.
+func apart(t *testing.T, change func(fstest.MapFS)) func(fstest.MapFS) {
+	return func(m fstest.MapFS) {
+		edit(t, m[inbox.EvidenceRecord], func(x *inbox.Record) {
+			answer, err := x.Answer()
+			must(t, err)
+			m[inbox.EvidenceHeader], m[inbox.EvidenceReceipt] = &fstest.MapFile{Data: []byte(x.Header)}, &fstest.MapFile{Data: answer}
+			x.Header, x.Receipt, x.Body = "", nil, false
+		})
+		change(m)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What the agent keeps proves reception and origin; whatever is changed or missing in it
 // ends the proof, and the step that ends it says why.
 func TestProof(t *testing.T) {
@@ -214,6 +235,21 @@ func TestProof(t *testing.T) {
 			}
 			m[name].Data = []byte(changed)
 		}
+	}
+	record := func(change func(*inbox.Record)) func(fstest.MapFS) {
+		return func(m fstest.MapFS) { edit(t, m[inbox.EvidenceRecord], change) }
+	}
+	changed := func(x *inbox.Record) {
+		var reply as2.Reply
+		must(t, json.Unmarshal(x.Receipt, &reply))
+		body := bytes.Replace(reply.Body, []byte("; processed"), []byte("; Processed"), 1)
+		if bytes.Equal(body, reply.Body) {
+			t.Errorf("no disposition is in %q", body)
+		}
+		reply.Body = body
+		receipt, err := json.Marshal(reply)
+		must(t, err)
+		x.Receipt = receipt
 	}
 	for name, c := range map[string]struct {
 		of     fstest.MapFS
@@ -246,15 +282,16 @@ func TestProof(t *testing.T) {
 			m["answer-2.http"] = &fstest.MapFile{Data: []byte("HTTP/1.1 200\r\nContent-Type: text/html\r\n\r\n<html>")}
 		}, w.keys, true, "text/html"},
 
-		"received":                  {w.received, none, w.keys, true, "the sender signed exactly these 2 files"},
-		"received, message changed": {w.received, flip("raw"), w.keys, false, "contradicts itself"},
-		"received, message gone":    {w.received, remove("raw"), w.keys, false, "no signature of the sender"},
-		"received, receipt gone":    {w.received, remove("receipt.mdn"), w.keys, true, "none was asked for"},
-		"received, receipt changed": {w.received, replace("receipt.mdn", "; processed", "; Processed"), w.keys, false, "signature does not verify"},
-		"received, sender unknown":  {w.received, func(m fstest.MapFS) { edit(t, m[inbox.EvidenceRecord], func(x *ledger.Received) { x.SignedBy = nil }) }, w.keys, false, "does not verify"},
-		"received, record of other file": {w.received, func(m fstest.MapFS) {
-			edit(t, m[inbox.EvidenceRecord], func(x *ledger.Received) { x.Files[0].SHA256 = "00" })
-		}, w.keys, false, "is not in the message"},
+		"received":                                        {w.received, none, w.keys, true, "the sender signed exactly these 2 files"},
+		"received, message changed":                       {w.received, flip("raw"), w.keys, false, "contradicts itself"},
+		"received, message gone":                          {w.received, remove("raw"), w.keys, false, "no signature of the sender"},
+		"received, receipt gone":                          {w.received, record(func(x *inbox.Record) { x.Receipt = nil }), w.keys, true, "none was asked for"},
+		"received, receipt changed":                       {w.received, record(changed), w.keys, false, "signature does not verify"},
+		"received, sender unknown":                        {w.received, record(func(x *inbox.Record) { x.SignedBy = nil }), w.keys, false, "does not verify"},
+		"received, record of other file":                  {w.received, record(func(x *inbox.Record) { x.Files[0].SHA256 = "00" }), w.keys, false, "is not in the message"},
+		"received by an earlier version":                  {w.received, apart(t, none), w.keys, true, "the sender signed exactly these 2 files"},
+		"received by an earlier version, receipt changed": {w.received, apart(t, replace("receipt.mdn", "; processed", "; Processed")), w.keys, false, "signature does not verify"},
+		"received by an earlier version, receipt gone":    {w.received, apart(t, remove("receipt.mdn")), w.keys, true, "none was asked for"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copyOf(c.of)

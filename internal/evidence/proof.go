@@ -147,12 +147,24 @@ func receivedMessage(folder fsx.FS, dir string) ([]byte, io.ReadCloser, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	header, err := fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceHeader), maxRecord)
+	header, err := receivedHeader(folder, dir)
 	if err != nil {
-		body.Close()                                                     // opened for reading: nothing can be lost
-		return nil, nil, fmt.Errorf("%s: %v", inbox.EvidenceHeader, err) // the body was kept: it does not wrap
+		body.Close()                                                      // opened for reading: nothing can be lost
+		return nil, nil, fmt.Errorf("the header of the message: %v", err) // the body was kept: it does not wrap
 	}
 	return header, body, nil
+}
+
+// receivedHeader is in the record, or in a file of its own.
+func receivedHeader(folder fsx.FS, dir string) ([]byte, error) {
+	b, err := fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceRecord), maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	if record, err := inbox.ParseRecord(b); err != nil || record.Header != "" {
+		return []byte(record.Header), err
+	}
+	return fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceHeader), maxRecord)
 }
 
 // signature adds the step about the signature of a message.

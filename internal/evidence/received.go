@@ -1,8 +1,8 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,10 +18,10 @@ import (
 )
 
 func proveReceived(folder fsx.FS, dir string, k inspection.Keys, temp Temp) (p *Proof, err error) {
-	var row ledger.Received
+	var row inbox.Record
 	record, err := fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceRecord), maxRecord)
 	if err == nil {
-		err = json.Unmarshal(record, &row)
+		row, err = inbox.ParseRecord(record)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", inbox.EvidenceRecord, err)
@@ -40,12 +40,12 @@ func proveReceived(folder fsx.FS, dir string, k inspection.Keys, temp Temp) (p *
 	if err != nil {
 		return nil, fmt.Errorf("%s: receipt_by: %w", inbox.EvidenceRecord, err)
 	}
-	m, signed, err := p.receivedMessage(folder, dir, &row, trustOnly(k, sender), temp)
+	m, signed, err := p.receivedMessage(folder, dir, &row.Received, trustOnly(k, sender), temp)
 	if err != nil {
 		return nil, err
 	}
 	if m != nil {
-		if err := p.ourReceipt(folder, dir, m, trustOnly(k, ours)); err != nil {
+		if err := p.ourReceipt(folder, dir, &row, m, trustOnly(k, ours)); err != nil {
 			return nil, err
 		}
 	}
@@ -115,8 +115,14 @@ func (p *Proof) receivedMessage(folder fsx.FS, dir string, row *ledger.Received,
 }
 
 // ourReceipt shows what we have signed for.
-func (p *Proof) ourReceipt(folder fsx.FS, dir string, m *inspection.Message, k inspection.Keys) error {
-	f, err := folder.OpenFile(path.Join(dir, inbox.EvidenceReceipt), fsx.ReadOnly, 0)
+func (p *Proof) ourReceipt(folder fsx.FS, dir string, row *inbox.Record, m *inspection.Message, k inspection.Keys) error {
+	answer, err := row.Answer()
+	if err != nil {
+		return fmt.Errorf("%s: %w", inbox.EvidenceRecord, err)
+	}
+	if answer == nil {
+		answer, err = fsx.ReadFile(folder, path.Join(dir, inbox.EvidenceReceipt), maxRecord)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		p.step("receipt", Shown, "none was asked for")
 		return nil
@@ -124,10 +130,9 @@ func (p *Proof) ourReceipt(folder fsx.FS, dir string, m *inspection.Message, k i
 	if err != nil {
 		return err
 	}
-	defer f.Close() // opened for reading: nothing can be lost
-	raw, err := inspection.Read(f, nil)
+	raw, err := inspection.Read(bytes.NewReader(answer), nil)
 	if err != nil {
-		return fmt.Errorf("%s: %w", inbox.EvidenceReceipt, err)
+		return fmt.Errorf("our receipt: %w", err)
 	}
 	r, err := inspection.OpenReceipt(raw, k)
 	switch {
