@@ -24,7 +24,7 @@
 //	-                                        an attempt to post the receipt
 //	POST                                     delivered, or the next moment, or given up
 //
-// message.json, with the final names, and the receipt are in .incoming/<id> before
+// message.json, with the final names and the receipt, is in .incoming/<id> before
 // "received" is committed. So the folders tell of every message how far it can have come,
 // and Repair reads back what a ledger lacks: in .evidence it was published, in .incoming
 // with its record it is published from wherever it came to, without one nothing of it is in
@@ -49,10 +49,11 @@
 // A message that waits for its receipt is synced so often and no more; testdata has the
 // calls one by one, and a test holds them. Files are synced each, names with their folder:
 //
-//	headers.txt, raw, receipt.mdn    the evidence of what is answered is there before it is
+//	raw                              the evidence of what is answered is there before it is
 //	each file of the payload         I2: its content, before it is committed that it is
 //	                                 published
-//	message.json                     Repair: no file moves before it, or I3 is lost with the ledger
+//	message.json                     the same as raw; Repair: no file moves before it, or I3 is
+//	                                 lost with the ledger
 //	.incoming/<id>                   the names of all of these, once
 //	.incoming                        its own name
 //	commit "received"                I2, I3
@@ -72,14 +73,18 @@
 // proves again what we signed for. It stands by itself, without ledger and config; only
 // what is encrypted needs our key:
 //
-//	headers.txt     header of the request, without Authorization and cookies
-//	raw             body of the request, if it has no more than EvidenceUpTo bytes
-//	receipt.mdn     the receipt as it was given: status line, header, body
 //	message.json    the row as it was when the files began to move: digests, layers, names
-//	                and digests of the files, and in DER the certificate that signed the
-//	                message (signed_by) and ours that signed the receipt (receipt_by); of a
-//	                refusal the fact
+//	                and digests of the files; the header of the request without Authorization
+//	                and cookies, the receipt as it was given, and in DER the certificate that
+//	                signed the message (signed_by) and ours that signed the receipt
+//	                (receipt_by); of a refusal the fact
+//	raw             body of the request, if it has no more than EvidenceUpTo bytes
+//	headers.txt     header of the request, where it has to be there before anybody opens the
+//	                message, or it was refused
+//	receipt.mdn     the receipt of a refusal: status line, header, body
 //	answer-<n>.http what the n-th POST of an asynchronous receipt was answered
+//
+// Earlier versions had header and receipt of every message in files of their own.
 //
 // # Limits
 //

@@ -48,7 +48,11 @@ func (in *Inbox) keepRecord(p *Partner, row *ledger.Received) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	signed, receipt := record.SignedBy, record.ReceiptBy
 	record.Received = *row
+	if len(row.SignedBy)+len(row.ReceiptBy) == 0 {
+		record.SignedBy, record.ReceiptBy = signed, receipt
+	}
 	if err := writeRecord(p, row.ID, record); err != nil {
 		return err
 	}

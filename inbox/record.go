@@ -26,7 +26,7 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 	if row.Receipt, err = json.Marshal(reply); err != nil {
 		return err
 	}
-	row.ReceiptBy, r.reply = by, reply
+	r.receiptBy, r.reply = by, reply
 	original := slices.Clone(row.Files)
 	folder := row.Folder
 	for n := 1; ; n++ {
@@ -65,6 +65,7 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 // durable with settle.
 func (r *request) writeRecord(row *ledger.Received) error {
 	record := Record{Received: *row, Body: r.kept}
+	record.SignedBy, record.ReceiptBy = r.signedBy(), r.receiptBy
 	if r.stored == nil {
 		record.Header = string(r.header())
 	}
@@ -84,6 +85,14 @@ func (r *request) writeRecord(row *ledger.Received) error {
 	}
 	name := path.Join(incoming(r.id), recordFile)
 	return r.p.Folder.Replace(name+partName, name)
+}
+
+// signedBy is the certificate that signed the message.
+func (r *request) signedBy() []byte {
+	if r.opened.Signer == nil {
+		return nil
+	}
+	return r.opened.Signer.Raw
 }
 
 // rekey gives a batch its n-th key.

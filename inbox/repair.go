@@ -103,6 +103,7 @@ func (c *checker) record(dir, id string) error {
 // from wherever it came to.
 func (c *checker) accepted(dir string, r remains, f fate) error {
 	row := *r.received
+	row.SignedBy, row.ReceiptBy = nil, nil // they stay in the record
 	what := fmt.Sprintf("message %s, %s", row.MessageID, row.Key)
 	published := path.Dir(dir) == evidenceDir
 	if f.received != nil && (f.received.State == ledger.ReceivedPublished || !published && sameNames(f.received, &row)) {

@@ -59,11 +59,10 @@ func (r *request) receiptForRepeat(row *ledger.Received) error {
 	if err != nil || len(stored.Body) > 0 || !r.env.Receipt.Wanted {
 		return err
 	}
-	reply, by, err := r.receipt(as2.Processed, "")
+	reply, _, err := r.receipt(as2.Processed, "")
 	if err != nil {
 		return err
 	}
-	row.ReceiptBy = by
 	row.Receipt, err = json.Marshal(reply)
 	return err
 }

@@ -99,7 +99,7 @@ func (r *request) newRow() *ledger.Received {
 		State: ledger.ReceivedReceived, At: r.at.UTC(), MICs: map[string]string{}, Layers: as2.LayerNames(r.opened.Layers), Notes: slices.Clone(r.opened.Notes), Config: r.Config,
 	}
 	if r.opened.Signer != nil {
-		row.Signer, row.SignedBy = r.opened.Signer.Subject.String(), r.opened.Signer.Raw
+		row.Signer = r.opened.Signer.Subject.String()
 	}
 	for _, m := range r.opened.MICs {
 		row.MICs[m.Digest.String()] = base64.StdEncoding.EncodeToString(m.Sum)

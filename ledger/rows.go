@@ -219,13 +219,15 @@ type Received struct {
 	Files     []ReceivedFile    `json:"files"`
 	Receipt   json.RawMessage   `json:"receipt,omitempty"` // status, headers and body of the answer: every repeat gets the same
 	Signer    string            `json:"signer,omitempty"`
-	SignedBy  []byte            `json:"signed_by,omitempty"`  // the signer's certificate, DER
-	ReceiptBy []byte            `json:"receipt_by,omitempty"` // ours that signed the receipt, DER
-	Layers    []string          `json:"layers"`
-	Notes     []string          `json:"notes,omitempty"`
-	Config    string            `json:"config"`
-	Repeats   int               `json:"repeats,omitempty"`
-	Removed   []Removal         `json:"removed,omitempty"` // by retention
+	// The certificate that signed the message and ours that signed the receipt, DER. They are in
+	// rows of earlier versions, and in the record of the evidence.
+	SignedBy  []byte    `json:"signed_by,omitempty"`
+	ReceiptBy []byte    `json:"receipt_by,omitempty"`
+	Layers    []string  `json:"layers"`
+	Notes     []string  `json:"notes,omitempty"`
+	Config    string    `json:"config"`
+	Repeats   int       `json:"repeats,omitempty"`
+	Removed   []Removal `json:"removed,omitempty"` // by retention
 }
 
 // FolderOf is the folder in the inbox that a file is in, empty if it is in none.
