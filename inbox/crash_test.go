@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"path"
 	"slices"
 	"strings"
@@ -278,6 +279,7 @@ func TestCrashMatrix(t *testing.T) {
 		"at once":                       {newWorld(seal(zipped(batch), nil)), 170, false},
 		"at once, a folder per batch":   {newWorld(seal(zipped(batch), nil)).with(perBatch), 0, false},
 		"at once, from a file":          {newWorld(seal(zipped(batch), nil)).with(spilling), 0, true},
+		"at once, loose in the zip":     {newWorld(seal(zipped(scans), nil)).with(spilling).with(ofScans), 0, true},
 		"at once, no zip":               {newWorld(seal([]byte("<Invoice/>"), noZip)).with(spilling).with(noBatch), 0, false},
 		"at once, several documents":    {severalDocuments(false), 0, false},
 		"at once, a folder for each":    {severalDocuments(true), 0, true},
@@ -299,6 +301,17 @@ func TestCrashMatrix(t *testing.T) {
 
 // spilling holds nothing of a payload in memory.
 func spilling(w *world) { w.mutate = func(in *Inbox) { in.mostHeld = 0 } }
+
+// scans are too random to be compressed: each is laid down while the zip comes.
+var scans = map[string]string{"INV-1.xml": "<Invoice/>", "INV-1_a.pdf": "%PDF-" + random(20_000), "INV-1_b.png": "\x89PNG" + random(70_000)}
+
+func random(n int) string {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return string(b)
+}
+
+func ofScans(w *world) { w.files = scans }
 
 func noZip(o *as2.SealOptions) { o.ContentType, o.Filename = "application/xml", "INV-1.xml" }
 

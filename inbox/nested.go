@@ -26,14 +26,23 @@ type unzipping struct {
 // unzip writes each entry of a zip to a file whose name begins with prefix. within is the
 // entry that is the zip.
 func (u *unzipping) unzip(f io.ReaderAt, size int64, prefix, within string) error {
-	entries, err := bundle.Unpack(f, size, u.limits, func(i int, _ string) (io.WriteCloser, error) {
-		return u.create(fmt.Sprint(prefix, i))
-	})
+	create := func(i int, _ string) (io.WriteCloser, error) { return u.create(fmt.Sprint(prefix, i)) }
+	var entries []bundle.Entry
+	var err error
+	if pieces, ok := f.(inPieces); ok {
+		entries, err = pieces.zip.Unpack(u.limits, create)
+	} else {
+		entries, err = bundle.Unpack(f, size, u.limits, create)
+	}
 	if err != nil {
 		return err
 	}
 	for i, e := range entries {
-		u.files = append(u.files, ledger.ReceivedFile{Entry: within + e.Path, Staged: fmt.Sprint(prefix, i), Final: e.Name, Size: e.Size, SHA256: e.SHA256})
+		staged := fmt.Sprint(prefix, i)
+		if e.Loose {
+			staged = u.payload[0].place(e.Place)
+		}
+		u.files = append(u.files, ledger.ReceivedFile{Entry: within + e.Path, Staged: staged, Final: e.Name, Size: e.Size, SHA256: e.SHA256})
 		u.from = append(u.from, u.zips)
 		u.limits.Bytes -= e.Size
 	}
@@ -87,6 +96,9 @@ func (u *unzipping) openNested(file ledger.ReceivedFile) (taken bool, err error)
 		if strings.EqualFold(path.Ext(f.Final), ".zip") {
 			u.notes = append(u.notes, fmt.Sprintf("%q is a zip in a zip in the zip, and was delivered as it is", f.Entry))
 		}
+	}
+	if u.payload[0].loose != nil && strings.HasPrefix(file.Staged, u.payload[0].name) {
+		return true, nil // it is a part of the payload still, and goes with it
 	}
 	// Windows removes nothing that is open.
 	return true, errors.Join(u.syncFiles(), u.p.Folder.Remove(staged))

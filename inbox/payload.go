@@ -2,12 +2,16 @@ package inbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path"
+	"slices"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/as2drop/as2drop/internal/bundle"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/ledger"
 )
 
 // maxHeld is how many bytes of the payload of a message are held in memory: a zip of a few
@@ -16,13 +20,15 @@ const maxHeld = 256 << 10
 
 // payload is a part of a message as it came out of the layers. What does not fit into
 // memory is in a file of the staging folder, which is durable with keep: most are taken
-// apart and dropped.
+// apart and dropped. Of a zip the files that are stored in it are laid down one by one, where
+// they stay if it is taken apart.
 type payload struct {
 	r       *request
 	name    string // of the file
 	memory  []byte // as long as there is no file
 	file    io.WriteCloser
-	spilled bool // there is a file
+	loose   *bundle.Loose // what file is, for a zip; nil = one file has all of it
+	spilled bool          // there is a file
 }
 
 // hold makes the place for a part.
@@ -39,25 +45,37 @@ func (p *payload) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	if !p.spilled {
-		if err := p.spill(); err != nil {
+		if err := p.spill(b); err != nil {
 			return 0, err
 		}
 	}
 	return p.file.Write(b)
 }
 
-// spill goes on in a file.
-func (p *payload) spill() error {
-	f, err := p.r.createUnsynced(p.name)
-	if err != nil {
-		return err
+// spill goes on in files. next is what comes behind that which is in memory.
+func (p *payload) spill(next []byte) error {
+	if len(p.memory) > 0 {
+		next = p.memory
 	}
-	p.file, p.spilled = f, true
-	_, err = f.Write(p.memory)
+	if p.r.p.Unpack && bytes.HasPrefix(next, []byte(zipMagic)) {
+		p.loose = &bundle.Loose{Create: func(n int) (io.WriteCloser, error) { return p.r.createUnsynced(p.place(n)) }}
+		p.file = p.loose
+	} else {
+		f, err := p.r.createUnsynced(p.name)
+		if err != nil {
+			return err
+		}
+		p.file = f
+	}
+	p.spilled = true
+	_, err := p.file.Write(p.memory)
 	p.r.held -= len(p.memory)
 	p.memory = nil
 	return err
 }
+
+// place is the name of a file that has a part of a zip.
+func (p *payload) place(n int) string { return fmt.Sprint(p.name, ".", n) }
 
 // Close ends the part.
 func (p *payload) Close() error {
@@ -78,30 +96,78 @@ type inMemory struct{ *bytes.Reader }
 
 func (inMemory) Close() error { return nil }
 
+// inPieces is a zip of which files lie loose.
+type inPieces struct {
+	*io.SectionReader
+	zip *bundle.Joined
+}
+
+func (i inPieces) Close() error { return i.zip.Close() }
+
 // open opens what was written.
 func (p *payload) open() (content, error) {
 	if !p.spilled {
 		return inMemory{bytes.NewReader(p.memory)}, nil
 	}
-	return p.r.p.Folder.OpenFile(p.path(), fsx.ReadOnly, 0)
+	if p.loose != nil {
+		zip := &bundle.Joined{Loose: p.loose, Open: func(n int) (bundle.Place, error) {
+			return p.r.p.Folder.OpenFile(p.path(p.place(n)), fsx.ReadOnly, 0)
+		}}
+		return inPieces{io.NewSectionReader(zip, 0, p.loose.Size()), zip}, nil
+	}
+	return p.r.p.Folder.OpenFile(p.path(p.name), fsx.ReadOnly, 0)
 }
 
 // keep makes the part a file that is durable, but for its name.
 func (p *payload) keep() error {
+	if p.loose != nil {
+		return p.join()
+	}
 	if p.spilled {
-		return fsx.SyncFile(p.r.p.Folder, p.path())
+		return fsx.SyncFile(p.r.p.Folder, p.path(p.name))
 	}
 	p.spilled = true
 	return p.r.write(p.name, p.memory)
 }
 
-// drop forgets the part.
-func (p *payload) drop() error {
-	p.memory = nil
-	if !p.spilled {
-		return nil
+// join makes one file of a zip that lies in pieces.
+func (p *payload) join() error {
+	from, err := p.open()
+	if err != nil {
+		return err
 	}
-	return p.r.p.Folder.Remove(p.path())
+	to, err := p.r.create(p.name)
+	if err == nil {
+		_, err = io.Copy(struct{ io.Writer }{to}, from)
+		err = errors.Join(err, to.Close())
+	}
+	if err = errors.Join(err, from.Close()); err == nil {
+		err = p.drop(nil)
+	}
+	p.loose = nil
+	return err
 }
 
-func (p *payload) path() string { return path.Join(incoming(p.r.id), p.name) }
+// drop forgets the part, but for those of its files that are among some. Those are durable
+// then, but for their names.
+func (p *payload) drop(kept []ledger.ReceivedFile) error {
+	p.memory = nil
+	switch {
+	case p.loose != nil:
+		for n := range p.loose.Places() {
+			name := p.place(n)
+			change := p.r.p.Folder.Remove
+			if slices.ContainsFunc(kept, func(f ledger.ReceivedFile) bool { return f.Staged == name }) {
+				change = func(name string) error { return fsx.SyncFile(p.r.p.Folder, name) }
+			}
+			if err := change(p.path(name)); err != nil {
+				return err
+			}
+		}
+	case p.spilled:
+		return p.r.p.Folder.Remove(p.path(p.name))
+	}
+	return nil
+}
+
+func (p *payload) path(name string) string { return path.Join(incoming(p.r.id), name) }

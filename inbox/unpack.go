@@ -40,7 +40,7 @@ func (r *request) unpack() (*ledger.Received, error) {
 			l = r.sort(row, nil)
 		}
 	} else {
-		err = r.payload[0].drop()
+		err = r.payload[0].drop(row.Files)
 	}
 	if err != nil {
 		return nil, err
@@ -188,12 +188,15 @@ func (r *request) unzip(row *ledger.Received) (from []int, err error) {
 	return u.from, nil
 }
 
+// zipMagic begins a zip that holds anything.
+const zipMagic = "PK\x03\x04"
+
 // isZip goes by the first bytes; what is only called a zip is unpacked too, to be
 // found broken.
 func isZip(f io.ReaderAt, part as2.Part) bool {
 	var magic [4]byte
 	n, _ := f.ReadAt(magic[:], 0) // a shorter file is no zip
-	if n == 4 && (string(magic[:]) == "PK\x03\x04" || string(magic[:]) == "PK\x05\x06") {
+	if n == 4 && (string(magic[:]) == zipMagic || string(magic[:]) == "PK\x05\x06") {
 		return true
 	}
 	return part.ContentType == "application/zip" || strings.EqualFold(path.Ext(part.Filename), ".zip")

@@ -45,6 +45,8 @@ type Entry struct {
 	Size     int64     // bytes, counted
 	SHA256   string    // lower-case hexadecimal
 	Modified time.Time // as the zip says, zero if it does not
+	Loose    bool      // it lies where Loose has put it, and create was not called
+	Place    int       // of Loose
 }
 
 // BrokenError says what is wrong with a zip: it is damaged, over a limit, or holds
@@ -69,6 +71,11 @@ func (e *BrokenError) Error() string {
 // Everything that can be refused from the directory is refused before the first
 // create. The files that were created before an error are the caller's to remove.
 func Unpack(r io.ReaderAt, size int64, lim Limits, create func(i int, name string) (io.WriteCloser, error)) ([]Entry, error) {
+	return unpack(r, size, lim, nil, create)
+}
+
+// unpack is Unpack of a zip of which some files may lie loose.
+func unpack(r io.ReaderAt, size int64, lim Limits, loose *Loose, create func(i int, name string) (io.WriteCloser, error)) ([]Entry, error) {
 	lim = lim.WithDefaults()
 	disk := &diskReaderAt{r: r, budget: int64(lim.Entries)*256 + 1<<20}
 	files, err := directory(disk, size, lim)
@@ -80,6 +87,11 @@ func Unpack(r io.ReaderAt, size int64, lim Limits, create func(i int, name strin
 	defer buffers.Put(buf)
 	entries := make([]Entry, 0, len(files))
 	for i, f := range files {
+		if file, ok := loose.take(disk, f); ok && file.size <= left {
+			left -= file.size
+			entries = append(entries, file.entry(f))
+			continue
+		}
 		e, err := unpackFile(f, i, left, buf[:], create)
 		if err != nil {
 			return nil, disk.blame(err)
@@ -219,6 +231,9 @@ func (t *trackedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// errNegative is about a place that the directory names.
+var errNegative = errors.New("an offset in its directory is negative")
+
 // diskReaderAt reads the zip file and remembers the first error of the disk, so
 // that a failing disk is never reported as a broken zip.
 //
@@ -234,6 +249,9 @@ type diskReaderAt struct {
 }
 
 func (d *diskReaderAt) ReadAt(p []byte, at int64) (int, error) {
+	if at < 0 {
+		return 0, errNegative
+	}
 	if !d.unlimited {
 		if d.budget -= int64(len(p)); d.budget < 0 {
 			return 0, errors.New("directory over the limit")
