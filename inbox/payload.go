@@ -58,7 +58,7 @@ func (p *payload) spill(next []byte) error {
 		next = p.memory
 	}
 	if p.r.p.Unpack && bytes.HasPrefix(next, []byte(zipMagic)) {
-		p.loose = &bundle.Loose{Create: func(n int) (io.WriteCloser, error) { return p.r.createUnsynced(p.place(n)) }}
+		p.loose = &bundle.Loose{Create: func(n int) (io.WriteCloser, error) { return p.r.createLoose(p.place(n)) }}
 		p.file = p.loose
 	} else {
 		f, err := p.r.createUnsynced(p.name)

@@ -139,20 +139,31 @@ func (r *request) open(body io.Reader) (*as2.Opened, error) {
 // create makes a file in the staging folder. It keeps to the reserve of the volume, and is
 // durable with settle.
 func (r *request) create(name string) (*stagedFile, error) {
-	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), name), fsx.CreateNew, filePerm)
+	f, err := r.createUnsynced(name)
 	if err != nil {
 		return nil, err
 	}
-	return &stagedFile{File: f, r: r}, nil
+	f.File, f.unsynced = fsx.Eager(f.File), false
+	return f, nil
 }
 
 // createUnsynced is create for a file that is not durable with settle.
 func (r *request) createUnsynced(name string) (*stagedFile, error) {
-	f, err := r.create(name)
-	if err == nil {
-		f.unsynced = true
+	f, err := r.p.Folder.OpenFile(path.Join(incoming(r.id), name), fsx.CreateNew, filePerm)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	return &stagedFile{File: f, r: r, unsynced: true}, nil
+}
+
+// createLoose is createUnsynced for a file that is likely to be synced after all.
+func (r *request) createLoose(name string) (*stagedFile, error) {
+	f, err := r.create(name)
+	if err != nil {
+		return nil, err
+	}
+	f.unsynced = true
+	return f, nil
 }
 
 // write makes a file in the staging folder that is durable with settle.

@@ -65,7 +65,7 @@ func WriteUnsynced(fsys FS, name string, perm fs.FileMode, write func(io.Writer)
 	if err != nil {
 		return err
 	}
-	err = write(f)
+	err = write(Eager(f))
 	if err == nil {
 		err = f.Sync()
 	}
