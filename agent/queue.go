@@ -50,6 +50,19 @@ func (w *worker) startDue(ctx context.Context, b *box, transfers *sync.WaitGroup
 	return due, open, nil
 }
 
+// startAlone starts what was claimed just now, where it is all that there is to do: nobody is
+// before it, so the ledger need not be asked for the order.
+func (w *worker) startAlone(ctx context.Context, b *box, claimed []string, transfers *sync.WaitGroup) {
+	if q := &w.queue; !q.read || q.open {
+		return
+	}
+	for _, id := range claimed {
+		if begun, _ := w.begin(id, b.partner.Send.Parallel); begun {
+			transfers.Go(func() { w.carryOnFrom(ctx, id) })
+		}
+	}
+}
+
 // refill claims the next of what the last look found ready.
 func (w *worker) refill(ctx context.Context, b *box) (claimed int, err error) {
 	done, err := w.a.shared.take(ctx, w.partner)

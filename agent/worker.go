@@ -134,7 +134,7 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 	}
 	err := b.outbox.Timely(ctx)
 	if err == nil {
-		err = w.lookIfTime(ctx, b)
+		err = w.lookIfTime(ctx, b, transfers)
 	}
 	if err != nil {
 		w.complain(ctx, "scan", err)
@@ -177,7 +177,7 @@ func (w *worker) timeToLook() bool {
 }
 
 // lookIfTime looks at the outbox if it is time to.
-func (w *worker) lookIfTime(ctx context.Context, b *box) error {
+func (w *worker) lookIfTime(ctx context.Context, b *box, transfers *sync.WaitGroup) error {
 	if !w.timeToLook() {
 		return nil
 	}
@@ -197,6 +197,7 @@ func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 	l.took = time.Since(l.began)
 	w.listed.Add(int64(report.Listed))
 	if len(report.Claimed) > 0 {
+		w.startAlone(ctx, b, report.Claimed, transfers)
 		w.queue.stale = true
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 // commit is a compare-and-set on the row, and one that loses forgets the memo.
 type memo struct {
 	row     ledger.Transfer // as it was committed last; no ID = it has to be read
+	moved   bool            // Take moved its files, which is not committed yet
 	carries bool            // the call goes on with the next step, so that it may post what it seals
 	attempt *ledger.Attempt // committed with the sealed message, and not posted yet
 	sealed  *as2.Sealed     // what row.Sealed says

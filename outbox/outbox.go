@@ -107,7 +107,8 @@ type Outbox struct {
 // underway is what is going on for a partner, whatever is configured for it meanwhile.
 type underway struct {
 	mu     sync.Mutex
-	busy   map[string]*memo // transfers that somebody is at work on
+	busy   map[string]*memo           // transfers that somebody is at work on
+	taken  map[string]ledger.Transfer // what Take has moved, and left to Carry to commit
 	rest   time.Time        // until when the partner asked to be left alone
 	latest time.Time        // that the clock has shown
 
@@ -123,6 +124,10 @@ func (u *underway) enter(id string) (m *memo, ok bool) {
 		return nil, false
 	}
 	m = &memo{}
+	if t, ok := u.taken[id]; ok {
+		m.row, m.moved = t, true
+		delete(u.taken, id)
+	}
 	u.busy[id] = m
 	return m, true
 }
@@ -157,7 +162,7 @@ func New(d Deps, p Partner) *Outbox {
 	p.Ahead, p.Unsettled = cmp.Or(p.Ahead, 64), cmp.Or(p.Unsettled, 1000)
 	p.Policy.quirks = p.Quirks
 	p.WindowsNames = p.WindowsNames || runtime.GOOS == "windows"
-	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]*memo{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]*memo{}, taken: map[string]ledger.Transfer{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
 		ledger.StateClaiming:  (*Outbox).claim,
 		ledger.StateClaimed:   (*Outbox).seal,
 		ledger.StateSealed:    (*Outbox).send,

@@ -126,6 +126,7 @@ func (o *Outbox) unusable(f fs.FileInfo) (w naming.Waiting, unusable bool) {
 // moving are the files that are just being moved, and the keys they were taken under.
 func (o *Outbox) moving(ctx context.Context) (claims []naming.Claim, names map[string]bool, err error) {
 	var claiming []ledger.Transfer
+	gone := o.gone() // asked first: nobody takes files while a look is made
 	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { claiming, err = tx.Claiming(o.p.Name); return err })
 	names = map[string]bool{}
 	for _, t := range claiming {
@@ -133,6 +134,9 @@ func (o *Outbox) moving(ctx context.Context) (claims []naming.Claim, names map[s
 			continue
 		}
 		claims = append(claims, naming.Claim{Key: t.Key, Document: t.Key, Sent: t.Created, InFlight: true})
+		if gone[t.ID] {
+			continue
+		}
 		for _, m := range t.Members {
 			names[m.Name] = true
 		}

@@ -17,6 +17,10 @@ const takenAtOnce = 16
 // transfers with one sync of each folder that they share and with one commit. For each of
 // them it is what its first Step would do, in the same order: intent, moves, completion.
 //
+// One that is alone and sealed in a moment is handed to Carry as it is: that it is claimed is
+// committed with what is sealed. Should the process end before, the row says claiming, and
+// the step that is then made anew finds the files in .work.
+//
 // A transfer is left to its own Step where anything is not as it was recorded, and all of
 // them where a fault of ours comes between: Step meets it again and tells.
 func (o *Outbox) Take(ctx context.Context, ob *Observer) {
@@ -55,6 +59,12 @@ func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
 	}
 	failpoint.Hit("after claim moves")
 	now := o.Now().UTC()
+	if len(ts) == 1 && o.sealedInAMoment(ts[0]) {
+		t := *ts[0]
+		t.State = ledger.StateClaimed
+		o.handOver(t)
+		return
+	}
 	_ = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error { // each Step would try it again
 		for _, t := range moved {
 			t.State, t.DueSet = ledger.StateClaimed, now
@@ -88,4 +98,42 @@ func (o *Outbox) takeMembers(t *ledger.Transfer) bool {
 		}
 	}
 	return o.p.Folder.SyncDir(dir) == nil
+}
+
+// aMoment is up to how many bytes are sealed in no more time than a commit takes.
+const aMoment = 1 << 20
+
+// sealedInAMoment reports whether nobody could see that a transfer is claimed before it is
+// sealed: no hook is asked, it waits for no other, and it is small.
+func (o *Outbox) sealedInAMoment(t *ledger.Transfer) bool {
+	var size int64
+	for _, m := range t.Members {
+		size += m.Size
+	}
+	return !o.p.Strict && len(o.p.BeforeSend) == 0 && size <= aMoment
+}
+
+// handOver leaves a transfer whose files were moved to the next Carry. A Step reads the row
+// and makes the claim anew.
+func (u *underway) handOver(t ledger.Transfer) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.taken[t.ID] = t
+}
+
+// gone are transfers that may be claiming in the ledger and whose files are not in the outbox
+// any more: what has their names there is another file.
+func (u *underway) gone() map[string]bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	ids := map[string]bool{}
+	for id := range u.taken {
+		ids[id] = true
+	}
+	for id, m := range u.busy {
+		if m.moved {
+			ids[id] = true
+		}
+	}
+	return ids
 }

@@ -1,0 +1,73 @@
+package outbox
+
+import (
+	"path"
+	"testing"
+
+	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
+)
+
+// oneTaken is a world whose one batch was taken, and is not carried on yet.
+func oneTaken(t *testing.T) (w *world, o *Outbox, ob *Observer, id string) {
+	t.Helper()
+	w, o = begin(t, accept)
+	ob = NewObserver()
+	report, err := o.Scan(t.Context(), ob)
+	must(err)
+	if len(report.Claimed) != 1 {
+		t.Fatalf("%d are claimed", len(report.Claimed))
+	}
+	o.Take(t.Context(), ob)
+	return w, o, ob, report.Claimed[0]
+}
+
+// What is alone is claimed and sealed in one commit, and a document that comes meanwhile
+// under its name waits for it: nobody takes it for the one that is on its way.
+func TestTakenAlone(t *testing.T) {
+	w, o, ob, id := oneTaken(t)
+	if tr := row(t, o, id); tr.State != ledger.StateClaiming {
+		t.Errorf("it is %s in the ledger", tr.State)
+	}
+	w.write(path.Join(outboxDir, "INV-1.xml"), "<Another/>")
+	report, err := o.Scan(t.Context(), ob)
+	must(err)
+	if len(report.Waiting) != 1 || report.Waiting[0].Reason != naming.WaitInFlight {
+		t.Errorf("another of its name: %+v", report)
+	}
+	tr, _, err := o.Carry(t.Context(), id, func() bool { return true })
+	must(err)
+	if tr.State != ledger.StateFiled || !tr.Verdict.Sent() {
+		t.Errorf("it is %s, %s", tr.State, tr.Verdict)
+	}
+	if report = scan(t, o); len(report.Claimed) != 1 {
+		t.Errorf("then: %+v", report)
+	}
+}
+
+// A row that somebody changed meanwhile counts, and not what Take knows.
+func TestTakenAloneAndHeld(t *testing.T) {
+	_, o, _, id := oneTaken(t)
+	must(o.Ledger.Update(t.Context(), func(tx *ledger.Tx) error {
+		row, err := tx.Transfer(id)
+		must(err)
+		row.Hold, row.HoldBy = "wait for me", "anna"
+		return tx.SaveTransfer(&row)
+	}))
+	tr, again, err := o.Carry(t.Context(), id, func() bool { return true })
+	if err != nil || again || tr.ID != "" {
+		t.Fatalf("carried to %+v, %v: %v", tr, again, err)
+	}
+	if tr := carry(t, o, id); tr.Posts != 0 || tr.Hold != "wait for me" {
+		t.Errorf("held: %+v", tr)
+	}
+	must(o.Ledger.Update(t.Context(), func(tx *ledger.Tx) error {
+		row, err := tx.Transfer(id)
+		must(err)
+		row.Hold, row.HoldBy = "", ""
+		return tx.SaveTransfer(&row)
+	}))
+	if tr := carry(t, o, id); tr.State != ledger.StateFiled || !tr.Verdict.Sent() {
+		t.Errorf("released: it is %s, %s", tr.State, tr.Verdict)
+	}
+}
