@@ -172,6 +172,7 @@ func (h *health) status(ctx context.Context, setup *setup) *status.Status {
 	if s.Free, err = fsx.Free(setup.cfg.DataDir); err != nil && s.Ledger == "" {
 		s.Ledger = err.Error()
 	}
+	s.Partners = make([]status.Partner, 0, len(setup.boxes))
 	for _, b := range setup.boxes {
 		s.Partners = append(s.Partners, h.partner(ctx, b))
 	}

@@ -11,7 +11,7 @@ import (
 // is little to gain, and a busy agent would pay for it.
 const (
 	manyPartners     = 250
-	garbageOfMany    = 40  // percent of what is in use
+	garbageOfMany    = 30  // percent of what is in use
 	garbageOtherwise = 100 // as the runtime has it
 )
 

@@ -137,7 +137,7 @@ func (w *world) newOutbox(d outbox.Deps, p outbox.Partner) *outbox.Outbox {
 // receiveFor gives a setup its inbox. A partner that is out of order stays known: what it
 // sends is asked for again, not refused.
 func (w *world) receiveFor(s, former *setup) {
-	var partners []inbox.Partner
+	partners := make([]inbox.Partner, 0, len(s.boxes))
 	for _, b := range s.boxes {
 		partners = append(partners, inboxPartner(s.cfg, b))
 	}

@@ -69,12 +69,16 @@ func (a *running) newTenant(b *box) *tenant {
 	a.transfers.Store(b.partner.Name, t.worker.nudge)
 	a.incoming.Store(b.partner.Name, t.receive)
 	a.group.Add(1)
-	t.group.Go(func() {
-		defer a.group.Done()
-		defer t.close()
-		supervise(t.ctx, t.worker.run, t.worker.panicked)
+	t.group.Add(1)
+	t.worker.rounds.begin(t.ctx)
+	context.AfterFunc(t.ctx, func() {
+		t.worker.end()
+		t.close()
+		t.group.Done()
+		a.group.Done()
+		t.group.Wait()
+		close(t.gone)
 	})
-	context.AfterFunc(t.ctx, func() { t.group.Wait(); close(t.gone) })
 	return t
 }
 

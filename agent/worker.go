@@ -22,10 +22,11 @@ type worker struct {
 	current    atomic.Pointer[box]
 	log        *slog.Logger
 	seen       *outbox.Observer
-	wake       chan struct{}
-	nudges     atomic.Int64 // counted, so that one that comes during a round is not overlooked
-	asks       atomic.Int64 // those among them that want a look at the outbox
-	idleAt     atomic.Int64 // what nudges was when a round found nothing left to do
+	rounds     *sleeper
+	transfers  sync.WaitGroup // those that are carried on
+	nudges     atomic.Int64   // counted, so that one that comes during a round is not overlooked
+	asks       atomic.Int64   // those among them that want a look at the outbox
+	idleAt     atomic.Int64   // what nudges was when a round found nothing left to do
 	roundBegan atomic.Pointer[time.Time]
 	looked     looking
 	waiting    waitingFiles
@@ -46,7 +47,7 @@ type worker struct {
 	awaited map[string]bool // keys that files in the outbox wait for
 	ended   int             // transfers that are over
 
-	watched   string    // the folder whose file events nudge; of run alone, as is the next
+	watched   string    // the folder whose file events nudge; of rounds alone, as is the next
 	unwatched bool      // it was not there when its events were asked for
 	polled    string    // why the outbox is polled; empty = file events are to be had
 	restarts  int       // of the worker or a receiver
@@ -55,9 +56,10 @@ type worker struct {
 
 func newWorker(a *running, b *box) *worker {
 	w := &worker{
-		a: a, partner: b.partner.Name, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(), wake: make(chan struct{}, 1),
+		a: a, partner: b.partner.Name, log: a.log.With("partner", b.partner.Name), seen: outbox.NewObserver(),
 		alarms: map[string]time.Time{}, busy: map[string]bool{}, resting: map[string]time.Time{}, panics: map[string]int{},
 	}
+	w.rounds = &sleeper{work: w.nextRound, report: w.panicked}
 	w.current.Store(b)
 	w.idleAt.Store(-1)
 	return w
@@ -72,10 +74,7 @@ func (w *worker) idle() bool { return w.idleAt.Load() == w.nudges.Load() }
 // nudge has the worker see to its transfers soon. It never blocks.
 func (w *worker) nudge() {
 	w.nudges.Add(1)
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.rounds.rouse()
 }
 
 // look has the worker look at the outbox soon. It never blocks.
@@ -92,34 +91,25 @@ func (w *worker) event(departed bool) {
 	}
 }
 
-// run is the worker's life.
-func (w *worker) run(ctx context.Context) {
-	var transfers sync.WaitGroup
-	defer transfers.Wait()
-	defer func() { w.a.watch.remove(w.watched) }()
-	for ctx.Err() == nil {
-		started, nudges := time.Now(), w.nudges.Load()
-		w.roundBegan.Store(&started)
-		w.seeToReceived(ctx)
-		wait, idle := w.round(ctx, &transfers)
-		w.roundBegan.Store(nil)
-		if !idle {
-			nudges = -1
-		}
-		w.idleAt.Store(nudges)
-		w.sleep(ctx, wait)
+// nextRound is what the worker does each time when it is roused, or has waited for long enough.
+func (w *worker) nextRound(ctx context.Context) (wait time.Duration) {
+	started, nudges := time.Now(), w.nudges.Load()
+	w.roundBegan.Store(&started)
+	w.seeToReceived(ctx)
+	wait, idle := w.round(ctx, &w.transfers)
+	w.roundBegan.Store(nil)
+	if !idle {
+		nudges = -1
 	}
+	w.idleAt.Store(nudges)
+	return wait
 }
 
-// sleep waits for a nudge, at most until wait is over.
-func (w *worker) sleep(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(max(wait, 0))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-w.wake:
-	}
+// end waits for what the worker does, once its context is over.
+func (w *worker) end() {
+	w.rounds.end()
+	w.transfers.Wait()
+	w.a.watch.remove(w.watched)
 }
 
 // faultWait is how long a worker waits at most after a fault of ours (disk, ledger).

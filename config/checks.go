@@ -52,7 +52,7 @@ func typeNames() string {
 // checks makes rules of what the file says.
 func (f *finisher) checks(p *Partner, path string) {
 	c := &p.Outbox.Checks
-	r := checks.Rules{Effects: map[checks.Rule]checks.Effect{}, MaxAttachment: c.MaxAttachment, MaxTotal: c.MaxTotal, MaxName: c.MaxName, Types: filetype.Types()}
+	r := checks.Rules{Effects: map[checks.Rule]checks.Effect{}, MaxAttachment: c.MaxAttachment, MaxTotal: c.MaxTotal, MaxName: c.MaxName, Types: allTypes}
 	for rule, effect := range map[checks.Rule]string{
 		checks.Types: c.Types, checks.AttachmentSize: c.AttachmentSize, checks.TotalSize: c.TotalSize, checks.Names: c.Names, checks.UniqueNames: c.UniqueNames,
 		checks.OneDocument: c.OneDocument, checks.WellFormedXML: c.WellFormedXML, checks.Envelopes: c.Envelopes,
@@ -82,6 +82,9 @@ func (f *finisher) checks(p *Partner, path string) {
 	}
 	c.Rules = r
 }
+
+// allTypes may be sent by each partner that does not say which. One list is enough for all.
+var allTypes = filetype.Types()
 
 // allowedTypes reads names of types. An extension is often meant.
 func (f *finisher) allowedTypes(names []string, path string) (types []filetype.Type) {

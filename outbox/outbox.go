@@ -109,8 +109,8 @@ type underway struct {
 	mu     sync.Mutex
 	busy   map[string]*memo           // transfers that somebody is at work on
 	taken  map[string]ledger.Transfer // what Take has moved, and left to Carry to commit
-	rest   time.Time        // until when the partner asked to be left alone
-	latest time.Time        // that the clock has shown
+	rest   time.Time                  // until when the partner asked to be left alone
+	latest time.Time                  // that the clock has shown
 
 	evidenceMu sync.Mutex   // one receipt is written at a time
 	days       sync.RWMutex // written: the folder of a day may be removed; read: filed in
@@ -156,21 +156,24 @@ func (o *Outbox) With(d Deps, p Partner) *Outbox {
 	return next
 }
 
+// steps are what is done for a transfer in each state.
+var steps = map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
+	ledger.StateClaiming:  (*Outbox).claim,
+	ledger.StateClaimed:   (*Outbox).seal,
+	ledger.StateSealed:    (*Outbox).send,
+	ledger.StateSending:   (*Outbox).abandoned,
+	ledger.StateWaiting:   (*Outbox).overdue,
+	ledger.StateSettled:   (*Outbox).file,
+	ledger.StateReopening: (*Outbox).reopen,
+}
+
 // New makes an outbox.
 func New(d Deps, p Partner) *Outbox {
 	p.Policy.ReceiptWait = cmp.Or(p.Policy.ReceiptWait, time.Hour)
 	p.Ahead, p.Unsettled = cmp.Or(p.Ahead, 64), cmp.Or(p.Unsettled, 1000)
 	p.Policy.quirks = p.Quirks
 	p.WindowsNames = p.WindowsNames || runtime.GOOS == "windows"
-	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]*memo{}, taken: map[string]ledger.Transfer{}}, take: (*Outbox).receive, steps: map[ledger.State]func(*Outbox, context.Context, *ledger.Transfer) error{
-		ledger.StateClaiming:  (*Outbox).claim,
-		ledger.StateClaimed:   (*Outbox).seal,
-		ledger.StateSealed:    (*Outbox).send,
-		ledger.StateSending:   (*Outbox).abandoned,
-		ledger.StateWaiting:   (*Outbox).overdue,
-		ledger.StateSettled:   (*Outbox).file,
-		ledger.StateReopening: (*Outbox).reopen,
-	}}
+	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]*memo{}}, take: (*Outbox).receive, steps: steps}
 }
 
 // Folders of a partner, and the files of ours in them.

@@ -118,6 +118,9 @@ func (o *Outbox) sealedInAMoment(t *ledger.Transfer) bool {
 func (u *underway) handOver(t ledger.Transfer) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.taken == nil {
+		u.taken = map[string]ledger.Transfer{}
+	}
 	u.taken[t.ID] = t
 }
 

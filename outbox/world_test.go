@@ -183,6 +183,7 @@ func (w *world) outbox(l *ledger.Ledger) *Outbox {
 	}
 	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"}, p)
 	if w.mutate.steps != nil {
+		o.steps = maps.Clone(steps)
 		w.mutate.steps(o)
 	}
 	return o

@@ -47,8 +47,9 @@ type Metrics struct {
 	transferSeconds, postSeconds, commitSecond *prometheus.HistogramVec
 	commitFaults                               prometheus.Counter
 
-	mu   sync.Mutex
-	seen seen
+	mu      sync.Mutex
+	seen    seen
+	scraped bool // somebody wants to know
 }
 
 const namespace = "as2drop"
@@ -94,6 +95,12 @@ func New(o Options) *Metrics {
 
 // ServeHTTP answers a scrape.
 func (m *Metrics) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	if !m.scraped {
+		m.scraped = true
+		m.begin(m.seen.partners)
+	}
+	m.mu.Unlock()
 	rw.Header().Set("Cache-Control", "no-store")
 	m.handler.ServeHTTP(rw, r)
 }

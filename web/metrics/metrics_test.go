@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/as2drop/as2drop/as2"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
@@ -119,6 +121,20 @@ func TestWhatIsCounted(t *testing.T) {
 	}
 }
 
+// Where nobody scrapes a partner has no series, and all of them once somebody does.
+func TestSeriesBeforeTheFirstScrape(t *testing.T) {
+	m := newMetrics()
+	m.Look(&status.Status{At: noon}, partners("acme", "globex"))
+	series := make(chan prometheus.Metric, 100)
+	m.transfers.Collect(series)
+	m.received.Collect(series)
+	if len(series) > 0 {
+		t.Errorf("%d series that nobody asked for", len(series))
+	}
+	m.Commit(traffic())
+	expect(t, m, true, `as2drop_transfers_total{outcome="accepted",partner="acme"} 2`, `as2drop_transfers_total{outcome="accepted",partner="globex"} 0`, `as2drop_sent_bytes_total{partner="globex"} 0`)
+}
+
 func TestEveryVerdictHasALabel(t *testing.T) {
 	for _, v := range []ledger.Verdict{ledger.VerdictAccepted, ledger.VerdictUnverified, ledger.VerdictNoReceipt, ledger.VerdictReceiptLost, ledger.VerdictRejected, ledger.VerdictRefused, ledger.VerdictGaveUp} {
 		if outcomeOf(v) == other {
@@ -189,7 +205,8 @@ func full() *Metrics {
 	m := newMetrics()
 	m.Look(stands(), partners("acme"))
 	m.mu.Lock()
-	m.seen.expiries = []config.Expiry{{Partner: "acme", Owner: "partner acme", For: "encryption", At: noon}, {Owner: "listener 127.0.0.1:0", For: "tls", At: noon}, {Owner: "listener 127.0.0.1:0", For: "tls", At: noon.Add(-time.Hour)}}
+	expiries := []config.Expiry{{Partner: "acme", Owner: "partner acme", For: "encryption", At: noon}, {Owner: "listener 127.0.0.1:0", For: "tls", At: noon}, {Owner: "listener 127.0.0.1:0", For: "tls", At: noon.Add(-time.Hour)}}
+	m.seen.expiries = func() []config.Expiry { return expiries }
 	m.mu.Unlock()
 	m.Commit(traffic())
 	return m

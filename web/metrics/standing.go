@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,37 +13,46 @@ import (
 // seen is what the agent saw last when it looked after itself.
 type seen struct {
 	status   *status.Status
-	expiries []config.Expiry
-	partners map[string]bool // of the config in force
+	config   *config.Config
+	expiries func() []config.Expiry // asked when somebody scrapes
+	partners map[string]bool        // of the config in force
 }
 
 // Look takes what the agent just saw of itself, and the config that it works with. The
 // caller changes neither afterwards.
 func (m *Metrics) Look(s *status.Status, cfg *config.Config) {
-	next := seen{status: s, expiries: cfg.Expiring(s.At, forever), partners: map[string]bool{}}
-	for _, p := range cfg.Partners {
-		next.partners[p.Name] = true
-	}
 	m.mu.Lock()
-	former := m.seen.partners
-	m.seen = next
-	m.mu.Unlock()
-	if maps.Equal(former, next.partners) {
+	defer m.mu.Unlock()
+	former := m.seen
+	m.seen = seen{status: s, config: cfg, expiries: func() []config.Expiry { return cfg.Expiring(s.At, forever) }, partners: former.partners}
+	if former.config == cfg {
 		return
 	}
-	for name := range next.partners {
+	m.seen.partners = make(map[string]bool, len(cfg.Partners))
+	for _, p := range cfg.Partners {
+		m.seen.partners[p.Name] = true
+	}
+	if m.scraped {
+		m.begin(m.seen.partners)
+	}
+	for name := range former.partners {
+		if !m.seen.partners[name] {
+			for _, v := range []*prometheus.CounterVec{m.transfers, m.sentBytes, m.posts, m.received, m.receivedBytes, m.refused} {
+				v.DeletePartialMatch(prometheus.Labels{"partner": name})
+			}
+		}
+	}
+}
+
+// begin gives partners the series that they have from the beginning. As long as nobody
+// scrapes there is nobody to see them: of a thousand partners they are several megabytes.
+func (m *Metrics) begin(partners map[string]bool) {
+	for name := range partners {
 		for _, v := range usual {
 			m.transfers.WithLabelValues(name, outcomeOf(v))
 		}
 		for _, v := range []*prometheus.CounterVec{m.sentBytes, m.received, m.receivedBytes} {
 			v.WithLabelValues(name)
-		}
-	}
-	for name := range former {
-		if !next.partners[name] {
-			for _, v := range []*prometheus.CounterVec{m.transfers, m.sentBytes, m.posts, m.received, m.receivedBytes, m.refused} {
-				v.DeletePartialMatch(prometheus.Labels{"partner": name})
-			}
 		}
 	}
 }
@@ -137,7 +145,7 @@ func (c *standing) Collect(ch chan<- prometheus.Metric) {
 	put(c.updates, float64(s.Work.Updates))
 	put(c.rows, float64(s.Work.Rows))
 	c.tellProblems(put, s)
-	c.tellExpiries(put, last.expiries)
+	c.tellExpiries(put, last.expiries())
 	now := c.m.now()
 	for i := range s.Partners {
 		c.partner(put, &s.Partners[i], now)
