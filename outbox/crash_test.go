@@ -283,6 +283,22 @@ func TestCrashMatrixOfABacklog(t *testing.T) {
 	}
 }
 
+// Several transfers are filed together, and it stops anywhere.
+func TestCrashMatrixOfFilingTogether(t *testing.T) {
+	for name, answers := range map[string][]answer{"accepted": {accept}, "async": {later}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(map[string]string{"INV-1.xml": "<Invoice>1</Invoice>", "INV-2.xml": "<Invoice>2</Invoice>"}, answers...)
+			w.async, w.together = answers[0] >= later, true
+			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 2), After: "mark answer", Faults: name == "accepted"})
+			t.Logf("%d cases of %d", r.Cases, r.Left)
+			for _, p := range r.Problems {
+				t.Error(p)
+			}
+		})
+	}
+}
+
 // A process dies when it has moved a folder into sent and not synced that; the next one
 // finds it there. What the next one commits must hold through a power cut.
 func TestFolderThatWasMovedBeforeIsSynced(t *testing.T) {

@@ -233,7 +233,8 @@ func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs 
 
 // keepEvidence makes the evidence of a transfer that is about to be filed: its record and,
 // up to a size, the sealed message. A message that may have to be posted again is kept at
-// any size. It is durable when it returns; that the message has left the other folder is not.
+// any size. It is durable when the folder of all evidence is synced; that the message has left
+// the other folder is not.
 func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, with *sealing) error {
 	record, err := transferJSON(t, with)
 	if err != nil {
@@ -251,7 +252,7 @@ func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, with *sealing) err
 	if err != nil && !errors.Is(err, fsx.ErrGone) { // it was too big, and a crash came after it was removed
 		return err
 	}
-	return errors.Join(o.p.Folder.SyncDir(evidence), o.p.Folder.SyncDir(evidenceDir))
+	return o.p.Folder.SyncDir(evidence)
 }
 
 // keepRecord writes the record of the evidence. In a folder that is made for it nothing is

@@ -46,63 +46,6 @@ func countVerdict(t *ledger.Transfer) func(*ledger.Tx) error {
 	return func(tx *ledger.Tx) error { tx.Settled(t); return nil }
 }
 
-// file completes the folder under .work and moves it to its place in one rename. The
-// folder of a transfer that was given up first comes back from where it was filed.
-func (o *Outbox) file(ctx context.Context, t *ledger.Transfer) error {
-	dir := o.work(t)
-	if err := o.takeBack(t, dir); err != nil {
-		return err
-	}
-	there, err := fsx.Exists(o.p.Folder, dir)
-	if err != nil {
-		return err
-	}
-	overtaken, err := o.overtaken(ctx, t)
-	if err != nil {
-		return err
-	}
-	t.Attempts += len(overtaken) // before transfer.json says how many
-	if there {
-		if err := o.complete(t, dir); err != nil {
-			return err
-		}
-		failpoint.Hit("before filed")
-		o.days.RLock()
-		defer o.days.RUnlock()
-		if err := o.share(ctx, t, dir); err != nil {
-			return err
-		}
-	} else if err := o.alreadyFiled(t); err != nil {
-		return err
-	}
-	// Also where it was moved already: the process that did may not have come to sync it.
-	if err := fsx.Move(o.p.Folder, dir, t.FilePath); err != nil {
-		return err
-	}
-	more := []func(*ledger.Tx) error{o.closeAttempts(overtaken), o.oweHooks(t)}
-	if t.RefileFrom != "" {
-		taken, err := o.takenAway(t)
-		if err != nil {
-			return err
-		}
-		if why := removedBy(t); why != "" && len(taken) > 0 {
-			more = append(more, o.event(t, ledger.Info, "files-removed", "", "%s: %s, and %s", t.Document, t.Verdict, why))
-		} else if len(taken) > 0 {
-			more = append(more, o.event(t, ledger.Alarm, "files-taken", "if they were sent in another way the partner has them twice: ask him",
-				"%s: %s, but these files are not in %s any more: %s", t.Document, t.Verdict, t.RefileFrom, strings.Join(taken, ", ")))
-		}
-	}
-	t.State, t.Filed, t.RefileFrom = ledger.StateFiled, o.Now().UTC(), ""
-	if err := o.save(ctx, t, more...); err != nil {
-		return err
-	}
-	failpoint.Hit("after filed")
-	if o.Hooked != nil && len(o.p.AfterSent)+len(o.p.AfterFailed) > 0 {
-		o.Hooked(o.p.Name)
-	}
-	return nil
-}
-
 // takenAway are the files of a given-up transfer that somebody took out of failed before
 // a receipt came after all.
 func (o *Outbox) takenAway(t *ledger.Transfer) (names []string, err error) {
@@ -158,23 +101,11 @@ func (o *Outbox) takeBack(t *ledger.Transfer, dir string) error {
 	return fsx.MkdirAll(o.p.Folder, dir, dirPerm)
 }
 
-// alreadyFiled makes sure that the folder at the target is the one of this transfer.
-func (o *Outbox) alreadyFiled(t *ledger.Transfer) error {
-	filed, err := o.readTransfer(t.FilePath)
-	if err != nil {
-		return fmt.Errorf("its folder is neither in %s nor in %s: %w", o.work(t), t.FilePath, err)
-	}
-	if filed.ID != t.ID {
-		return fmt.Errorf("%s holds transfer %q", t.FilePath, filed.ID)
-	}
-	return nil
-}
-
-// complete moves evidence away and puts into the folder what it is filed with. It may be
-// repeated. The folder is synced once, when it is complete: until it is moved to its place
+// complete puts into the folder what it is filed with, once the evidence is durable. It may
+// be repeated. The folder is synced once, when it is complete: until it is moved to its place
 // it counts for nothing.
 //
-// The transfer.json that says sealed is overwritten, not replaced, once the evidence has the
+// The transfer.json that says sealed is overwritten, not replaced, as the evidence has the
 // new one and the message: a file that is removed for each document makes every new one
 // expensive on ext4 without a journal, which passes over the inodes of those that were
 // removed just now.
@@ -184,16 +115,6 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 		return err
 	}
 	if err := o.removeFrom(dir, names, o.unfinished(t)...); err != nil {
-		return err
-	}
-	if len(t.Sealed) == 0 {
-		err = o.removeEach(o.evidence(t))
-	} else if with, werr := o.sealingOf(t); werr != nil {
-		err = werr
-	} else {
-		err = o.keepEvidence(t, dir, with)
-	}
-	if err != nil {
 		return err
 	}
 	if len(t.Receipt) > 0 {

@@ -99,6 +99,7 @@ type Outbox struct {
 	take  func(*Outbox, context.Context, arrival) (as2.Reply, error) // a receipt
 	*underway
 
+	filings   filings
 	madeDay   atomic.Pointer[string] // the folder of a day that was made, durably, by this process
 	sharedDay atomic.Pointer[string] // the folder of a day that has its rights
 	foreign   atomic.Bool            // it was told that files of others keep their rights
@@ -217,17 +218,22 @@ func (o *Outbox) save(ctx context.Context, t *ledger.Transfer, more ...func(*led
 	// A shutdown must not tear an effect from its record.
 	ctx = context.WithoutCancel(ctx)
 	return o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		for _, f := range more {
-			if err := f(tx); err != nil {
-				return err
-			}
-		}
-		t.DueSet = o.Now().UTC()
-		if err := tx.SaveTransfer(t); err != nil {
+		if err := o.saveIn(tx, t, more); err != nil {
 			return err
 		}
 		return o.wakeFirst(tx)
 	})
+}
+
+// saveIn saves a transfer with events in a commit of several.
+func (o *Outbox) saveIn(tx *ledger.Tx, t *ledger.Transfer, more []func(*ledger.Tx) error) error {
+	for _, f := range more {
+		if err := f(tx); err != nil {
+			return err
+		}
+	}
+	t.DueSet = o.Now().UTC()
+	return tx.SaveTransfer(t)
 }
 
 // event makes an event about a transfer for save.

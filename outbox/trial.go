@@ -158,6 +158,9 @@ func (r *Trial) Keep() (dir string, err error) {
 	if err := r.o.keepEvidence(r.t, r.o.work(r.t), r.with); err != nil {
 		return "", err
 	}
+	if err := r.o.p.Folder.SyncDir(evidenceDir); err != nil {
+		return "", err
+	}
 	return r.o.evidence(r.t), fsx.RemoveAll(r.o.p.Folder, r.o.work(r.t))
 }
 

@@ -53,6 +53,7 @@ type world struct {
 	set      func(*Partner)                                                       // what else is configured; nil = nothing
 	ask      func(*world) func(context.Context, Question) (Answer, string, error) // a hook before sending; nil = none
 	box      *Outbox                                                              // of the process that runs
+	together bool                                                                 // what has its verdict is filed when all others have theirs
 }
 
 // mutation makes a wrong program out of the right one.
@@ -321,6 +322,14 @@ func run(cw crashtest.World) error {
 	if err := o.Recover(ctx); err != nil {
 		return err
 	}
+	var settled []*filing
+	if w.together {
+		o.steps[ledger.StateSettled] = func(_ *Outbox, ctx context.Context, t *ledger.Transfer) error {
+			row := *t
+			settled = append(settled, &filing{ctx: ctx, t: &row})
+			return nil
+		}
+	}
 	ob := NewObserver()
 	for range 40 {
 		look := func() error { _, err := o.Scan(ctx, ob); return err }
@@ -344,6 +353,13 @@ func run(cw crashtest.World) error {
 				return err
 			}
 		}
+		o.fileTogether(settled)
+		for _, f := range settled {
+			if f.err != nil {
+				return f.err
+			}
+		}
+		settled = nil
 		if len(open) == 0 && len(w.partner.owed) == 0 {
 			return nil
 		}
