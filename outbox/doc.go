@@ -69,13 +69,14 @@
 //	.work/<id>               its name and that of the message, before sealed and the attempt (O3, O4)
 //	transfer.json            of the evidence (O11)
 //	.evidence/<id>           its name and that of the message, before it leaves .work/<id>
-//	.evidence                the folder of both
+//	.evidence                of those filed together: the folder of both
 //	receipt.mdn              what is in sent is whole
 //	transfer.json            as above; it is overwritten
 //	.work/<id>               what is in the folder, before it is in sent
-//	sent/<day>               filed is true (O1); before it sent, with the first document of a day
-//	.work                    nothing of it comes back (O9)
+//	sent/<day>               likewise: filed is true (O1); before it sent, with the first document of a day
+//	.work                    likewise: nothing of it comes back (O9)
 //
 // The package is synchronous, starts no goroutines and knows no YAML. Different
-// transfers may be stepped at the same time, one by one step only.
+// transfers may be stepped at the same time, one by one step only. Those that come to be
+// filed while another one is are filed together, by one of the calls; the others wait.
 package outbox
