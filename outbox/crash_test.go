@@ -190,6 +190,9 @@ func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []strin
 				}
 				filed[m.Name]++
 			}
+			if receipt := "acme/" + t.FilePath + "/" + receiptFile; len(t.Receipt) > 0 && s.sums[receipt] != fmt.Sprintf("%x", sha256.Sum256(t.Receipt)) {
+				say("%s is not the receipt", receipt)
+			}
 			if why := s.tree["acme/"+t.FilePath+"/"+whyFile]; why == verdict.Sent() {
 				say("WHY.txt in %s: %v", t.FilePath, why)
 			}

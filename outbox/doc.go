@@ -73,8 +73,8 @@
 //	receipt.mdn              what is in sent is whole
 //	transfer.json            as above; it is overwritten
 //	.work/<id>               what is in the folder, before it is in sent
-//	sent/<day>               likewise: filed is true (O1); before it sent, with the first document of a day
-//	.work                    likewise: nothing of it comes back (O9)
+//	sent/<day>               of those filed together: filed is true (O1); before it sent, with the first document of a day
+//	.work                    of those filed together: nothing of it comes back (O9)
 //
 // The package is synchronous, starts no goroutines and knows no YAML. Different
 // transfers may be stepped at the same time, one by one step only. Those that come to be

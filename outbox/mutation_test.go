@@ -38,6 +38,20 @@ func TestMatrixReportsMutations(t *testing.T) {
 			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "/"+messageFile) }}
 		}}},
 		"no sync of the folder that transfers are filed in": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: under(sentDir)} }}},
+		"no sync of the folder that evidence is made in": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == evidenceDir }}
+		}}},
+		"no sync of the record of the evidence": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, File: func(n string) bool {
+				return strings.HasPrefix(n, evidenceDir) && strings.HasSuffix(n, "/"+transferFile)
+			}}
+		}}},
+		"no sync of the receipt that is filed": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasSuffix(n, "/"+receiptFile) }}
+		}}},
+		"no sync of the record that is filed": {after: "mark answer", mutate: mutation{fs: func(f fsx.FS) fsx.FS {
+			return crashtest.Lazy{FS: f, File: func(n string) bool { return strings.HasPrefix(n, workDir) && strings.HasSuffix(n, "/"+transferFile) }}
+		}}},
 		"in sent before the verdict is committed": {mutate: mutation{steps: func(o *Outbox) {
 			o.steps[ledger.StateClaimed] = func(o *Outbox, ctx context.Context, t *ledger.Transfer) error {
 				if err := o.seal(ctx, t); err != nil {
