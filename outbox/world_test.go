@@ -324,6 +324,7 @@ func run(cw crashtest.World) error {
 	}
 	var settled []*filing
 	if w.together {
+		o.steps = maps.Clone(o.steps)
 		o.steps[ledger.StateSettled] = func(_ *Outbox, ctx context.Context, t *ledger.Transfer) error {
 			row := *t
 			settled = append(settled, &filing{ctx: ctx, t: &row})
