@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path"
@@ -173,5 +174,36 @@ func TestEvidence(t *testing.T) {
 				t.Errorf("record %+v", record)
 			}
 		})
+	}
+}
+
+// Somebody puts a file into the inbox after its name was recorded as free: the record says
+// the new names, and still everything else that proves the message.
+func TestEvidenceOfANewKey(t *testing.T) {
+	ids := testKeys()
+	w := newWorld(message{})
+	in := w.opened(t)
+	deliver := in.deliver
+	in.deliver = func(ctx context.Context, p *Partner, row *ledger.Received, fresh bool) error {
+		must(fsx.Rewrite(p.Folder, path.Join(inboxDir, "INV-1.xml"), filePerm, []byte("theirs")))
+		return deliver(ctx, p, row, fresh)
+	}
+	if reply := post(in, seal(zipped(batch), nil)); reply.Status != 200 {
+		t.Fatal(reply)
+	}
+	record, err := ParseRecord([]byte(w.read(path.Join(evidence(recordOf(in.Ledger).received.ID), recordFile))))
+	must(err)
+	answer, err := record.Answer()
+	must(err)
+	names := ""
+	for _, f := range record.Files {
+		names += f.Final + " "
+	}
+	if names != "INV-1~2.xml INV-1~2_a.pdf INV-1~2_b.png " {
+		t.Errorf("names %s", names)
+	}
+	if !strings.Contains(record.Header, "Message-Id: <1@acme>\r\n") || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200\r\n")) || !record.Body ||
+		!bytes.Equal(record.SignedBy, ids[1].Certificate.Raw) || !bytes.Equal(record.ReceiptBy, ids[0].Certificate.Raw) {
+		t.Errorf("record %+v, answer %q", record, answer)
 	}
 }

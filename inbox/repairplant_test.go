@@ -154,3 +154,41 @@ func TestReleaseOfAStoredMessage(t *testing.T) {
 		t.Errorf("%+v", rec)
 	}
 }
+
+// A power cut can leave of a folder in .incoming the name of its record and not what was
+// written with it. That was never committed: nobody has a receipt for it, and it is not taken in.
+func TestARecordAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		record  Record
+		beside  []string
+		further bool
+	}{
+		"whole":                              {Record{Body: true}, []string{rawFile}, true},
+		"without its body":                   {Record{Body: true}, nil, false},
+		"too large for the evidence":         {Record{}, nil, true},
+		"of an earlier version":              {Record{}, []string{receiptFile}, true},
+		"of an earlier version, and nothing": {Record{}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(message{})
+			in := w.opened(t)
+			c.record.Received = ledger.Received{ID: "x1", Partner: "acme", From: "ACME", To: "US", MessageID: "1@acme", State: ledger.ReceivedReceived, At: moment,
+				Files: []ledger.ReceivedFile{{Entry: "INV-1.xml", Staged: fileName + "0", Final: "INV-1.xml"}}}
+			if !strings.HasPrefix(name, "of an earlier version") {
+				c.record.Receipt = json.RawMessage(`{"Status":200}`)
+			}
+			body, err := recordBody(c.record)
+			must(err)
+			folder := w.disk.Outside("acme")
+			must(fsx.MkdirAll(folder, incoming("x1"), dirPerm))
+			must(fsx.Rewrite(folder, path.Join(incoming("x1"), recordFile), filePerm, body))
+			for _, name := range c.beside {
+				must(fsx.Rewrite(folder, path.Join(incoming("x1"), name), filePerm, []byte("HTTP/1.1 200\r\n\r\n")))
+			}
+			must(in.Repair(context.Background(), "acme", func(ledger.Finding) {}))
+			if taken := recordOf(in.Ledger).received != nil; taken != c.further {
+				t.Errorf("taken in: %v", taken)
+			}
+		})
+	}
+}
