@@ -49,6 +49,7 @@ func TestMatrixReportsMutations(t *testing.T) {
 	}{
 		"no sync of the unpacked files":       {later(), "answer", func(w *world) { w.fs = lazyFiles("/" + fileName) }},
 		"no sync of a payload that is a file": {newWorld(seal([]byte("<Invoice/>"), noZip)).with(spilling).with(noBatch), "", func(w *world) { w.fs = lazyFiles("/" + payloadName) }},
+		"no sync of what lies loose":          {newWorld(seal(zipped(scans), nil)).with(spilling).with(ofScans), "", func(w *world) { w.fs = lazyFiles("/" + payloadName) }},
 		"no sync of the inbox": {later(), "answer", func(w *world) {
 			w.fs = func(f fsx.FS) fsx.FS { return crashtest.Lazy{FS: f, Dir: func(n string) bool { return n == inboxDir }} }
 		}},

@@ -28,6 +28,7 @@ type payload struct {
 	memory  []byte // as long as there is no file
 	file    io.WriteCloser
 	loose   *bundle.Loose // what file is, for a zip; nil = one file has all of it
+	places  []fsx.File    // of loose, open until it is known which of them are synced
 	spilled bool          // there is a file
 }
 
@@ -58,7 +59,7 @@ func (p *payload) spill(next []byte) error {
 		next = p.memory
 	}
 	if p.r.p.Unpack && bytes.HasPrefix(next, []byte(zipMagic)) {
-		p.loose = &bundle.Loose{Create: func(n int) (io.WriteCloser, error) { return p.r.createLoose(p.place(n)) }}
+		p.loose = &bundle.Loose{Create: p.createPlace}
 		p.file = p.loose
 	} else {
 		f, err := p.r.createUnsynced(p.name)
@@ -72,6 +73,29 @@ func (p *payload) spill(next []byte) error {
 	p.r.held -= len(p.memory)
 	p.memory = nil
 	return err
+}
+
+// createPlace makes a file that has a part of a zip. It stays open: whoever syncs it with
+// another handle might not be told what went wrong before.
+func (p *payload) createPlace(n int) (io.WriteCloser, error) {
+	f, err := p.r.create(p.place(n))
+	if err != nil {
+		return nil, err
+	}
+	p.places = append(p.places, f.File)
+	return stillOpen{f}, nil
+}
+
+type stillOpen struct{ io.Writer }
+
+func (stillOpen) Close() error { return nil }
+
+// letGo closes what is still open and not needed.
+func (p *payload) letGo() {
+	for _, f := range p.places {
+		f.Close() // it goes, whatever is in it
+	}
+	p.places = nil
 }
 
 // place is the name of a file that has a part of a zip.
@@ -154,18 +178,30 @@ func (p *payload) drop(kept []ledger.ReceivedFile) error {
 	p.memory = nil
 	switch {
 	case p.loose != nil:
-		for n := range p.loose.Places() {
-			name := p.place(n)
-			change := p.r.p.Folder.Remove
-			if slices.ContainsFunc(kept, func(f ledger.ReceivedFile) bool { return f.Staged == name }) {
-				change = func(name string) error { return fsx.SyncFile(p.r.p.Folder, name) }
-			}
-			if err := change(p.path(name)); err != nil {
-				return err
-			}
-		}
+		return p.dropPlaces(kept)
 	case p.spilled:
 		return p.r.p.Folder.Remove(p.path(p.name))
+	}
+	return nil
+}
+
+// dropPlaces is drop for a zip that lies in pieces.
+func (p *payload) dropPlaces(kept []ledger.ReceivedFile) error {
+	defer p.letGo() // where an error came first
+	for first := p.loose.Places() - len(p.places); len(p.places) > 0; first++ {
+		f, name := p.places[0], p.place(first)
+		p.places = p.places[1:]
+		stays := slices.ContainsFunc(kept, func(f ledger.ReceivedFile) bool { return f.Staged == name })
+		var err error
+		if stays {
+			err = f.Sync()
+		}
+		if err = errors.Join(err, f.Close()); err == nil && !stays {
+			err = p.r.p.Folder.Remove(p.path(name))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -98,6 +98,7 @@ func (r *request) answer(ctx context.Context) as2.Reply {
 // take opens a message and delivers it. An error that is an *as2.Fault is the sender's;
 // what is left in .incoming is then the caller's to refuse or remove.
 func (r *request) take(ctx context.Context) (as2.Reply, error) {
+	defer r.letGoPayload() // of a message that is refused: its files are going to be removed
 	opened, err := r.stage()
 	if err != nil {
 		return as2.Reply{}, err
@@ -111,6 +112,7 @@ func (r *request) take(ctx context.Context) (as2.Reply, error) {
 		return as2.Reply{}, err
 	}
 	if known != nil {
+		r.letGoPayload() // it is removed there
 		return r.repeat(ctx, known)
 	}
 	row, err := r.unpack()

@@ -121,6 +121,14 @@ func (r *request) letGo() {
 		f.Close() // it goes, whatever is in it
 	}
 	r.unsynced = nil
+	r.letGoPayload()
+}
+
+// letGoPayload closes what of the payload is open: it is not delivered.
+func (r *request) letGoPayload() {
+	for _, p := range r.payload {
+		p.letGo()
+	}
 }
 
 // open takes the layers off and writes each part of the payload to a file.
@@ -154,16 +162,6 @@ func (r *request) createUnsynced(name string) (*stagedFile, error) {
 		return nil, err
 	}
 	return &stagedFile{File: f, r: r, unsynced: true}, nil
-}
-
-// createLoose is createUnsynced for a file that is likely to be synced after all.
-func (r *request) createLoose(name string) (*stagedFile, error) {
-	f, err := r.create(name)
-	if err != nil {
-		return nil, err
-	}
-	f.unsynced = true
-	return f, nil
 }
 
 // write makes a file in the staging folder that is durable with settle.

@@ -81,7 +81,11 @@ func (o *Outbox) postOpened(ctx context.Context, t *ledger.Transfer) error {
 // post posts a message whose attempt is on record, and commits what came of it.
 func (o *Outbox) post(ctx context.Context, t *ledger.Transfer, s *as2.Sealed, a ledger.Attempt) error {
 	answer, err := o.Post.Post(ctx, o.p.URL, s.Header, s.Length, func() (io.ReadCloser, error) {
-		return o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), fsx.ReadOnly, 0)
+		f, err := o.p.Folder.OpenFile(path.Join(o.work(t), messageFile), fsx.ReadOnly, 0)
+		if err != nil {
+			return nil, err
+		}
+		return fsx.Once(f), nil
 	})
 	failpoint.Hit("after post")
 	if err != nil {
