@@ -130,7 +130,11 @@ func (h *health) askFolder(ctx context.Context, b *box) {
 		h.probes[b.partner.Name] = p
 	}
 	t := h.a.tenant(b.partner.Name)
-	h.within(func() { p.ask(ctx, b, t != nil && t.worker.reading.Load(), h.a.now()) })
+	var seen *readyBatches
+	if t != nil {
+		seen = t.worker.ready.Load()
+	}
+	h.within(func() { p.ask(ctx, b, seen, h.a.now()) })
 }
 
 // within does something and waits for it, but not for ever.

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,7 +19,6 @@ type probe struct {
 	answer folderStatus
 
 	ready map[string]time.Time // keys of complete batches, and since when they are seen; of the asker alone
-	thin  int                  // how many looks at a large outbox are left out
 }
 
 // folderStatus is what a probe saw.
@@ -30,13 +31,18 @@ type folderStatus struct {
 	oldest time.Time // since when the oldest complete batch is seen
 }
 
-// A look at an outbox reads every name in it. Of a large one every so manieth is enough,
-// and it may take its time.
+// A look at an outbox reads every name in it, and may take its time. Of a large one what the
+// worker has seen is told.
 const (
 	probeLarge    = 1000 // files
-	probeEvery    = 20   // looks
 	probePatience = time.Minute
 )
+
+// readyBatches are complete ones that are not taken yet.
+type readyBatches struct {
+	n      int
+	oldest time.Time // since when the first of them is seen; zero = there is none
+}
 
 // status is what is known, and since when no answer has come; zero = it has.
 func (p *probe) status(now time.Time) (folderStatus, time.Time) {
@@ -55,9 +61,9 @@ func (p *probe) answered(s folderStatus) {
 	p.answer, p.reads = s, true
 }
 
-// ask looks again, unless the last look is not over. While the worker reads a large outbox
-// the probe does not do the same beside him: the names of both would be in memory at once.
-func (p *probe) ask(ctx context.Context, b *box, reading bool, now time.Time) {
+// ask looks again, unless the last look is not over. A large outbox is not read for it: the
+// names would be in memory a second time. seen is what the worker knows, nil if he never looked.
+func (p *probe) ask(ctx context.Context, b *box, seen *readyBatches, now time.Time) {
 	p.mu.Lock()
 	busy := !p.asked.IsZero()
 	if !busy {
@@ -68,13 +74,13 @@ func (p *probe) ask(ctx context.Context, b *box, reading bool, now time.Time) {
 	if busy {
 		return
 	}
-	p.look(ctx, b, reading, now, &answer)
+	p.look(ctx, b, seen, now, &answer)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answer, p.asked, p.reads = answer, time.Time{}, false
 }
 
-func (p *probe) look(ctx context.Context, b *box, reading bool, now time.Time, s *folderStatus) {
+func (p *probe) look(ctx context.Context, b *box, seen *readyBatches, now time.Time, s *folderStatus) {
 	s.fault = ""
 	err := b.fault
 	if err == nil {
@@ -93,11 +99,13 @@ func (p *probe) look(ctx context.Context, b *box, reading bool, now time.Time, s
 		return
 	}
 	p.answered(*s)
-	if p.thin--; s.files > probeLarge && (p.thin > 0 || reading) {
+	s.ready, s.oldest = 0, time.Time{}
+	if s.files > probeLarge {
+		if p.ready = nil; seen != nil {
+			s.ready, s.oldest = seen.n, seen.oldest
+		}
 		return
 	}
-	p.thin = probeEvery
-	s.ready, s.oldest = 0, time.Time{}
 	if s.files == 0 {
 		p.ready = nil
 		return
@@ -107,18 +115,18 @@ func (p *probe) look(ctx context.Context, b *box, reading bool, now time.Time, s
 		s.fault = err.Error()
 		return
 	}
-	seen := make(map[string]time.Time, len(batches))
+	ready := make(map[string]time.Time, len(batches))
 	for _, batch := range batches {
 		since, ok := p.ready[batch.Key]
 		if !ok {
 			since = now
 		}
-		seen[batch.Key] = since
+		ready[batch.Key] = since
 		if s.oldest.IsZero() || since.Before(s.oldest) {
 			s.oldest = since
 		}
 	}
-	p.ready, s.ready = seen, len(seen)
+	p.ready, s.ready = ready, len(ready)
 }
 
 // count is how many entries a folder has.
@@ -128,6 +136,14 @@ func count(dir string) (int, error) {
 		return 0, err
 	}
 	defer f.Close() // opened for reading: nothing can be lost
-	names, err := f.Readdirnames(-1)
-	return len(names), err
+	n := 0
+	for {
+		names, err := f.Readdirnames(probeLarge)
+		if n += len(names); errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,28 +27,26 @@ func TestLongLookIsNoSilence(t *testing.T) {
 	}
 }
 
-// While the worker reads a large outbox the probe only counts its files. It makes up for
-// that at the next look.
-func TestProbeReadsNothingBesideTheWorker(t *testing.T) {
+// Of a large outbox the probe counts the files alone. What is ready there the worker has seen,
+// and since when.
+func TestProbeReadsNoLargeOutbox(t *testing.T) {
 	a := notStarted(t, nil)
 	b := a.setup().boxes[0]
 	for i := range probeLarge + 1 {
-		if err := os.WriteFile(filepath.Join(b.partner.Folder, "outbox", fmt.Sprintf("INV-%d.xml", i)), []byte("<Invoice/>"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(filepath.Join(b.partner.Folder, "outbox", fmt.Sprintf("INV-%d.xml", i)), noon, noon); err != nil {
+		file := filepath.Join(b.partner.Folder, "outbox", fmt.Sprintf("INV-%d.xml", i))
+		if err := errors.Join(os.WriteFile(file, []byte("<Invoice/>"), 0o600), os.Chtimes(file, noon, noon)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var p probe
-	for _, look := range []struct {
-		reading bool
-		ready   int
-	}{{true, 0}, {false, probeLarge + 1}, {false, probeLarge + 1}} {
-		p.ask(t.Context(), b, look.reading, noon)
-		if s, _ := p.status(noon); s.files != probeLarge+1 || s.ready != look.ready {
-			t.Errorf("the worker reads: %v; the probe: %+v", look.reading, s)
-		}
+	p.ask(t.Context(), b, nil, noon)
+	if s, _ := p.status(noon); s.files != probeLarge+1 || s.ready != 0 {
+		t.Errorf("nobody has looked: %+v", s)
+	}
+	began := a.now()
+	p.ask(t.Context(), b, &readyBatches{17, began}, noon)
+	if s, _ := p.status(noon); s.files != probeLarge+1 || s.ready != 17 || !s.oldest.Equal(began) {
+		t.Errorf("the worker has looked: %+v", s)
 	}
 }
 

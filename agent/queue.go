@@ -71,6 +71,7 @@ func (w *worker) refill(ctx context.Context, b *box) (claimed int, err error) {
 	}
 	defer done()
 	ids, err := b.outbox.Refill(ctx, w.seen)
+	w.tellReady()
 	b.outbox.Take(ctx, w.seen)
 	return len(ids), err
 }

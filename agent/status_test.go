@@ -247,15 +247,15 @@ func TestHowLongABatchIsReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p probe
-	p.ask(t.Context(), b, false, noon)
-	p.ask(t.Context(), b, false, noon.Add(time.Hour))
+	p.ask(t.Context(), b, nil, noon)
+	p.ask(t.Context(), b, nil, noon.Add(time.Hour))
 	if s, hangs := p.status(noon); s.files != 1 || s.ready != 1 || !s.oldest.Equal(noon) || !hangs.IsZero() || s.fault != "" {
 		t.Errorf("%+v, %v", s, hangs)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	p.ask(t.Context(), b, false, noon.Add(2*time.Hour))
+	p.ask(t.Context(), b, nil, noon.Add(2*time.Hour))
 	if s, _ := p.status(noon); s.files != 0 || s.ready != 0 || !s.oldest.IsZero() {
 		t.Errorf("%+v", s)
 	}

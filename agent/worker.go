@@ -31,10 +31,10 @@ type worker struct {
 	looked     looking
 	waiting    waitingFiles
 	queue      known
-	stuck      atomic.Bool  // a file waits that the departure of another one may help
-	scans      atomic.Int64 // looks at the outbox
-	listed     atomic.Int64 // entries that they found
-	reading    atomic.Bool  // it looks at the outbox now
+	stuck      atomic.Bool                  // a file waits that the departure of another one may help
+	scans      atomic.Int64                 // looks at the outbox
+	listed     atomic.Int64                 // entries that they found
+	ready      atomic.Pointer[readyBatches] // what is left of the last look; nil = there was none
 	alarms     map[string]time.Time
 	came       func()    // employs those who see to what was received
 	cameLooked time.Time // when it was looked last whether there is any
@@ -147,7 +147,7 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 // nextLook is when the outbox is looked at next: at the moments of its schedules, too.
 func (w *worker) nextLook(b *box) time.Time {
 	l := &w.looked
-	next := l.next(l.asks != w.asks.Load(), w.seen.Left() > 0, pollOf(b.partner))
+	next := l.next(l.asks != w.asks.Load() || w.seen.Short(), w.seen.Left() > 0, pollOf(b.partner))
 	for _, at := range []time.Time{b.partner.Outbox.Rescan.Next(l.wall), l.pickup} {
 		if at.IsZero() {
 			continue
@@ -180,9 +180,8 @@ func (w *worker) lookIfTime(ctx context.Context, b *box, transfers *sync.WaitGro
 	l, ended := &w.looked, w.endedYet()
 	*l = looking{box: b, began: time.Now(), wall: w.a.now(), asks: w.asks.Load()}
 	w.scans.Add(1)
-	w.reading.Store(true)
-	defer w.reading.Store(false)
 	report, err := b.outbox.Scan(ctx, w.seen)
+	w.tellReady()
 	b.outbox.Take(ctx, w.seen)
 	l.took = time.Since(l.began)
 	w.listed.Add(int64(report.Listed))
@@ -205,6 +204,12 @@ func (w *worker) lookIfTime(ctx context.Context, b *box, transfers *sync.WaitGro
 	w.stuck.Store(stuck)
 	w.alarmWaiting(ctx, report.Waiting)
 	return nil
+}
+
+// tellReady makes known what the outbox holds ready.
+func (w *worker) tellReady() {
+	n, oldest := w.seen.Ready()
+	w.ready.Store(&readyBatches{n, oldest})
 }
 
 // healEvery is how often a folder that is not there, or not in order, is looked for.

@@ -21,7 +21,7 @@ func (c *checker) droppedBefore() error {
 	if err := c.claimHeld(); err != nil {
 		return err
 	}
-	batches, _, err := c.look(c.ctx, 0, standingStill, c.readAnew(c.ctx))
+	batches, _, err := c.lookAtAll(c.ctx, standingStill)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -22,35 +23,77 @@ import (
 // was then is left to the next Scan.
 func (o *Outbox) Refill(ctx context.Context, ob *Observer) (claimed []string, err error) {
 	if ob.by != o {
-		ob.rest = nil
+		ob.rest, ob.more = nil, 0
 	}
 	var report Report
 	err = o.claimReady(ctx, ob, &report)
 	return report.Claimed, err
 }
 
-// found remembers what a scan found ready, in the order in which it is claimed: what was
+// restMost is how many ready batches are remembered: they keep those who send busy for a
+// minute or more. restLow is how few of them are left when it is time to look for others.
+const (
+	restMost = 8192
+	restLow  = 1024
+)
+
+// finding gathers what a scan finds ready, in the order in which it is claimed: what was
 // seen first, then what its writer finished first, then by name. Who comes later never
 // overtakes. Where the order is strict the writer's time alone counts.
-func (ob *Observer) found(batches []naming.Batch, waiting []naming.Waiting, by *Outbox) {
-	a := aged{batches, make([]age, len(batches))}
-	seen := ob.seen // by name, as the batches are by that of their documents
-	for i, b := range batches {
-		for len(seen) > 0 && seen[0].name < b.Document {
-			seen = seen[1:]
-		}
-		if len(seen) == 0 {
-			break
-		}
-		if a.ages[i].written = seen[0].mtime; !by.p.Strict {
-			a.ages[i].since = seen[0].since
-		}
+type finding struct {
+	ob   *Observer
+	by   *Outbox
+	seen []sighting // those whose batches may be still to come
+	aged
+	more int // were ready, come after all of aged, and are found again by a later scan
+}
+
+// add takes the batches of a part of the outbox, by name as those before it.
+func (f *finding) add(batches []naming.Batch) {
+	if f.batches == nil {
+		f.seen, f.batches, f.ages = f.ob.seen, batches, make([]age, 0, len(batches))
+	} else {
+		f.batches = append(f.batches, batches...)
 	}
+	for _, b := range batches {
+		for len(f.seen) > 0 && f.seen[0].name < b.Document {
+			f.seen = f.seen[1:]
+		}
+		var a age
+		if len(f.seen) > 0 {
+			if a.written = f.seen[0].mtime; !f.by.p.Strict {
+				a.since = f.seen[0].since
+			}
+		}
+		f.ages = append(f.ages, a)
+	}
+	if len(f.batches) >= 2*restMost {
+		f.trim()
+	}
+}
+
+// trim forgets all but the first. Who is picked up at certain moments, or goes in the strict
+// order, is known as a whole: what was picked up is claimed before the next moment, and a
+// corrected document passes those before it.
+func (f *finding) trim() {
+	if f.by.p.Pickup != nil || f.by.p.Strict || len(f.batches) <= restMost {
+		return
+	}
+	sort.Sort(f.aged)
+	f.more += len(f.batches) - restMost
+	clear(f.batches[restMost:])
+	f.batches, f.ages = f.batches[:restMost], f.ages[:restMost]
+}
+
+// end has the observer remember what was found.
+func (f *finding) end(waiting []naming.Waiting) {
+	f.trim()
 	var settling time.Time
-	if by.p.Strict {
-		settling = ob.settling(waiting)
+	if f.by.p.Strict {
+		settling = f.ob.settling(waiting)
 	}
-	ob.rest, ob.ready, ob.by = inOrder(a, settling), ob.at, by
+	ob := f.ob
+	ob.rest, ob.more, ob.ready, ob.by = inOrder(f.aged, settling), f.more, ob.at, f.by
 }
 
 // room is how many more batches may be claimed now. What is claimed must keep the workers

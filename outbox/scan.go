@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -45,21 +46,26 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 			return Report{Pickup: pickup}, nil
 		}
 	}
-	batches, report, err := o.look(ctx, len(ob.seen), ob.note, func(names []string) map[string]naming.Named { return o.named(ctx, names, true, ob) })
+	f := &finding{ob: ob, by: o}
+	keep := func(batches []naming.Batch, report *Report) {
+		if !open {
+			batches = o.picked(batches, ob.rest, pickup, report)
+		}
+		f.add(batches)
+	}
+	report, err := o.look(ctx, len(ob.seen), ob.note, func(names []string) map[string]naming.Named { return o.named(ctx, names, true, ob) }, keep)
 	if err != nil {
 		return Report{}, err
 	}
-	if report.Pickup = pickup; !open {
-		batches = o.picked(batches, ob.rest, pickup, &report)
-	}
-	ob.found(batches, report.Waiting, o)
+	report.Pickup = pickup
+	f.end(report.Waiting)
 	return report, o.claimReady(ctx, ob, &report)
 }
 
 // Look reports what waits and what would be claimed, and changes nothing. For want of
 // earlier observations it takes the files' own times for how long they stood still.
 func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []naming.Waiting, err error) {
-	batches, report, err := o.look(ctx, 0, byTheirTimes, o.readAnew(ctx))
+	batches, report, err := o.lookAtAll(ctx, byTheirTimes)
 	now := o.Now()
 	if err != nil || o.p.Pickup == nil {
 		return batches, report.Waiting, err
@@ -70,42 +76,60 @@ func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []nami
 	return batches, report.Waiting, nil
 }
 
+// lookAtAll is a look by somebody who has not looked before, and wants to know all.
+func (o *Outbox) lookAtAll(ctx context.Context, note noting) (batches []naming.Batch, report Report, err error) {
+	report, err = o.look(ctx, 0, note, o.readAnew(ctx), func(part []naming.Batch, _ *Report) { batches = append(batches, part...) })
+	return batches, report, err
+}
+
+// lookAtOnce is about how many files are told apart at the same time, where their names allow
+// that: while it is found out what a file pairs with it takes several times the memory of its
+// name.
+const lookAtOnce = 4096
+
 // look reads the folder, in which there may be about n files. note says for how long each
-// has stood still, and read what documents name.
-func (o *Outbox) look(ctx context.Context, n int, note noting, read func(names []string) map[string]naming.Named) (batches []naming.Batch, report Report, err error) {
+// has stood still, and read what documents name. keep is given the complete batches, part by
+// part in the order of their names.
+func (o *Outbox) look(ctx context.Context, n int, note noting, read func(names []string) map[string]naming.Named, keep func([]naming.Batch, *Report)) (report Report, err error) {
 	now := o.Now()
 	// The ledger first: a file that is moved while the folder is being read must not
 	// look as if it had come late.
 	claims, moving, err := o.moving(ctx)
 	if err != nil {
-		return nil, report, err
+		return report, err
 	}
 	files, fresh, err := o.list(n, moving, &report)
 	if err != nil {
-		return nil, report, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
+		return report, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	reading := o.p.Rules.Read(len(files), o.asFiles(files, fresh, note(files, now)))
-	if names := reading.Unread(); len(names) > 0 {
-		reading.Refer(read(names))
-	}
-	var lately []naming.Claim
-	err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { lately, err = o.claims(tx, reading.Keys()); return err })
-	if err != nil {
-		return nil, report, err
-	}
-	batches, waiting := reading.Group(append(claims, lately...))
-	if report.Waiting = append(report.Waiting, waiting...); len(report.Waiting) == len(waiting) {
-		report.Waiting = waiting
-	}
-	for _, w := range waiting {
-		if w.For > 0 && (report.Ready == 0 || w.For < report.Ready) {
-			report.Ready = w.For
+	still := note(files, now)
+	for from, end := range o.p.Rules.Parts(len(files), func(i int) string { return files[i].name }, lookAtOnce) {
+		reading := o.p.Rules.Read(end-from, o.asFiles(files[from:end], fresh, still))
+		if names := reading.Unread(); len(names) > 0 {
+			reading.Refer(read(names))
 		}
+		var lately []naming.Claim
+		err = o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { lately, err = o.claims(tx, reading.Keys()); return err })
+		if err != nil {
+			return report, err
+		}
+		batches, waiting := reading.Group(slices.Concat(claims, lately))
+		if report.Waiting == nil {
+			report.Waiting = waiting
+		} else {
+			report.Waiting = append(report.Waiting, waiting...)
+		}
+		for _, w := range waiting {
+			if w.For > 0 && (report.Ready == 0 || w.For < report.Ready) {
+				report.Ready = w.For
+			}
+		}
+		if o.p.Bundle == BundleNever {
+			batches = o.withoutAttachments(batches, &report)
+		}
+		keep(batches, &report)
 	}
-	if o.p.Bundle == BundleNever {
-		batches = o.withoutAttachments(batches, &report)
-	}
-	return batches, report, nil
+	return report, nil
 }
 
 // unusable says of what lies in the outbox why it is never sent as it is.

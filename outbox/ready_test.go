@@ -1,0 +1,66 @@
+package outbox
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/as2drop/as2drop/naming"
+)
+
+// Of very many that are ready the first are remembered, in the order in which they are claimed,
+// and how many more there are. A look is made for those when few are left.
+func TestOnlyTheFirstAreRemembered(t *testing.T) {
+	const n = 3*restMost + 100
+	ob := &Observer{first: moment, at: time.Hour}
+	var batches []naming.Batch
+	for i := range n {
+		name := fmt.Sprintf("INV-%06d.xml", i)
+		// The last in the order of their names were seen first, and of those the first were written last.
+		f := sighting{name: name, size: 1, mtime: int64(n - i), since: time.Duration((n - i) / restMost)}
+		ob.seen, batches = append(ob.seen, f), append(batches, naming.Batch{Key: name[:10], Document: name})
+	}
+	f := finding{ob: ob, by: &Outbox{}}
+	for part := range slices.Chunk(batches, lookAtOnce) {
+		f.add(part)
+	}
+	f.end(nil)
+	if len(ob.rest) != restMost || ob.Left() != n || ob.Short() {
+		t.Fatalf("%d of %d are remembered; time for others: %v", len(ob.rest), ob.Left(), ob.Short())
+	}
+	if first, last := ob.rest[0].Document, ob.rest[restMost-1].Document; first != "INV-024675.xml" || last != "INV-016484.xml" {
+		t.Errorf("from %s to %s", first, last)
+	}
+	if left, since := ob.Ready(); left != n || !since.Equal(moment) {
+		t.Errorf("%d are ready, since %v", left, since)
+	}
+	ob.rest = ob.rest[restMost-restLow:]
+	if !ob.Short() || ob.Left() != n-restMost+restLow {
+		t.Errorf("%d are left; time for others: %v", ob.Left(), ob.Short())
+	}
+}
+
+// Where the order is strict, or files are picked up at certain moments, all are remembered.
+func TestAllAreRemembered(t *testing.T) {
+	for what, p := range map[string]Partner{"strict": {Strict: true}, "pick-ups": {Pickup: never{}}} {
+		ob := &Observer{first: moment}
+		f := finding{ob: ob, by: &Outbox{p: p}}
+		batches := make([]naming.Batch, 2*restMost+1)
+		for i := range batches {
+			batches[i].Document = fmt.Sprintf("INV-%06d.xml", i)
+			ob.seen = append(ob.seen, sighting{name: batches[i].Document})
+		}
+		f.add(batches)
+		if f.end(nil); len(ob.rest) != len(batches) || ob.Short() {
+			t.Errorf("%s: %d of %d", what, len(ob.rest), len(batches))
+		}
+	}
+}
+
+// never picks up.
+type never struct{}
+
+func (never) Next(time.Time) time.Time   { return time.Time{} }
+func (never) Moment(time.Time) time.Time { return time.Time{} }
+func (never) String() string             { return "never" }
