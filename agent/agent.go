@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	began := time.Now()
-	collectFor(len(cfg.Partners))
+	new(collector).collectFor(len(cfg.Partners))
 	w, err := openWorldWith(ctx, cfg, o.Log, o.Version, o.hands())
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"runtime/debug"
+	"sync"
 )
 
 // Most of the memory of an agent with many partners is what it knows of them: it stays. The
@@ -23,10 +24,52 @@ func garbageFor(partners int) int {
 	return garbageOtherwise
 }
 
-// collectFor has the runtime collect as the number of partners wants it, unless whoever
-// started the program has said how.
-func collectFor(partners int) {
+// manyFiles in an outbox are as much to know as many partners, while it is looked at.
+const manyFiles = 20_000
+
+// collector has the runtime collect as partners and looks want it, unless whoever started the
+// program has said how.
+type collector struct {
+	mu       sync.Mutex
+	partners int
+	looks    int // at large outboxes, that are being made
+}
+
+// percent is how much garbage may gather now. The caller holds mu.
+func (c *collector) percent() int {
+	if c.looks > 0 {
+		return garbageOfMany
+	}
+	return garbageFor(c.partners)
+}
+
+// collectFor is told of how many partners there are.
+func (c *collector) collectFor(partners int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.partners = partners
+	c.set()
+}
+
+// lookAt is told that a look begins at an outbox that had so many files at the last one, and by
+// calling over that it has ended.
+func (c *collector) lookAt(files int) (over func()) {
+	if files <= manyFiles {
+		return func() {}
+	}
+	count := func(n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.looks += n
+		c.set()
+	}
+	count(1)
+	return func() { count(-1) }
+}
+
+// set tells the runtime. The caller holds mu.
+func (c *collector) set() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbageFor(partners))
+		debug.SetGCPercent(c.percent())
 	}
 }

@@ -31,7 +31,7 @@ type tenant struct {
 // those that are gone end, and the others look again. The caller holds a.changing.
 func (a *running) install(next *setup) {
 	former := a.current.Swap(next)
-	collectFor(len(next.boxes))
+	a.collects.collectFor(len(next.boxes))
 	for name, t := range a.tenants {
 		if next.find(name) == nil {
 			delete(a.tenants, name)

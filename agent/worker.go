@@ -35,6 +35,7 @@ type worker struct {
 	scans      atomic.Int64                 // looks at the outbox
 	listed     atomic.Int64                 // entries that they found
 	ready      atomic.Pointer[readyBatches] // what is left of the last look; nil = there was none
+	files      int                          // entries of the last look
 	alarms     map[string]time.Time
 	came       func()    // employs those who see to what was received
 	cameLooked time.Time // when it was looked last whether there is any
@@ -180,11 +181,13 @@ func (w *worker) lookIfTime(ctx context.Context, b *box, transfers *sync.WaitGro
 	l, ended := &w.looked, w.endedYet()
 	*l = looking{box: b, began: time.Now(), wall: w.a.now(), asks: w.asks.Load()}
 	w.scans.Add(1)
+	defer w.a.collects.lookAt(w.files)()
 	report, err := b.outbox.Scan(ctx, w.seen)
 	w.tellReady()
 	b.outbox.Take(ctx, w.seen)
 	l.took = time.Since(l.began)
 	w.listed.Add(int64(report.Listed))
+	w.files = report.Listed
 	if len(report.Claimed) > 0 {
 		w.startAlone(ctx, b, report.Claimed, transfers)
 		w.queue.stale = true

@@ -49,6 +49,8 @@ type world struct {
 	shared  *turns  // at processor and disk
 	flights flights // what is being posted
 
+	collects collector
+
 	transfers, incoming, hooked wakers // while the agent runs: who sees to a partner's transfers, to what came in, and to the hooks that are owed
 }
 
