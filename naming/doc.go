@@ -8,7 +8,8 @@
 // what is open for writing, what a document says of its attachments and which keys were
 // sent lately are told to it.
 // The same listing gives the same batches in the same order, and package outbox
-// relies on that when it repeats the question after a crash.
+// relies on that when it repeats the question after a crash. Parts cuts a large listing where
+// that makes no difference.
 //
 // # Patterns
 //

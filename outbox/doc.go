@@ -8,6 +8,8 @@
 //	state      effect of its step                            committed then
 //	claiming   members move into .work/<id>                  claimed, or undone
 //	claimed    hooks, checks; seal into .work/<id>/message   sealed, refused, or held
+//	           (one alone that Take has moved is committed
+//	           as claimed with that)
 //	sealed     attempt is opened (sending), then the POST    settled, waiting, or sealed again
 //	           (Carry opens the first one in the commit
 //	           that says sealed)

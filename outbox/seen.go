@@ -18,7 +18,7 @@ import (
 // its own count: a file's time against the clock says nothing about its writer.
 //
 // It is as large as the outbox is full: about 60 bytes for each file, its name included, and
-// 75 for each batch that is ready.
+// 75 for each batch that is ready, up to restMost of them.
 type Observer struct {
 	first time.Time          // of its looks; carries the monotonic clock
 	at    time.Duration      // of the last look that could list the folder, since the first
