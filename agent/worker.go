@@ -142,13 +142,13 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 	if !due.IsZero() {
 		wait = min(wait, due.Sub(w.a.now()))
 	}
-	return wait, !open && w.looked.ready.IsZero() && w.seen.Left() == 0 && w.looked.asks == w.asks.Load()
+	return wait, !open && w.looked.ready.IsZero() && w.seen.Left() == 0 && !w.seen.Short() && w.looked.asks == w.asks.Load()
 }
 
 // nextLook is when the outbox is looked at next: at the moments of its schedules, too.
 func (w *worker) nextLook(b *box) time.Time {
 	l := &w.looked
-	next := l.next(l.asks != w.asks.Load() || w.seen.Short(), w.seen.Left() > 0, pollOf(b.partner))
+	next := l.next(l.asks != w.asks.Load() || w.seen.Short(), w.seen.Left() > 0 && !w.seen.Short(), pollOf(b.partner))
 	for _, at := range []time.Time{b.partner.Outbox.Rescan.Next(l.wall), l.pickup} {
 		if at.IsZero() {
 			continue

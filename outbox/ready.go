@@ -31,11 +31,8 @@ func (o *Outbox) Refill(ctx context.Context, ob *Observer) (claimed []string, er
 }
 
 // restMost is how many ready batches are remembered: they keep those who send busy for a
-// minute or more. restLow is how few of them are left when it is time to look for others.
-const (
-	restMost = 8192
-	restLow  = 1024
-)
+// minute or more. When an eighth of them is left it is time to look for others.
+const restMost = 8192
 
 // finding gathers what a scan finds ready, in the order in which it is claimed: what was
 // seen first, then what its writer finished first, then by name. Who comes later never
@@ -67,7 +64,7 @@ func (f *finding) add(batches []naming.Batch) {
 		}
 		f.ages = append(f.ages, a)
 	}
-	if len(f.batches) >= 2*restMost {
+	if len(f.batches) >= 2*f.ob.most {
 		f.trim()
 	}
 }
@@ -76,13 +73,13 @@ func (f *finding) add(batches []naming.Batch) {
 // order, is known as a whole: what was picked up is claimed before the next moment, and a
 // corrected document passes those before it.
 func (f *finding) trim() {
-	if f.by.p.Pickup != nil || f.by.p.Strict || len(f.batches) <= restMost {
+	if f.by.p.Pickup != nil || f.by.p.Strict || len(f.batches) <= f.ob.most {
 		return
 	}
 	sort.Sort(f.aged)
-	f.more += len(f.batches) - restMost
-	clear(f.batches[restMost:])
-	f.batches, f.ages = f.batches[:restMost], f.ages[:restMost]
+	f.more += len(f.batches) - f.ob.most
+	clear(f.batches[f.ob.most:])
+	f.batches, f.ages = f.batches[:f.ob.most], f.ages[:f.ob.most]
 }
 
 // end has the observer remember what was found.

@@ -13,7 +13,8 @@ import (
 // and how many more there are. A look is made for those when few are left.
 func TestOnlyTheFirstAreRemembered(t *testing.T) {
 	const n = 3*restMost + 100
-	ob := &Observer{first: moment, at: time.Hour}
+	ob := NewObserver()
+	ob.first, ob.at = moment, time.Hour
 	var batches []naming.Batch
 	for i := range n {
 		name := fmt.Sprintf("INV-%06d.xml", i)
@@ -26,8 +27,8 @@ func TestOnlyTheFirstAreRemembered(t *testing.T) {
 		f.add(part)
 	}
 	f.end(nil)
-	if len(ob.rest) != restMost || ob.Left() != n || ob.Short() {
-		t.Fatalf("%d of %d are remembered; time for others: %v", len(ob.rest), ob.Left(), ob.Short())
+	if ob.Left() != restMost || ob.Short() {
+		t.Fatalf("%d are remembered; time for others: %v", ob.Left(), ob.Short())
 	}
 	if first, last := ob.rest[0].Document, ob.rest[restMost-1].Document; first != "INV-024675.xml" || last != "INV-016484.xml" {
 		t.Errorf("from %s to %s", first, last)
@@ -35,16 +36,44 @@ func TestOnlyTheFirstAreRemembered(t *testing.T) {
 	if left, since := ob.Ready(); left != n || !since.Equal(moment) {
 		t.Errorf("%d are ready, since %v", left, since)
 	}
-	ob.rest = ob.rest[restMost-restLow:]
-	if !ob.Short() || ob.Left() != n-restMost+restLow {
-		t.Errorf("%d are left; time for others: %v", ob.Left(), ob.Short())
+	ob.rest = ob.rest[restMost-restMost/8:]
+	if left, _ := ob.Ready(); !ob.Short() || left != n-restMost+restMost/8 {
+		t.Errorf("%d are left; time for others: %v", left, ob.Short())
+	}
+}
+
+// What is not remembered is found again: each document is sent once, in the order in which they
+// were dropped, and the folder is read as often as few are left.
+func TestBacklogThatIsNotRemembered(t *testing.T) {
+	dir := t.TempDir()
+	b := newBacklogIn(t, dir, func(p *Partner) { p.Ahead = 4 })
+	dropMany(t, dir, 0, 40)
+	ob := NewObserver()
+	ob.most = 16
+	var want []string
+	looks := 0
+	for i := range 40 {
+		want = append(want, fmt.Sprintf("INV-%06d.xml", i))
+	}
+	for left := 40; left > 0; left, _ = ob.Ready() {
+		if ob.Short() || looks == 0 {
+			b.now = b.now.Add(time.Millisecond)
+			b.scan(t, ob)
+			looks++
+		} else {
+			b.refill(t, ob)
+		}
+		b.finish(t, len(b.queue(t)))
+	}
+	if !slices.Equal(b.posted, want) || looks != 3 {
+		t.Errorf("%d looks, posted %v", looks, b.posted)
 	}
 }
 
 // Where the order is strict, or files are picked up at certain moments, all are remembered.
 func TestAllAreRemembered(t *testing.T) {
 	for what, p := range map[string]Partner{"strict": {Strict: true}, "pick-ups": {Pickup: never{}}} {
-		ob := &Observer{first: moment}
+		ob := NewObserver()
 		f := finding{ob: ob, by: &Outbox{p: p}}
 		batches := make([]naming.Batch, 2*restMost+1)
 		for i := range batches {

@@ -25,6 +25,7 @@ type Observer struct {
 	seen  []sighting         // what that one saw, by name
 	read  map[string]reading // documents that were read for what they name
 	rest  []naming.Batch     // ready then, and still to be claimed, oldest first
+	most  int                // of them that are remembered
 	more  int                // how many more were ready then, all of them after rest
 	ready time.Duration      // when rest was found
 	by    *Outbox            // who found it: another config may think differently
@@ -45,23 +46,24 @@ type sighting struct {
 const aFolder = -1
 
 // NewObserver has seen nothing.
-func NewObserver() *Observer { return &Observer{} }
+func NewObserver() *Observer { return &Observer{most: restMost} }
 
-// Left is how many batches the last scan found ready that are not claimed yet.
-func (ob *Observer) Left() int { return len(ob.rest) + ob.more }
+// Left is how many batches Refill can claim without another look.
+func (ob *Observer) Left() int { return len(ob.rest) }
 
-// Ready is Left, and since when the first of those is seen as it is; zero = there is none.
+// Ready is how many batches the last scan found ready that are not claimed yet, and since
+// when the first of those is seen as it is; zero = there is none.
 func (ob *Observer) Ready() (n int, since time.Time) {
 	if len(ob.rest) > 0 {
 		f, _ := ob.sighting(ob.rest[0].Document)
 		since = ob.first.Add(f.since)
 	}
-	return ob.Left(), since
+	return len(ob.rest) + ob.more, since
 }
 
 // Short reports whether it is time to look for others of those: only the first of very many
 // are remembered.
-func (ob *Observer) Short() bool { return ob.more > 0 && len(ob.rest) <= restLow }
+func (ob *Observer) Short() bool { return ob.more > 0 && len(ob.rest) <= ob.most/8 }
 
 // A noting takes note of what a look sees, sorted by name, and says of each for how long
 // it has stood still.
