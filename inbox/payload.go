@@ -58,7 +58,7 @@ func (p *payload) spill(next []byte) error {
 	if len(p.memory) > 0 {
 		next = p.memory
 	}
-	if p.r.p.Unpack && bytes.HasPrefix(next, []byte(zipMagic)) {
+	if p.r.p.Unpack && p == p.r.payload[0] && bytes.HasPrefix(next, []byte(zipMagic)) { // of several none is taken apart
 		p.loose = &bundle.Loose{Create: p.createPlace}
 		p.file = p.loose
 	} else {
