@@ -25,7 +25,7 @@ var phases = map[string]func(op, name string) bool{
 	},
 	"receiving":  func(op, name string) bool { return op == "write" && strings.HasPrefix(name, ".incoming/") },
 	"publishing": func(op, name string) bool { return op == "rename" && strings.Contains(name, " inbox/") },
-	"settling":   func(op, name string) bool { return op == "write" && strings.Contains(name, "/answer-") },
+	"settling":   func(op, name string) bool { return op == "write" && strings.HasSuffix(name, "/receipt.mdn") },
 	"filing":     func(op, name string) bool { return op == "rename" && strings.Contains(name, " sent/") },
 }
 
