@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/readable"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -155,10 +156,7 @@ func writeRecord(p *Partner, id string, record any) error {
 	return fsx.RewriteUnsynced(p.Folder, path.Join(incoming(id), recordFile), filePerm, body)
 }
 
-func recordBody(record any) ([]byte, error) {
-	body, err := json.MarshalIndent(record, "", "  ")
-	return append(body, '\n'), err
-}
+func recordBody(record any) ([]byte, error) { return readable.JSON(record) }
 
 // trimBody removes the body of a stored message that is larger than what is kept.
 func trimBody(p *Partner, base string) error {

@@ -235,17 +235,13 @@ func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs 
 // up to a size, the sealed message. A message that may have to be posted again is kept at
 // any size. It is durable when the folder of all evidence is synced; that the message has left
 // the other folder is not.
-func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, with *sealing) error {
-	record, err := transferJSON(t, with)
-	if err != nil {
-		return err
-	}
+func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, record []byte) error {
 	evidence := o.evidence(t)
 	if err := o.keepRecord(t, evidence, record); err != nil {
 		return err
 	}
 	kept := path.Join(evidence, messageFile)
-	err = fsx.MoveUnsynced(o.p.Folder, path.Join(dir, messageFile), kept)
+	err := fsx.MoveUnsynced(o.p.Folder, path.Join(dir, messageFile), kept)
 	if err == nil {
 		err = o.withinSize(t, kept)
 	}

@@ -109,7 +109,8 @@ func (o *Outbox) takeBack(t *ledger.Transfer, dir string) error {
 // new one and the message: a file that is removed for each document makes every new one
 // expensive on ext4 without a journal, which passes over the inodes of those that were
 // removed just now.
-func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
+func (o *Outbox) complete(f *filing, dir string) error {
+	t := f.t
 	names, err := o.names(dir)
 	if err != nil {
 		return err
@@ -127,7 +128,7 @@ func (o *Outbox) complete(t *ledger.Transfer, dir string) error {
 			return err
 		}
 	}
-	body, err := transferJSON(t, nil)
+	body, err := recordJSON(f.body, nil)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -33,6 +34,7 @@ type filing struct {
 	lead chan bool // true: file what is in line; false: it was done
 
 	there    bool                     // in .work
+	body     []byte                   // t as it is in transfer.json, as package json writes it
 	more     []func(*ledger.Tx) error // committed with it
 	err      error
 	panicked any
@@ -176,6 +178,9 @@ func (o *Outbox) prove(f *filing) error {
 		return err
 	}
 	t.Attempts += len(overtaken) // before transfer.json says how many
+	if f.body, err = json.Marshal(t); err != nil {
+		return err
+	}
 	f.more = []func(*ledger.Tx) error{o.closeAttempts(overtaken), o.oweHooks(t)}
 	switch {
 	case !f.there:
@@ -187,7 +192,11 @@ func (o *Outbox) prove(f *filing) error {
 	if err != nil {
 		return err
 	}
-	return o.keepEvidence(t, dir, with)
+	record, err := recordJSON(f.body, with)
+	if err != nil {
+		return err
+	}
+	return o.keepEvidence(t, dir, record)
 }
 
 // place completes the folder under .work and moves it to its place in one rename, whose
@@ -195,7 +204,7 @@ func (o *Outbox) prove(f *filing) error {
 func (o *Outbox) place(f *filing) error {
 	t, dir := f.t, o.work(f.t)
 	if f.there {
-		if err := o.complete(t, dir); err != nil {
+		if err := o.complete(f, dir); err != nil {
 			return err
 		}
 		failpoint.Hit("before filed")

@@ -99,10 +99,11 @@ type Outbox struct {
 	take  func(*Outbox, context.Context, arrival) (as2.Reply, error) // a receipt
 	*underway
 
-	filings   filings
-	madeDay   atomic.Pointer[string] // the folder of a day that was made, durably, by this process
-	sharedDay atomic.Pointer[string] // the folder of a day that has its rights
-	foreign   atomic.Bool            // it was told that files of others keep their rights
+	filings    filings
+	madeDay    atomic.Pointer[string]  // the folder of a day that was made, durably, by this process
+	sharedDay  atomic.Pointer[string]  // the folder of a day that has its rights
+	foreign    atomic.Bool             // it was told that files of others keep their rights
+	sealedLast atomic.Pointer[sealing] // what the last message was sealed with
 }
 
 // underway is what is going on for a partner, whatever is configured for it meanwhile.

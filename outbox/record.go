@@ -12,6 +12,7 @@ import (
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/readable"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -29,14 +30,33 @@ type sealing struct {
 	Certificates string `json:"certificates"` // PEM, as appendCertificates writes it
 
 	certs []owned // the same; nil = not parsed
+	json  []byte  // all of it, as package json writes it; nil = not written
 }
 
 // maxTransfer bounds a transfer.json, in bytes.
 const maxTransfer = 16 << 20
 
 func transferJSON(t *ledger.Transfer, with *sealing) ([]byte, error) {
-	body, err := json.MarshalIndent(record{*t, with}, "", "  ")
-	return append(body, '\n'), err
+	body, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	return recordJSON(body, with)
+}
+
+// recordJSON lays out a record of which the transfer is written already.
+func recordJSON(transfer []byte, with *sealing) (b []byte, err error) {
+	if with != nil {
+		known := with.json
+		if known == nil {
+			if known, err = json.Marshal(with); err != nil {
+				return nil, err
+			}
+		}
+		// What is embedded in a record stands in its own braces.
+		transfer = slices.Concat(transfer[:len(transfer)-1], []byte(`,"sealed_with":`), known, []byte("}"))
+	}
+	return append(readable.Append(nil, transfer), '\n'), nil
 }
 
 // readTransfer reads the transfer.json of a folder.
@@ -53,7 +73,8 @@ func (o *Outbox) readRecord(dir string) (r record, err error) {
 	return r, err
 }
 
-// sealingNow is what a message is sealed with now.
+// sealingNow is what a message is sealed with now. It is written once for all messages that
+// are sealed with the same.
 func (o *Outbox) sealingNow(options as2.SealOptions) *sealing {
 	target := o.p.URL
 	if u, err := url.Parse(target); err == nil {
@@ -61,7 +82,14 @@ func (o *Outbox) sealingNow(options as2.SealOptions) *sealing {
 		target = u.String()
 	}
 	certs := o.certificatesNow(options.Sign, options.Recipients)
-	return &sealing{target, string(appendCertificates(nil, certs)), certs}
+	if last := o.sealedLast.Load(); last != nil && last.URL == target && slices.EqualFunc(last.certs, certs, owned.equal) {
+		return last
+	}
+	// Several calls may ask what it knows: it never has to be parsed, not even where it is none.
+	with := &sealing{URL: target, Certificates: string(appendCertificates(nil, certs)), certs: append([]owned{}, certs...)}
+	with.json, _ = json.Marshal(with) // of two texts: it can
+	o.sealedLast.Store(with)
+	return with
 }
 
 // sealingOf is what a message was sealed with: as the call knows it that is at work on

@@ -155,7 +155,11 @@ func (r *Trial) Keep() (dir string, err error) {
 			return "", err
 		}
 	}
-	if err := r.o.keepEvidence(r.t, r.o.work(r.t), r.with); err != nil {
+	record, err := transferJSON(r.t, r.with)
+	if err != nil {
+		return "", err
+	}
+	if err := r.o.keepEvidence(r.t, r.o.work(r.t), record); err != nil {
 		return "", err
 	}
 	if err := r.o.p.Folder.SyncDir(evidenceDir); err != nil {
