@@ -39,7 +39,7 @@ func TestMemoryOfAWaitingFile(t *testing.T) {
 		quiet      time.Duration
 		attachment bool
 		kept       int
-	}{"complete": {0, false, 150}, "with an attachment": {0, true, 150}, "not quiet yet": {time.Hour, false, 80}} {
+	}{"complete": {0, false, 120}, "with an attachment": {0, true, 120}, "not quiet yet": {time.Hour, false, 25}} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			b := newBacklogIn(t, dir, func(p *Partner) {

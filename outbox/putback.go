@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"math"
 	"path"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/namelist"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -43,8 +45,8 @@ func (c *checker) droppedBefore() error {
 }
 
 // standingStill is for who looks while no agent runs.
-func standingStill([]sighting, time.Time) (still func(sighting) time.Duration) {
-	return func(sighting) time.Duration { return time.Duration(math.MaxInt64) }
+func standingStill(listed iter.Seq2[[]byte, namelist.Numbers], _ time.Time) (seen *namelist.List, still func(sighting) time.Duration) {
+	return namelist.Collect(listed), func(sighting) time.Duration { return time.Duration(math.MaxInt64) }
 }
 
 // posted is an earlier transfer of the same document that may have reached the partner;

@@ -14,6 +14,7 @@ import (
 
 	"github.com/as2drop/as2drop/internal/failpoint"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/namelist"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -40,7 +41,7 @@ const restMost = 8192
 type finding struct {
 	ob   *Observer
 	by   *Outbox
-	seen []sighting // those whose batches may be still to come
+	seen *namelist.Walk // through those whose batches are still to come
 	aged
 	more int // were ready, come after all of aged, and are found again by a later scan
 }
@@ -48,19 +49,16 @@ type finding struct {
 // add takes the batches of a part of the outbox, by name as those before it.
 func (f *finding) add(batches []naming.Batch) {
 	if f.batches == nil {
-		f.seen, f.batches, f.ages = f.ob.seen, batches, make([]age, 0, len(batches))
+		f.seen, f.batches, f.ages = f.ob.seen.Walk(), batches, make([]age, 0, len(batches))
 	} else {
 		f.batches = append(f.batches, batches...)
 	}
 	for _, b := range batches {
-		for len(f.seen) > 0 && f.seen[0].name < b.Document {
-			f.seen = f.seen[1:]
-		}
-		var a age
-		if len(f.seen) > 0 {
-			if a.written = f.seen[0].mtime; !f.by.p.Strict {
-				a.since = f.seen[0].since
-			}
+		n, _ := f.seen.To([]byte(b.Document))
+		seen := seenAs(n)
+		a := age{written: seen.mtime}
+		if !f.by.p.Strict {
+			a.since = seen.since
 		}
 		f.ages = append(f.ages, a)
 	}

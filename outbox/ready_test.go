@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/namelist"
 	"github.com/as2drop/as2drop/naming"
 )
 
@@ -16,12 +17,15 @@ func TestOnlyTheFirstAreRemembered(t *testing.T) {
 	ob := NewObserver()
 	ob.first, ob.at = moment, time.Hour
 	var batches []naming.Batch
+	var seen namelist.Sorter
 	for i := range n {
 		name := fmt.Sprintf("INV-%06d.xml", i)
 		// The last in the order of their names were seen first, and of those the first were written last.
-		f := sighting{name: name, size: 1, mtime: int64(n - i), since: time.Duration((n - i) / restMost)}
-		ob.seen, batches = append(ob.seen, f), append(batches, naming.Batch{Key: name[:10], Document: name})
+		f := sighting{size: 1, mtime: int64(n - i), since: time.Duration((n - i) / restMost)}
+		seen.Add(name, f.numbers())
+		batches = append(batches, naming.Batch{Key: name[:10], Document: name})
 	}
+	ob.seen = namelist.Collect(seen.Sorted())
 	f := finding{ob: ob, by: &Outbox{}}
 	for part := range slices.Chunk(batches, lookAtOnce) {
 		f.add(part)
@@ -76,10 +80,12 @@ func TestAllAreRemembered(t *testing.T) {
 		ob := NewObserver()
 		f := finding{ob: ob, by: &Outbox{p: p}}
 		batches := make([]naming.Batch, 2*restMost+1)
+		var seen namelist.Sorter
 		for i := range batches {
 			batches[i].Document = fmt.Sprintf("INV-%06d.xml", i)
-			ob.seen = append(ob.seen, sighting{name: batches[i].Document})
+			seen.Add(batches[i].Document, sighting{}.numbers())
 		}
+		ob.seen = namelist.Collect(seen.Sorted())
 		f.add(batches)
 		if f.end(nil); len(ob.rest) != len(batches) || ob.Short() {
 			t.Errorf("%s: %d of %d", what, len(ob.rest), len(batches))

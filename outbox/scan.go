@@ -39,7 +39,7 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 	if open {
 		pickup = time.Time{}
 	}
-	if ob.seen != nil && len(ob.seen) == 0 && len(ob.rest) == 0 {
+	if ob.seen != nil && ob.seen.Len() == 0 && len(ob.rest) == 0 {
 		// Nothing was here: as long as that is so nobody has to be asked.
 		names, err := o.p.Folder.Names(outboxDir)
 		if err == nil && len(names) == 0 {
@@ -53,7 +53,7 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 		}
 		f.add(batches)
 	}
-	report, err := o.look(ctx, len(ob.seen), ob.note, func(names []string) map[string]naming.Named { return o.named(ctx, names, true, ob) }, keep)
+	report, err := o.look(ctx, ob.note, func(names []string) map[string]naming.Named { return o.named(ctx, names, true, ob) }, keep)
 	if err != nil {
 		return Report{}, err
 	}
@@ -78,7 +78,7 @@ func (o *Outbox) Look(ctx context.Context) (ready []naming.Batch, waiting []nami
 
 // lookAtAll is a look by somebody who has not looked before, and wants to know all.
 func (o *Outbox) lookAtAll(ctx context.Context, note noting) (batches []naming.Batch, report Report, err error) {
-	report, err = o.look(ctx, 0, note, o.readAnew(ctx), func(part []naming.Batch, _ *Report) { batches = append(batches, part...) })
+	report, err = o.look(ctx, note, o.readAnew(ctx), func(part []naming.Batch, _ *Report) { batches = append(batches, part...) })
 	return batches, report, err
 }
 
@@ -87,10 +87,10 @@ func (o *Outbox) lookAtAll(ctx context.Context, note noting) (batches []naming.B
 // name.
 const lookAtOnce = 4096
 
-// look reads the folder, in which there may be about n files. note says for how long each
-// has stood still, and read what documents name. keep is given the complete batches, part by
+// look reads the folder. note says for how long each file has stood still, and read what
+// documents name. keep is given the complete batches, part by
 // part in the order of their names.
-func (o *Outbox) look(ctx context.Context, n int, note noting, read func(names []string) map[string]naming.Named, keep func([]naming.Batch, *Report)) (report Report, err error) {
+func (o *Outbox) look(ctx context.Context, note noting, read func(names []string) map[string]naming.Named, keep func([]naming.Batch, *Report)) (report Report, err error) {
 	now := o.Now()
 	// The ledger first: a file that is moved while the folder is being read must not
 	// look as if it had come late.
@@ -98,13 +98,13 @@ func (o *Outbox) look(ctx context.Context, n int, note noting, read func(names [
 	if err != nil {
 		return report, err
 	}
-	files, fresh, err := o.list(n, moving, &report)
+	listed, err := o.list(moving, &report)
 	if err != nil {
 		return report, fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
-	still := note(files, now)
-	for from, end := range o.p.Rules.Parts(len(files), func(i int) string { return files[i].name }, lookAtOnce) {
-		reading := o.p.Rules.Read(end-from, o.asFiles(files[from:end], fresh, still))
+	seen, still := note(listed, now)
+	for from, end := range o.p.Rules.Parts(seen.Len(), seen.Names(), lookAtOnce) {
+		reading := o.p.Rules.Read(end-from, o.asFiles(seen, from, end, still))
 		if names := reading.Unread(); len(names) > 0 {
 			reading.Refer(read(names))
 		}

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"cmp"
 	"io/fs"
 	"iter"
 	"path"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/namelist"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -17,12 +17,12 @@ import (
 // still, and the batches that were ready and not claimed yet. Only two observations of
 // its own count: a file's time against the clock says nothing about its writer.
 //
-// It is as large as the outbox is full: about 60 bytes for each file, its name included, and
-// 75 for each batch that is ready, up to restMost of them.
+// It is as large as the outbox is full: about 20 bytes for each file where names are alike, and
+// 130 for each batch that is ready, up to restMost of them.
 type Observer struct {
 	first time.Time          // of its looks; carries the monotonic clock
 	at    time.Duration      // of the last look that could list the folder, since the first
-	seen  []sighting         // what that one saw, by name
+	seen  *namelist.List     // what that one saw, as sightings; nil = there was none
 	read  map[string]reading // documents that were read for what they name
 	rest  []naming.Batch     // ready then, and still to be claimed, oldest first
 	most  int                // of them that are remembered
@@ -37,13 +37,26 @@ type Observer struct {
 
 // sighting is a file as a look saw it.
 type sighting struct {
-	name  string
-	size  int64         // bytes; aFolder = it is no file
 	mtime int64         // nanoseconds
+	size  int64         // bytes; aFolder = it is no file
 	since time.Duration // when it was first seen so, on the clock of Observer.at
+	came  bool          // while the folder was being listed
 }
 
 const aFolder = -1
+
+// numbers are what is kept with the name of a file.
+func (f sighting) numbers() namelist.Numbers {
+	n := namelist.Numbers{f.mtime, f.size, int64(f.since)}
+	if f.came {
+		n[3] = 1
+	}
+	return n
+}
+
+func seenAs(n namelist.Numbers) sighting {
+	return sighting{mtime: n[0], size: n[1], since: time.Duration(n[2]), came: n[3] != 0}
+}
 
 // NewObserver has seen nothing.
 func NewObserver() *Observer { return &Observer{most: restMost} }
@@ -67,68 +80,88 @@ func (ob *Observer) Short() bool { return ob.more > 0 && len(ob.rest) <= ob.most
 
 // A noting takes note of what a look sees, sorted by name, and says of each for how long
 // it has stood still.
-type noting func(seen []sighting, now time.Time) (still func(sighting) time.Duration)
+type noting func(listed iter.Seq2[[]byte, namelist.Numbers], now time.Time) (seen *namelist.List, still func(sighting) time.Duration)
 
 // note compares with what was seen before. It counts even if the look comes to nothing:
 // what was found ready then and has changed since is not claimed, see intent.
-func (ob *Observer) note(seen []sighting, now time.Time) (still func(sighting) time.Duration) {
+func (ob *Observer) note(listed iter.Seq2[[]byte, namelist.Numbers], now time.Time) (seen *namelist.List, still func(sighting) time.Duration) {
 	if ob.first.IsZero() {
 		ob.first = now
 	}
 	ob.at = max(now.Sub(ob.first), ob.at+1) // two looks never have the same moment
-	old := ob.seen
-	for i := range seen {
-		f := &seen[i]
-		f.since = ob.at
-		for len(old) > 0 && old[0].name < f.name {
-			old = old[1:]
-		}
-		if len(old) == 0 || old[0].name != f.name {
-			continue
-		}
-		f.name = old[0].name // one string is enough
-		if old[0].size == f.size && old[0].mtime == f.mtime {
-			f.since = old[0].since
-		}
+	old := new(namelist.List)
+	if ob.seen != nil {
+		old = ob.seen
 	}
-	ob.seen = seen
+	before := old.Walk()
+	ob.seen = namelist.Collect(func(yield func([]byte, namelist.Numbers) bool) {
+		for name, n := range listed {
+			f := seenAs(n)
+			f.since = ob.at
+			if n, ok := before.To(name); ok {
+				if was := seenAs(n); was.size == f.size && was.mtime == f.mtime {
+					f.since = was.since
+				}
+			}
+			if !yield(name, f.numbers()) {
+				return
+			}
+		}
+	})
 	at := ob.at
-	return func(f sighting) time.Duration { return at - f.since }
+	return ob.seen, func(f sighting) time.Duration { return at - f.since }
 }
 
 // byTheirTimes is for who has not looked before, and decides nothing.
-func byTheirTimes(_ []sighting, now time.Time) (still func(sighting) time.Duration) {
-	return func(f sighting) time.Duration { return max(now.Sub(time.Unix(0, f.mtime)), 0) }
+func byTheirTimes(listed iter.Seq2[[]byte, namelist.Numbers], now time.Time) (seen *namelist.List, still func(sighting) time.Duration) {
+	return namelist.Collect(listed), func(f sighting) time.Duration { return max(now.Sub(time.Unix(0, f.mtime)), 0) }
 }
 
 // sighting is what the last look saw of a file.
 func (ob *Observer) sighting(name string) (f sighting, ok bool) {
-	i, ok := slices.BinarySearchFunc(ob.seen, name, func(f sighting, name string) int { return strings.Compare(f.name, name) })
-	if ok {
-		f = ob.seen[i]
+	if ob.seen == nil {
+		return f, false
 	}
-	return f, ok
+	n, ok := ob.seen.Find(name)
+	return seenAs(n), ok
 }
 
-// list reads the folder, in which there may be about n files, and sorts them by name. What
-// cannot be sent as it is goes to the report.
+// list reads the folder, and gives its files sorted by name. What cannot be sent as it is goes
+// to the report.
 //
 // A listing may miss what is created while it is made, and show what was created after
 // that: a document without the attachment that was there before it. Where one look is
 // enough to claim, the folder is listed twice; whatever stood in the first list has all
-// that came before it in the second, and fresh are those that stood in the second alone.
-func (o *Outbox) list(n int, moving map[string]bool, report *Report) (files []sighting, fresh []string, err error) {
-	var first []string
-	twice := o.p.Rules.AtFirstSight()
-	if twice {
-		if first, err = o.p.Folder.Names(outboxDir); err != nil || len(first) == 0 {
-			return []sighting{}, nil, err
-		}
+// that came before it in the second, and those that stood in the second alone came meanwhile.
+func (o *Outbox) list(moving map[string]bool, report *Report) (listed iter.Seq2[[]byte, namelist.Numbers], err error) {
+	var files namelist.Sorter
+	if !o.p.Rules.AtFirstSight() {
+		err = o.sightings(moving, report, &files)
+		return files.Sorted(), err
 	}
-	files = make([]sighting, 0, max(n, len(first)))
+	first, err := o.inFolder()
+	if err != nil || first.Len() == 0 {
+		return files.Sorted(), err
+	}
+	err = o.sightings(moving, report, &files)
+	return notIn(first, files.Sorted()), err
+}
+
+// inFolder are the names of all that is there.
+func (o *Outbox) inFolder() (*namelist.List, error) {
+	var names namelist.Sorter
+	all, err := o.p.Folder.Names(outboxDir)
+	for _, name := range all {
+		names.Add(name, namelist.Numbers{})
+	}
+	return namelist.Collect(names.Sorted()), err
+}
+
+// sightings adds what is in the folder to files.
+func (o *Outbox) sightings(moving map[string]bool, report *Report, files *namelist.Sorter) error {
 	for info, err := range o.p.Folder.Entries(outboxDir) {
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		report.Listed++
 		if moving[info.Name()] {
@@ -138,19 +171,12 @@ func (o *Outbox) list(n int, moving map[string]bool, report *Report) (files []si
 			report.Waiting = append(report.Waiting, w)
 			continue
 		}
-		files = append(files, sighted(info))
+		files.Add(info.Name(), sighted(info).numbers())
 	}
-	// What is renamed while it is listed may stand there twice.
-	slices.SortFunc(files, func(a, b sighting) int {
-		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.mtime, b.mtime), cmp.Compare(a.size, b.size))
-	})
-	files = slices.CompactFunc(files, func(a, b sighting) bool { return a.name == b.name })
+	// What is renamed while it is listed may stand there twice; files sees to itself.
 	slices.SortFunc(report.Waiting, func(a, b naming.Waiting) int { return strings.Compare(a.Name, b.Name) })
 	report.Waiting = slices.CompactFunc(report.Waiting, func(a, b naming.Waiting) bool { return a.Name == b.Name })
-	if twice {
-		fresh = notIn(files, first)
-	}
-	return files, fresh, nil
+	return nil
 }
 
 func sighted(f fs.FileInfo) sighting {
@@ -158,33 +184,35 @@ func sighted(f fs.FileInfo) sighting {
 	if f.IsDir() {
 		size = aFolder
 	}
-	return sighting{name: f.Name(), size: size, mtime: f.ModTime().UnixNano()}
+	return sighting{mtime: f.ModTime().UnixNano(), size: size}
 }
 
-// notIn are the names of files that are not among names. Both are sorted.
-func notIn(files []sighting, names []string) (fresh []string) {
-	for _, f := range files {
-		for len(names) > 0 && names[0] < f.name {
-			names = names[1:]
-		}
-		if len(names) == 0 || names[0] != f.name {
-			fresh = append(fresh, f.name)
+// notIn says of files that are not in the first list that they came since.
+func notIn(first *namelist.List, files iter.Seq2[[]byte, namelist.Numbers]) iter.Seq2[[]byte, namelist.Numbers] {
+	return func(yield func([]byte, namelist.Numbers) bool) {
+		earlier := first.Walk()
+		for name, n := range files {
+			f := seenAs(n)
+			if _, ok := earlier.To(name); !ok {
+				f.came = true
+			}
+			if !yield(name, f.numbers()) {
+				return
+			}
 		}
 	}
-	return fresh
 }
 
-// asFiles tells package naming of files; fresh are those that came during the listing.
-func (o *Outbox) asFiles(files []sighting, fresh []string, still func(sighting) time.Duration) iter.Seq[naming.File] {
+// asFiles tells package naming of those from one on and before another.
+func (o *Outbox) asFiles(seen *namelist.List, from, end int, still func(sighting) time.Duration) iter.Seq[naming.File] {
 	return func(yield func(naming.File) bool) {
-		for _, f := range files {
-			n := naming.File{Name: f.name, Size: f.size, Unchanged: still(f), Dir: f.size == aFolder}
-			if len(fresh) > 0 {
-				if _, came := slices.BinarySearch(fresh, f.name); came {
-					n.Unchanged = -1
-				}
+		for name, numbers := range seen.All(from, end) {
+			f := seenAs(numbers)
+			n := naming.File{Name: string(name), Size: f.size, Unchanged: still(f), Dir: f.size == aFolder}
+			if f.came {
+				n.Unchanged = -1
 			}
-			n.Busy = !n.Dir && o.p.Folder.Busy(path.Join(outboxDir, f.name))
+			n.Busy = !n.Dir && o.p.Folder.Busy(path.Join(outboxDir, n.Name))
 			if !yield(n) {
 				return
 			}

@@ -33,6 +33,7 @@ func ranks() map[string]int {
 		"internal/roff":       0,
 		"internal/plain":      0,
 		"internal/readable":   0,
+		"internal/namelist":   0,
 		"internal/completion": 0,
 		"internal/manual":     1,
 		"testdata/ubl":        0,
