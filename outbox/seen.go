@@ -17,8 +17,8 @@ import (
 // still, and the batches that were ready and not claimed yet. Only two observations of
 // its own count: a file's time against the clock says nothing about its writer.
 //
-// It is as large as the outbox is full: about 20 bytes for each file where names are alike, and
-// 130 for each batch that is ready, up to restMost of them.
+// It is as large as the outbox is full: about 15 bytes for each file where names are alike, and
+// 90 for each batch that is ready, up to restMost of them.
 type Observer struct {
 	first time.Time          // of its looks; carries the monotonic clock
 	at    time.Duration      // of the last look that could list the folder, since the first
