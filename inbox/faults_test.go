@@ -132,6 +132,38 @@ func TestBelowTheReserve(t *testing.T) {
 	}
 }
 
+// A message is taken where the volume has room for what it is sure to need beside the reserve,
+// and not where a byte is missing.
+func TestRoomForAMessage(t *testing.T) {
+	once := func() message { return seal(zipped(batch), nil) }
+	for name, c := range map[string]struct {
+		message message
+		upTo    int64
+		times   uint64
+	}{
+		"kept as evidence":      {once(), 1 << 20, 2},
+		"too large to be kept":  {once(), 1, 1},
+		"stored before it is":   {asLater(once()), 1, 2},
+		"of a length not known": {chunked(once()), 1 << 20, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const reserve = 1000
+			length := uint64(len(c.message.body))
+			w := newWorld(message{})
+			w.change = func(p *Partner) { p.EvidenceUpTo, p.Reserve = c.upTo, reserve }
+			in := w.opened(t)
+			w.disk.SetFree(reserve + c.times*length - 1)
+			if reply := post(in, c.message); reply.Status != 503 {
+				t.Errorf("a byte is missing: %d", reply.Status)
+			}
+			w.disk.SetFree(reserve + c.times*length)
+			if reply := post(in, c.message); reply.Status != 200 {
+				t.Errorf("there is room: %d", reply.Status)
+			}
+		})
+	}
+}
+
 // The disk fails when all is committed and only the staging folder is left to be moved
 // or removed: that is made up for, and no receipt waits for a restart.
 func TestFaultsAfterTheCommit(t *testing.T) {

@@ -52,7 +52,7 @@ func (in *Inbox) Receive(ctx context.Context, m *as2.Message) as2.Reply {
 	if err := r.p.ready(); err != nil {
 		return r.unavailable(err)
 	}
-	if err := r.p.enough(3 * uint64(max(m.Length, 0))); err != nil { // raw, opened, unpacked
+	if err := r.p.enough(r.room()); err != nil {
 		return r.unavailable(err)
 	}
 	if r.async() {
@@ -67,6 +67,17 @@ func (in *Inbox) Receive(ctx context.Context, m *as2.Message) as2.Reply {
 	}
 	defer leave()
 	return r.answer(durable)
+}
+
+// room is how many bytes a message is sure to need: what is in it, and itself where it is kept
+// or stored. What more there is when that is unpacked is asked for as it is written, see stagedFile;
+// what lies loose in a zip is written once.
+func (r *request) room() uint64 {
+	n := uint64(max(r.m.Length, 0))
+	if r.async() || r.m.Length <= r.p.EvidenceUpTo {
+		return 2 * n
+	}
+	return n
 }
 
 // async reports whether the receipt is wanted on a connection of its own (RFC 4130, 7.3:
