@@ -15,6 +15,7 @@ import (
 type memo struct {
 	row     ledger.Transfer // as it was committed last; no ID = it has to be read
 	moved   bool            // Take moved its files, which is not committed yet
+	fresh   bool            // nothing of an earlier try to seal it is in its folder, which Take has made
 	carries bool            // the call goes on with the next step, so that it may post what it seals
 	attempt *ledger.Attempt // committed with the sealed message, and not posted yet
 	sealed  *as2.Sealed     // what row.Sealed says
@@ -24,7 +25,9 @@ type memo struct {
 }
 
 // forget is called when what it knows may be wrong.
-func (m *memo) forget() { m.row, m.attempt, m.sealed, m.closed = ledger.Transfer{}, nil, nil, false }
+func (m *memo) forget() {
+	m.row, m.attempt, m.sealed, m.closed, m.fresh = ledger.Transfer{}, nil, nil, false, false
+}
 
 // endTurn lets others go on.
 func (m *memo) endTurn() {

@@ -109,10 +109,10 @@ type Outbox struct {
 // underway is what is going on for a partner, whatever is configured for it meanwhile.
 type underway struct {
 	mu     sync.Mutex
-	busy   map[string]*memo           // transfers that somebody is at work on
-	taken  map[string]ledger.Transfer // what Take has moved, and left to Carry to commit
-	rest   time.Time                  // until when the partner asked to be left alone
-	latest time.Time                  // that the clock has shown
+	busy   map[string]*memo // transfers that somebody is at work on
+	taken  map[string]taken // what Take has moved, and left to Carry
+	rest   time.Time        // until when the partner asked to be left alone
+	latest time.Time        // that the clock has shown
 
 	evidenceMu sync.Mutex   // one receipt is written at a time
 	days       sync.RWMutex // written: the folder of a day may be removed; read: filed in
@@ -127,7 +127,7 @@ func (u *underway) enter(id string) (m *memo, ok bool) {
 	}
 	m = &memo{}
 	if t, ok := u.taken[id]; ok {
-		m.row, m.moved = t, true
+		m.row, m.moved, m.fresh = t.row, !t.committed, t.fresh
 		delete(u.taken, id)
 	}
 	u.busy[id] = m

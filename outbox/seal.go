@@ -31,9 +31,13 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 		return err
 	}
 	dir := o.work(t)
-	if err := o.forget(t, dir); err != nil {
-		return err
+	m := o.memo(t.ID)
+	if !m.fresh {
+		if err := o.forget(t, dir); err != nil {
+			return err
+		}
 	}
+	m.fresh = false // from here on it may have something
 	if over, err := o.askHooks(ctx, t, dir); err != nil || over {
 		return err
 	}

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path"
 
 	"github.com/as2drop/as2drop/internal/failpoint"
@@ -21,6 +23,9 @@ const takenAtOnce = 16
 // committed with what is sealed. Should the process end before, the row says claiming, and
 // the step that is then made anew finds the files in .work.
 //
+// What Carry is handed over it need not read again. Whoever changes the row meanwhile wins:
+// each commit is a compare-and-set.
+//
 // A transfer is left to its own Step where anything is not as it was recorded, and all of
 // them where a fault of ours comes between: Step meets it again and tells.
 func (o *Outbox) Take(ctx context.Context, ob *Observer) {
@@ -35,12 +40,17 @@ func (o *Outbox) Take(ctx context.Context, ob *Observer) {
 
 func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
 	var made, moved []*ledger.Transfer
+	fresh := map[*ledger.Transfer]bool{}
 	for _, t := range ts {
 		if _, ok := o.enter(t.ID); !ok {
 			continue
 		}
 		defer o.leave(t.ID)
-		if fsx.MkdirUnsynced(o.p.Folder, o.work(t), dirPerm) == nil {
+		err := o.p.Folder.Mkdir(o.work(t), dirPerm)
+		if fresh[t] = err == nil; errors.Is(err, fs.ErrExist) {
+			err = fsx.MkdirUnsynced(o.p.Folder, o.work(t), dirPerm)
+		}
+		if err == nil {
 			made = append(made, t)
 		}
 	}
@@ -62,10 +72,10 @@ func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
 	if len(ts) == 1 && o.sealedInAMoment(ts[0]) {
 		t := *ts[0]
 		t.State = ledger.StateClaimed
-		o.handOver(t)
+		o.handOver(taken{row: t, fresh: fresh[ts[0]]})
 		return
 	}
-	_ = o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error { // each Step would try it again
+	err := o.Ledger.Update(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 		for _, t := range moved {
 			t.State, t.DueSet = ledger.StateClaimed, now
 			if err := o.takeOver(t)(tx); err != nil {
@@ -77,6 +87,12 @@ func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
 		}
 		return o.wakeFirst(tx)
 	})
+	if err != nil || o.p.Strict { // each Step would try it again; whose turn it is may have changed meanwhile
+		return
+	}
+	for _, t := range moved {
+		o.handOver(taken{row: *t, committed: true, fresh: fresh[t]})
+	}
 }
 
 // takeMembers moves the members of a transfer, whose folder is there, and syncs that. It
@@ -113,15 +129,22 @@ func (o *Outbox) sealedInAMoment(t *ledger.Transfer) bool {
 	return !o.p.Strict && len(o.p.BeforeSend) == 0 && size <= aMoment
 }
 
-// handOver leaves a transfer whose files were moved to the next Carry. A Step reads the row
-// and makes the claim anew.
-func (u *underway) handOver(t ledger.Transfer) {
+// taken is a transfer whose files Take has moved.
+type taken struct {
+	row       ledger.Transfer
+	committed bool // as claimed; else the row says claiming
+	fresh     bool // the folder was made for it just now: nothing of an earlier try is in it
+}
+
+// handOver leaves a transfer whose files were moved to the next Carry, which need not read it
+// again. A Step reads the row and makes the claim anew, where that is not committed.
+func (u *underway) handOver(t taken) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.taken == nil {
-		u.taken = map[string]ledger.Transfer{}
+		u.taken = map[string]taken{}
 	}
-	u.taken[t.ID] = t
+	u.taken[t.row.ID] = t
 }
 
 // gone are transfers that may be claiming in the ledger and whose files are not in the outbox
@@ -130,8 +153,10 @@ func (u *underway) gone() map[string]bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	ids := map[string]bool{}
-	for id := range u.taken {
-		ids[id] = true
+	for id, t := range u.taken {
+		if !t.committed {
+			ids[id] = true
+		}
 	}
 	for id, m := range u.busy {
 		if m.moved {

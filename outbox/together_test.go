@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"path"
+	"slices"
 	"testing"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -45,9 +46,27 @@ func TestTakenAlone(t *testing.T) {
 	}
 }
 
-// A row that somebody changed meanwhile counts, and not what Take knows.
-func TestTakenAloneAndHeld(t *testing.T) {
-	_, o, _, id := oneTaken(t)
+// A row that somebody changed meanwhile counts, and not what Take knows, of one or of several.
+func TestTakenAndHeld(t *testing.T) {
+	_, alone, _, one := oneTaken(t)
+	takenAndHeld(t, alone, one)
+	w, several := begin(t, accept)
+	w.write(path.Join(outboxDir, "INV-2.xml"), "<Invoice/>")
+	ob := NewObserver()
+	report, err := several.Scan(t.Context(), ob)
+	must(err)
+	several.Take(t.Context(), ob)
+	if len(report.Claimed) != 2 || row(t, several, report.Claimed[1]).State != ledger.StateClaimed {
+		t.Fatalf("%+v", report)
+	}
+	takenAndHeld(t, several, report.Claimed[1])
+	if tr := carry(t, several, report.Claimed[0]); tr.State != ledger.StateFiled || !tr.Verdict.Sent() {
+		t.Errorf("the other one is %s, %s", tr.State, tr.Verdict)
+	}
+}
+
+func takenAndHeld(t *testing.T, o *Outbox, id string) {
+	t.Helper()
 	must(o.Ledger.Update(t.Context(), func(tx *ledger.Tx) error {
 		row, err := tx.Transfer(id)
 		must(err)
@@ -69,5 +88,33 @@ func TestTakenAloneAndHeld(t *testing.T) {
 	}))
 	if tr := carry(t, o, id); tr.State != ledger.StateFiled || !tr.Verdict.Sent() {
 		t.Errorf("released: it is %s, %s", tr.State, tr.Verdict)
+	}
+}
+
+// A folder that was there before Take may have something of an earlier try in it, which is not
+// filed with the document.
+func TestTakenIntoAFolderThatWasThere(t *testing.T) {
+	for documents := 1; documents <= 2; documents++ {
+		w, o := begin(t, accept)
+		if documents == 2 {
+			w.write(path.Join(outboxDir, "INV-2.xml"), "<Invoice/>")
+		}
+		ob := NewObserver()
+		report, err := o.Scan(t.Context(), ob)
+		must(err)
+		if len(report.Claimed) != documents {
+			t.Fatalf("%d are claimed", len(report.Claimed))
+		}
+		id := report.Claimed[0]
+		must(w.disk.Outside("acme").Mkdir(path.Join(workDir, id), dirPerm))
+		w.write(path.Join(workDir, id, spoolFile), "of a message")
+		o.Take(t.Context(), ob)
+		tr, _, err := o.Carry(t.Context(), id, func() bool { return true })
+		must(err)
+		names, err := o.p.Folder.Names(tr.FilePath)
+		must(err)
+		if tr.State != ledger.StateFiled || slices.Contains(names, spoolFile) {
+			t.Errorf("%s with %q", tr.State, names)
+		}
 	}
 }
