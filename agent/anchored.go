@@ -75,6 +75,16 @@ func (a *anchored) Names(name string) ([]string, error) {
 	return names, a.believe(err)
 }
 
+func (a *anchored) EachName(name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for n, err := range a.FS.EachName(name) {
+			if !yield(n, a.believe(err)) {
+				return
+			}
+		}
+	}
+}
+
 func (a *anchored) Entries(name string) iter.Seq2[fs.FileInfo, error] {
 	return func(yield func(fs.FileInfo, error) bool) {
 		for info, err := range a.FS.Entries(name) {

@@ -22,6 +22,12 @@ func TestAFolderThatWasReplacedSaysNothingOfWhatIsMissing(t *testing.T) {
 		"lstat":   func(f fsx.FS) error { _, err := f.Lstat("outbox/a"); return err },
 		"readdir": func(f fsx.FS) error { _, err := f.ReadDir("away"); return err },
 		"names":   func(f fsx.FS) error { _, err := f.Names("away"); return err },
+		"each name": func(f fsx.FS) error {
+			for _, err := range f.EachName("away") {
+				return err
+			}
+			return nil
+		},
 		"entries": func(f fsx.FS) error {
 			for _, err := range f.Entries("away") {
 				return err

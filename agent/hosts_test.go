@@ -117,6 +117,13 @@ func (f *failing) Names(name string) ([]string, error) {
 	return f.FS.Names(name)
 }
 
+func (f *failing) EachName(name string) iter.Seq2[string, error] {
+	if err := f.host.ask(f.partner, "list", name); err != nil {
+		return func(yield func(string, error) bool) { yield("", &fs.PathError{Op: "open", Path: name, Err: err}) }
+	}
+	return f.FS.EachName(name)
+}
+
 func (f *failing) Entries(name string) iter.Seq2[fs.FileInfo, error] {
 	if err := f.host.ask(f.partner, "list", name); err != nil {
 		return func(yield func(fs.FileInfo, error) bool) { yield(nil, &fs.PathError{Op: "open", Path: name, Err: err}) }

@@ -61,13 +61,16 @@ type counted struct {
 	lists, entries, opened int
 }
 
-func (c *counted) Names(name string) ([]string, error) {
-	names, err := c.FS.Names(name)
-	if name == outboxDir {
+func (c *counted) EachName(name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		c.lists++
-		c.entries += len(names)
+		for n, err := range c.FS.EachName(name) {
+			c.entries++
+			if !yield(n, err) {
+				return
+			}
+		}
 	}
-	return names, err
 }
 
 func (c *counted) Entries(name string) iter.Seq2[os.FileInfo, error] {

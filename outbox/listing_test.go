@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"iter"
 	"path"
-	"slices"
 	"testing"
 
 	"github.com/as2drop/as2drop/internal/fsx"
@@ -18,13 +17,16 @@ type missing struct {
 	left *int // so many listings miss it
 }
 
-func (m missing) Names(name string) ([]string, error) {
-	names, err := m.FS.Names(name)
-	if *m.left > 0 {
-		*m.left--
-		names = slices.DeleteFunc(names, func(n string) bool { return n == m.name })
+func (m missing) EachName(name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		misses := *m.left > 0
+		*m.left = max(0, *m.left-1)
+		for n, err := range m.FS.EachName(name) {
+			if (n != m.name || !misses) && !yield(n, err) {
+				return
+			}
+		}
 	}
-	return names, err
 }
 
 // The listing shows the document and not the attachment that was there before it.

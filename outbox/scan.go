@@ -39,12 +39,9 @@ func (o *Outbox) Scan(ctx context.Context, ob *Observer) (Report, error) {
 	if open {
 		pickup = time.Time{}
 	}
-	if ob.seen != nil && ob.seen.Len() == 0 && len(ob.rest) == 0 {
+	if ob.seen != nil && ob.seen.Len() == 0 && len(ob.rest) == 0 && o.empty() {
 		// Nothing was here: as long as that is so nobody has to be asked.
-		names, err := o.p.Folder.Names(outboxDir)
-		if err == nil && len(names) == 0 {
-			return Report{Pickup: pickup}, nil
-		}
+		return Report{Pickup: pickup}, nil
 	}
 	f := &finding{ob: ob, by: o}
 	keep := func(batches []naming.Batch, report *Report) {

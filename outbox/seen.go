@@ -150,11 +150,22 @@ func (o *Outbox) list(moving map[string]bool, report *Report) (listed iter.Seq2[
 // inFolder are the names of all that is there.
 func (o *Outbox) inFolder() (*namelist.List, error) {
 	var names namelist.Sorter
-	all, err := o.p.Folder.Names(outboxDir)
-	for _, name := range all {
+	for name, err := range o.p.Folder.EachName(outboxDir) {
+		if err != nil {
+			return nil, err
+		}
 		names.Add(name, namelist.Numbers{})
 	}
-	return namelist.Collect(names.Sorted()), err
+	return namelist.Collect(names.Sorted()), nil
+}
+
+// empty reports whether nothing is in the folder. Where that cannot be found out it does not
+// say so.
+func (o *Outbox) empty() bool {
+	for range o.p.Folder.EachName(outboxDir) {
+		return false
+	}
+	return true
 }
 
 // sightings adds what is in the folder to files.

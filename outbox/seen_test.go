@@ -41,8 +41,17 @@ func (f shownFile) Mode() fs.FileMode {
 	return 0
 }
 
-func (s *shown) Names(string) ([]string, error) { return slices.Sorted(slices.Values(s.names)), nil }
-func (s *shown) Busy(string) bool               { return false }
+func (s *shown) Busy(string) bool { return false }
+
+func (s *shown) EachName(string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, n := range s.names {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+}
 
 func (s *shown) Entries(string) iter.Seq2[fs.FileInfo, error] {
 	return func(yield func(fs.FileInfo, error) bool) {

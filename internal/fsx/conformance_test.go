@@ -345,7 +345,7 @@ func listed(fsys fsx.FS, dir string) (names []string, err error) {
 	return names, nil
 }
 
-// The three ways to list a folder tell the same, of one that does not fit into one piece too.
+// The four ways to list a folder tell the same, of one that does not fit into one piece too.
 func TestWaysToListAFolder(t *testing.T) {
 	everywhere(t, func(t *testing.T, fsys fsx.FS) {
 		mkdir(t, fsys, "d")
@@ -365,8 +365,23 @@ func TestWaysToListAFolder(t *testing.T) {
 			if err != nil || !slices.Equal(names, want) {
 				t.Errorf("%d names of %d: %v", len(names), len(want), err)
 			}
+			var each []string
+			for n, err := range fsys.EachName("d") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				each = append(each, n)
+			}
+			if slices.Sort(each); !slices.Equal(each, want) {
+				t.Errorf("%d names of %d, one by one", len(each), len(want))
+			}
 			if names, err = listed(fsys, "d"); err != nil || !slices.Equal(names, want) {
 				t.Errorf("%d entries of %d: %v", len(names), len(want), err)
+			}
+		}
+		for n, err := range fsys.EachName("none") {
+			if n != "" || !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("of a folder that is not there: %q, %v", n, err)
 			}
 		}
 		mkdir(t, fsys, "d/e")

@@ -65,6 +65,9 @@ type FS interface {
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// Names are the names in a folder, sorted.
 	Names(name string) ([]string, error)
+	// EachName lists the names in a folder of very many files, in no order and bit by bit, as
+	// Entries does.
+	EachName(name string) iter.Seq2[string, error]
 	// Entries lists a folder of very many files, in no order and bit by bit: what is
 	// renamed meanwhile may come twice. An error ends it.
 	Entries(name string) iter.Seq2[fs.FileInfo, error]

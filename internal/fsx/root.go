@@ -66,6 +66,32 @@ func (r *root) Names(name string) ([]string, error) {
 	return names, nil
 }
 
+// namesAtOnce is how many names of a folder are in memory at a time.
+const namesAtOnce = 1024
+
+func (r *root) EachName(name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		f, err := r.Root.Open(name)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		defer f.Close() // opened for reading: nothing can be lost
+		for err == nil {
+			var names []string
+			names, err = f.Readdirnames(namesAtOnce)
+			for _, n := range names {
+				if !yield(n, nil) {
+					return
+				}
+			}
+		}
+		if err != io.EOF {
+			yield("", err)
+		}
+	}
+}
+
 // entriesAtOnce is how many entries of a folder are in memory at a time, each with about
 // 400 bytes.
 const entriesAtOnce = 256

@@ -180,6 +180,21 @@ func (t *tree) Names(name string) ([]string, error) {
 	return names, err
 }
 
+func (t *tree) EachName(name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		names, err := t.Names(name)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, n := range names {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+}
+
 func (t *tree) Entries(name string) iter.Seq2[fs.FileInfo, error] {
 	return func(yield func(fs.FileInfo, error) bool) {
 		entries, err := t.ReadDir(name)
