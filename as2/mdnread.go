@@ -127,6 +127,7 @@ func decodeAll(r io.Reader, h textproto.MIMEHeader) ([]byte, error) {
 func (r *mdnReader) multipartSigned(body []byte, params map[string]string) error {
 	ps, err := newParts(bytes.NewReader(body), params["boundary"])
 	if err == nil {
+		defer ps.release()
 		err = firstPart(ps)
 	}
 	if err != nil {
@@ -240,6 +241,7 @@ func (r *mdnReader) multipartReport(body []byte, params map[string]string) error
 	if err != nil {
 		return notMDN("%w", err)
 	}
+	defer ps.release()
 	for found := false; ; {
 		err := ps.next()
 		if err == io.EOF && !found {

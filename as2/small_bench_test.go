@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"io"
+	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -90,4 +92,41 @@ func BenchmarkOpenDocument(b *testing.B) {
 		}
 	}
 	beside(b, alone)
+}
+
+// The signed receipt of one document.
+func BenchmarkParseReceipt(b *testing.B) {
+	h, body, trusted := signedReceipt(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if m, err := ParseMDN(h, body, trusted, moment); err != nil || !m.Signed {
+			b.Fatalf("%+v, %v", m, err)
+		}
+	}
+}
+
+func signedReceipt(t testing.TB) (h http.Header, body []byte, trusted cms.Trust) {
+	t.Helper()
+	o := mdnOptions()
+	o.Sign = signer(partners(), cms.SHA256)
+	h, body = build(t, o)
+	return h, body, trust(partners())
+}
+
+// The buffers that a receipt is read through are larger than the receipt, and used again.
+func TestReceiptsShareBuffers(t *testing.T) {
+	h, body, trusted := signedReceipt(t)
+	const receipts = 50
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range receipts {
+		if m, err := ParseMDN(h, body, trusted, moment); err != nil || !m.Signed {
+			t.Fatalf("%+v, %v", m, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	// With the race detector some of what is given back is thrown away.
+	if each := (after.TotalAlloc - before.TotalAlloc) / receipts; each > 2*streamBuffer {
+		t.Errorf("%d bytes for each receipt of %d", each, len(body))
+	}
 }
