@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/as2drop/as2drop/internal/failpoint"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/readable"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -34,7 +34,7 @@ type filing struct {
 	lead chan bool // true: file what is in line; false: it was done
 
 	there    bool                     // in .work
-	body     []byte                   // t as it is in transfer.json, as package json writes it
+	body     []byte                   // t as it is in transfer.json
 	more     []func(*ledger.Tx) error // committed with it
 	err      error
 	panicked any
@@ -178,7 +178,7 @@ func (o *Outbox) prove(f *filing) error {
 		return err
 	}
 	t.Attempts += len(overtaken) // before transfer.json says how many
-	if f.body, err = json.Marshal(t); err != nil {
+	if f.body, err = readable.JSON(t); err != nil {
 		return err
 	}
 	f.more = []func(*ledger.Tx) error{o.closeAttempts(overtaken), o.oweHooks(t)}

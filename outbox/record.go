@@ -30,33 +30,41 @@ type sealing struct {
 	Certificates string `json:"certificates"` // PEM, as appendCertificates writes it
 
 	certs []owned // the same; nil = not parsed
-	json  []byte  // all of it, as package json writes it; nil = not written
+	laid  []byte  // all of it, as layOut writes it; nil = not written
 }
 
 // maxTransfer bounds a transfer.json, in bytes.
 const maxTransfer = 16 << 20
 
 func transferJSON(t *ledger.Transfer, with *sealing) ([]byte, error) {
-	body, err := json.Marshal(t)
+	body, err := readable.JSON(t)
 	if err != nil {
 		return nil, err
 	}
 	return recordJSON(body, with)
 }
 
-// recordJSON lays out a record of which the transfer is written already.
+// recordJSON is a record of which the transfer is written already.
 func recordJSON(transfer []byte, with *sealing) (b []byte, err error) {
-	if with != nil {
-		known := with.json
-		if known == nil {
-			if known, err = json.Marshal(with); err != nil {
-				return nil, err
-			}
-		}
-		// What is embedded in a record stands in its own braces.
-		transfer = slices.Concat(transfer[:len(transfer)-1], []byte(`,"sealed_with":`), known, []byte("}"))
+	if with == nil {
+		return transfer, nil
 	}
-	return append(readable.Append(nil, transfer), '\n'), nil
+	laid := with.laid
+	if laid == nil {
+		if laid, err = with.layOut(); err != nil {
+			return nil, err
+		}
+	}
+	// What is embedded in a record stands in its own braces.
+	return slices.Concat(bytes.TrimSuffix(transfer, []byte("\n}\n")), []byte(","), laid), nil
+}
+
+// layOut writes what stands in a record behind the transfer, to the end.
+func (w *sealing) layOut() ([]byte, error) {
+	b, err := readable.JSON(struct {
+		SealedWith *sealing `json:"sealed_with"`
+	}{w})
+	return bytes.TrimPrefix(b, []byte("{")), err
 }
 
 // readTransfer reads the transfer.json of a folder.
@@ -87,7 +95,7 @@ func (o *Outbox) sealingNow(options as2.SealOptions) *sealing {
 	}
 	// Several calls may ask what it knows: it never has to be parsed, not even where it is none.
 	with := &sealing{URL: target, Certificates: string(appendCertificates(nil, certs)), certs: append([]owned{}, certs...)}
-	with.json, _ = json.Marshal(with) // of two texts: it can
+	with.laid, _ = with.layOut() // of two texts: it can
 	o.sealedLast.Store(with)
 	return with
 }

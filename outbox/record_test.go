@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestRecordIsWhatJSONWrites(t *testing.T) {
 				if with == nil {
 					break
 				}
-				with.json, err = json.Marshal(with)
+				with.laid, err = with.layOut()
 				must(err)
 			}
 		}
@@ -55,7 +56,7 @@ func TestSealedWithTheSame(t *testing.T) {
 	}
 	address := o.p.URL
 	o.p.URL = "https://other.example/as2"
-	if other := o.sealingNow(options); other.URL != o.p.URL || bytes.Contains(other.json, []byte(address)) {
+	if other := o.sealingNow(options); other.URL != o.p.URL || bytes.Contains(other.laid, []byte(address)) {
 		t.Errorf("sealed with %q after the address has changed", other.URL)
 	}
 	o.p.Own = nil
@@ -64,4 +65,60 @@ func TestSealedWithTheSame(t *testing.T) {
 	if other := o.sealingNow(options); len(other.certs) != 1 || len(other.Certificates) >= len(first.Certificates) {
 		t.Errorf("%d certificates after they were taken out of the config", len(other.certs))
 	}
+}
+
+// BenchmarkRecords writes the two records of a transfer that is filed: with what it was sealed
+// with, and without; then as package json would.
+func BenchmarkRecords(b *testing.B) {
+	w := newWorld(accept)
+	l := w.ledger()
+	b.Cleanup(func() { must(l.Close()); w.disk.Release() })
+	o := w.outbox(l)
+	tr := carryOne(b, o)
+	options, _ := o.sealOptions(&tr)
+	with := o.sealingNow(options)
+	size := 0
+	for name, write := range map[string]func() (int, error){
+		"once": func() (n int, err error) {
+			body, err := transferJSON(&tr, nil)
+			must(err)
+			whole, err := recordJSON(body, with)
+			return len(body) + len(whole), err
+		},
+		"json": func() (n int, err error) {
+			body, err := json.MarshalIndent(record{tr, nil}, "", "  ")
+			must(err)
+			whole, err := json.MarshalIndent(record{tr, with}, "", "  ")
+			return len(body) + len(whole) + 2, err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n, err := write()
+				must(err)
+				if size == 0 {
+					size = n
+				}
+				if n != size {
+					b.Fatalf("%d bytes in place of %d", n, size)
+				}
+			}
+			b.ReportMetric(float64(size), "bytes")
+		})
+	}
+}
+
+// carryOne is the transfer of the one document that waits, filed.
+func carryOne(t testing.TB, o *Outbox) ledger.Transfer {
+	t.Helper()
+	ob := NewObserver()
+	report, err := o.Scan(context.Background(), ob)
+	must(err)
+	if len(report.Claimed) != 1 {
+		t.Fatalf("%d are claimed", len(report.Claimed))
+	}
+	tr, _, err := o.Carry(context.Background(), report.Claimed[0], func() bool { return true })
+	must(err)
+	return tr
 }
