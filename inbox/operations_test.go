@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite what a message costs")
 
 // What a message may do to the disk is written down, call by call: whoever makes it more
-// has to say so. Of the ledger there are the commits and the rows that are read.
+// has to say so. Of the ledger there are the commits, the pages that they write and the rows that are read.
 func TestOperations(t *testing.T) {
 	for name, c := range map[string]*world{
 		"one":    newWorld(seal(zipped(map[string]string{"INV-1.xml": "<Invoice/>"}), nil)),
@@ -84,11 +84,14 @@ func (k *countedKey) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([
 var (
 	identifier = regexp.MustCompile(`[0-9a-z]{18}`)
 	length     = regexp.MustCompile(`^(read|write) \d+ `)
+	ledgerPage = regexp.MustCompile(`^write 4096 .*ledger\.db-wal$`)
 )
 
-// report is what happened in the partner's folder, a call a line, and the commits.
+// report is what happened in the partner's folder, a call a line, and the commits, with how
+// much the ledger wrote for them.
 func report(ticks []string) string {
 	var b bytes.Buffer
+	pages := 0
 	for _, tick := range ticks {
 		call, changes := strings.CutPrefix(tick, "before ")
 		if !changes && strings.HasPrefix(tick, "after ") {
@@ -97,11 +100,15 @@ func report(ticks []string) string {
 		if call == "sync ledger.db-wal" {
 			call = "commit"
 		}
+		if ledgerPage.MatchString(call) {
+			pages++
+		}
 		if strings.Contains(call, "ledger.db") || strings.HasPrefix(call, "close ") {
 			continue
 		}
 		call = identifier.ReplaceAllString(strings.ReplaceAll(call, "acme/", ""), "<id>")
 		fmt.Fprintln(&b, length.ReplaceAllString(call, "$1 "))
 	}
+	fmt.Fprintln(&b, pages, "pages of the ledger written")
 	return b.String()
 }
