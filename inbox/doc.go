@@ -66,8 +66,8 @@
 // A payload of up to 256 KiB is never a file of its own, and a larger one that is taken
 // apart is not synced. Of a larger zip what is stored and not compressed is laid down file by
 // file as it comes, and not written a second time: bundle.Loose believes nothing but the directory
-// at its end. Messages that come at the same time share commits, and syncs of the
-// folders that they have in common.
+// at its end. Messages that come at the same time share commits, and package fsx has
+// them share the syncs of the folders that they have in common.
 //
 // # Evidence
 //

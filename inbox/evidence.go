@@ -100,7 +100,7 @@ func toEvidence(p *Partner, id string) error {
 	if err := fsx.MoveUnsynced(p.Folder, incoming(id), evidence(id)); err != nil {
 		return err
 	}
-	return p.syncDir(evidenceDir)
+	return p.Folder.SyncDir(evidenceDir)
 }
 
 // sameNames reports whether two rows say the same about the files of a message.

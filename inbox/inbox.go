@@ -56,8 +56,6 @@ type Partner struct {
 	Reserve          uint64     // bytes to leave free
 	Access           fsx.Access // of what is published
 	AfterReceived    []string   // names of hooks that are owed when a message is in the inbox
-
-	syncs map[string]*sharedSync // of the folders that all messages have in common
 }
 
 // Credentials are what a partner must show beside his signature.
@@ -113,7 +111,6 @@ func New(d Deps, partners []Partner) *Inbox {
 		p := &partners[i]
 		p.ReceiptRetry = p.ReceiptRetry.withDefaults()
 		p.Several, p.Strays, p.NestedZips = cmp.Or(p.Several, Split), cmp.Or(p.Strays, Split), cmp.Or(p.NestedZips, Keep)
-		p.syncs = map[string]*sharedSync{inboxDir: newSharedSync(), incomingDir: newSharedSync(), evidenceDir: newSharedSync()}
 		in.partners[pair{p.StationAS2ID, p.AS2ID}] = p
 		in.names[p.Name] = p
 		in.stations[p.StationAS2ID] = p.Sign

@@ -119,7 +119,7 @@ func moveFiles(p *Partner, row *ledger.Received, documents bool) error {
 	if !moved {
 		return nil
 	}
-	return p.syncDir(inboxDir)
+	return p.Folder.SyncDir(inboxDir)
 }
 
 // left makes it durable that the files of a message have left its staging folder: what a
@@ -156,7 +156,7 @@ func moveFolders(p *Partner, row *ledger.Received, folders [][]*ledger.ReceivedF
 			return err
 		}
 	}
-	if err := p.syncDir(inboxDir); err != nil {
+	if err := p.Folder.SyncDir(inboxDir); err != nil {
 		return err
 	}
 	return left(p, row)

@@ -99,7 +99,7 @@ func (r *request) settle() error {
 	if err := r.p.Folder.SyncDir(incoming(r.id)); err != nil || r.stored != nil {
 		return err // the folder of a stored message was there before
 	}
-	return r.p.syncDir(incomingDir)
+	return r.p.Folder.SyncDir(incomingDir)
 }
 
 // mostUnsynced is how many files a message has open to be synced.
