@@ -1,60 +1,50 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/namelist"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 	"github.com/as2drop/as2drop/outbox"
 )
 
 // waitingFiles knows which files of an outbox wait, since when, and of which it was told.
-// They may be very many.
+// They may be very many: of each about 20 bytes are kept.
 type waitingFiles struct {
-	first time.Time     // the moment that since counts from
-	files []waitingFile // by name, then by reason
+	first time.Time      // the moment that since counts from
+	files *namelist.List // since when each waits, or wasTold; by name and reason
 }
 
-type waitingFile struct {
-	name   string
-	reason naming.Reason
-	since  time.Duration
-}
-
-const wasTold = math.MinInt64 // since
-
-func (f waitingFile) compare(g waitingFile) int {
-	return cmp.Or(strings.Compare(f.name, g.name), cmp.Compare(f.reason, g.reason))
-}
+const wasTold = math.MinInt64
 
 // news are the files worth an alarm that were not told of: time alone does not help them,
 // or they have waited for too long.
 func (w *waitingFiles) news(waiting []naming.Waiting, now time.Time, tooLong time.Duration) (news []naming.Waiting) {
 	if w.first.IsZero() {
-		w.first = now
+		w.first, w.files = now, &namelist.List{}
 	}
-	still := make([]waitingFile, 0, len(waiting))
+	var still namelist.Sorter
 	for _, f := range waiting {
 		if f.Reason == naming.WaitIgnored || f.Reason == outbox.WaitPickup {
 			continue
 		}
-		file := waitingFile{f.Name, f.Reason, now.Sub(w.first)}
-		if i, known := slices.BinarySearchFunc(w.files, file, waitingFile.compare); known {
-			file.since = w.files[i].since
+		file := f.Name + "\x00" + string(f.Reason) // no name has such a byte
+		at := now.Sub(w.first)
+		since := at
+		if known, ok := w.files.Find(file); ok {
+			since = time.Duration(known[0])
 		}
-		if file.since != wasTold && (f.Alarm || now.Sub(w.first)-file.since >= tooLong) {
-			news, file.since = append(news, f), wasTold
+		if since != wasTold && (f.Alarm || at-since >= tooLong) {
+			news, since = append(news, f), wasTold
 		}
-		still = append(still, file)
+		still.Add(file, namelist.Numbers{int64(since)})
 	}
-	slices.SortFunc(still, waitingFile.compare)
-	w.files = still
+	w.files = namelist.Collect(still.Sorted())
 	return news
 }
 

@@ -45,11 +45,11 @@ func TestStrayFilesAreFewEvents(t *testing.T) {
 			t.Errorf("after %v: %q, want %q", look.after, told, look.want)
 		}
 	}
-	if len(w.files) != len(waiting) {
-		t.Errorf("%d files are remembered, and %d wait", len(w.files), len(waiting))
+	if w.files.Len() != len(waiting) {
+		t.Errorf("%d files are remembered, and %d wait", w.files.Len(), len(waiting))
 	}
-	if w.news(waiting[:1], noon.Add(27*time.Hour), time.Hour); len(w.files) != 1 {
-		t.Errorf("%d files are remembered of which one is left", len(w.files))
+	if w.news(waiting[:1], noon.Add(27*time.Hour), time.Hour); w.files.Len() != 1 {
+		t.Errorf("%d files are remembered of which one is left", w.files.Len())
 	}
 }
 
