@@ -26,6 +26,16 @@ func newConfigFiles(cfg *config.Config) *configFiles {
 // refused notes that the files as they were at the last look are no config.
 func (c *configFiles) refused() { c.taken = c.last }
 
+// touched reports whether one of the files is not as it was at the last look.
+func (c *configFiles) touched() bool {
+	for f, last := range c.last {
+		if config.StampOf(f) != last {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *configFiles) look() filesState {
 	now := map[string]config.Stamp{}
 	state := filesSame

@@ -26,8 +26,8 @@ func (a *running) reloads(ctx context.Context) {
 	settling := true // somebody may have written before anybody watched
 	tick := time.NewTicker(configSettle)
 	defer tick.Stop()
+	poll := a.watchConfig(hinted)
 	for {
-		poll := a.watchConfig(hinted)
 		asked := false
 		select {
 		case <-ctx.Done():
@@ -35,8 +35,11 @@ func (a *running) reloads(ctx context.Context) {
 		case <-a.options.Reload:
 			asked = true
 		case <-hint:
+			// A log may lie in the same folder, and have a line. What was refused names
+			// files that nobody here knows.
+			touched := files.touched() || a.refused() != ""
 			// Whoever writes a file may not be through with it, or with the next one.
-			if !settling {
+			if touched && !settling {
 				settling = true
 				tick.Reset(configSettle)
 			}
@@ -49,7 +52,6 @@ func (a *running) reloads(ctx context.Context) {
 			tick.Reset(configSettle)
 			continue
 		}
-		tick.Reset(poll)
 		// What was refused may have been mended in a file that only the refused one names.
 		if asked || state != filesSame || a.refused() != "" {
 			if read := a.reload(ctx, asked); read != nil {
@@ -58,6 +60,8 @@ func (a *running) reloads(ctx context.Context) {
 				files.refused()
 			}
 		}
+		poll = a.watchConfig(hinted)
+		tick.Reset(poll)
 	}
 }
 

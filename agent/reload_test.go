@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -376,4 +377,38 @@ func TestAFolderThatComesLate(t *testing.T) {
 		sent, _ := filepath.Glob(filepath.Join(folder, "sent", "*", "L-1.*", "receipt.mdn"))
 		return len(sent) == 1
 	})
+}
+
+// A log that lies beside the config has line after line: nothing is looked up and no watch set
+// anew for them. The config is taken all the same as soon as it changes.
+func TestOtherFilesBesideTheConfig(t *testing.T) {
+	cfg, dir := setUp(t, nil)
+	var watched atomic.Int64
+	h := &host{}
+	h.onWith(t, cfg, func(a *running) {
+		watch := a.watch.watch
+		a.watch.watch = func(folder string) error {
+			if folder == filepath.Dir(cfg.Path) {
+				watched.Add(1)
+			}
+			return watch(folder)
+		}
+	})
+	eventually(t, "the config is watched, and was looked at once", func() bool { return watched.Load() == 2 })
+	log, err := os.Create(filepath.Join(dir, "as2drop.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() // nobody reads it
+	for i := range 1000 {
+		if _, err := fmt.Fprintln(log, "line", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edited(t, cfg, "loopback:", "renamed:")
+	eventually(t, "the config was taken", func() bool { return strings.Contains(h.log(), "the config was taken") })
+	// Once after the reload; more than a minute may have gone by before it.
+	if n := watched.Load(); n > 4 {
+		t.Errorf("the config was watched anew %d times", n)
+	}
 }
