@@ -166,3 +166,58 @@ func TestVolumeThatVanishesInEveryPhase(t *testing.T) {
 		})
 	}
 }
+
+// The folder is replaced at the moment of a claim, and all of the claim runs in the one that
+// was opened, where nothing is left: nobody has looked at the marker since. What is missing
+// there is no file that its owner took back. The claim is neither undone nor made twice.
+func TestClaimInAFolderThatWasJustReplaced(t *testing.T) {
+	volumesVanish(t)
+	for what, away := range map[string]func(op, name string) bool{
+		"before the file is opened": func(op, name string) bool { return op == "read" && name == "outbox/A-1.xml" },
+		"before it is moved":        phases["claiming"],
+		"once it is moved":          phases["sealing"],
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			cfg, dir := setUp(t, nil)
+			quick(cfg)
+			cfg.Partners[0].Outbox.Poll = time.Second
+			folder := partnerDir(dir, "loopback")
+			var once sync.Once
+			replaced := make(chan struct{})
+			h := &host{}
+			h.set(func(_, op, file string) error {
+				if away(op, file) && !strings.Contains(file, "as2drop-probe") {
+					once.Do(func() {
+						defer close(replaced)
+						if err := replace(folder); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				return nil
+			})
+			a, end := h.on(t, cfg)
+			drop(t, dir, "loopback", "A-1.xml")
+			<-replaced
+			eventually(t, "A-1.xml is sent", func() bool { return sentBy(dir, "loopback", "A-1.*") == 1 })
+			if told := events(t, a.ledger, "loopback", "claim-undone"); len(told) > 0 {
+				t.Error(told)
+			}
+			end()
+			delivered(t, cfg, dir)
+		})
+	}
+}
+
+// replace puts another folder in the place of one, with all that was in it.
+func replace(folder string) error {
+	if err := errors.Join(os.Rename(folder, folder+".away"), os.Mkdir(folder, 0o700)); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(folder + ".away")
+	for _, e := range entries {
+		err = errors.Join(err, os.Rename(filepath.Join(folder+".away", e.Name()), filepath.Join(folder, e.Name())))
+	}
+	return err
+}
