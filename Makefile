@@ -13,7 +13,7 @@ WINDOWS_PACKAGES = ./internal/access ./internal/fsx ./internal/hooks ./internal/
 # Of outbox and inbox all but the crash matrices: their disk is simulated and the same on every system. Of the agent
 # what Windows does to open files, names, shares and events: the rest takes ten minutes there.
 WINDOWS_MATRICES = Matrix|Mutation|Planted
-WINDOWS_AGENT = StillOpen|InUse|Names|Beyond|OnAShare|Watcher|Heartbeat
+WINDOWS_AGENT = StillOpen|InUse|Names|Beyond|OnAShare|Watcher|Heartbeat|SaysNothing
 
 # Packages that must have a judge test; make judges finds all others by their build tag.
 JUDGED_PACKAGES = ./cmd/as2drop ./config ./cms ./outbox ./internal/keys ./internal/judges ./internal/xmlstream ./internal/embedded ./internal/journal ./web/metrics

@@ -29,6 +29,6 @@ func takeAway(t *testing.T, folder string) (giveBack func()) {
 func volumesVanish(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("on Windows a folder in use stays where it is; what happens without its marker is tested by others")
+		t.Skip("on Windows a folder in use stays where it is, see TestAFolderInUseStaysWhereItIs; what happens without its marker is tested by others")
 	}
 }
