@@ -26,7 +26,7 @@ func (a *running) reloads(ctx context.Context) {
 	settling := true // somebody may have written before anybody watched
 	tick := time.NewTicker(configSettle)
 	defer tick.Stop()
-	poll := a.watchConfig(hinted)
+	a.watchConfig(hinted)
 	for {
 		asked := false
 		select {
@@ -60,8 +60,7 @@ func (a *running) reloads(ctx context.Context) {
 				files.refused()
 			}
 		}
-		poll = a.watchConfig(hinted)
-		tick.Reset(poll)
+		tick.Reset(a.watchConfig(hinted))
 	}
 }
 
