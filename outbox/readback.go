@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -72,7 +73,20 @@ func (o *Outbox) remainsOf(id string) (r remains, err error) {
 			r.answers[n], r.at[n], r.last = a, info.ModTime().UTC(), max(r.last, n)
 		}
 	}
+	r.filedWithFirst()
 	return r, nil
+}
+
+// filedWithFirst puts the receipt first that the transfer was filed with. Of several that
+// settle it the first one counts, and it is to be the one that lies in its folder.
+func (r *remains) filedWithFirst() {
+	if r.filed == nil {
+		return
+	}
+	i := slices.IndexFunc(r.receipts, func(a Answered) bool { return bytes.Equal(rawReceipt(a.Header, a.Body), r.filed.Receipt) })
+	if i > 0 {
+		r.receipts[0], r.receipts[i] = r.receipts[i], r.receipts[0]
+	}
 }
 
 // answerNumber reads "answer-3.http".
