@@ -117,7 +117,7 @@ func TestChangeOfOperationsIsAnnounced(t *testing.T) {
 
 // Each operation can be measured, and each row has a limit.
 func TestLimit(t *testing.T) {
-	for _, row := range []string{"small", "cbc", "gcm", "xml"} {
+	for _, row := range []string{"small", "disk", "cbc", "gcm", "xml"} {
 		for _, o := range operationsOf(t, row) {
 			if err := primitives[o.name](t, o.bytes(t, lengths{10_000, 3000, 4000}), []byte("text"))(); err != nil {
 				t.Errorf("%s, %s, %s: %v", o.row, o.stage, o.name, err)

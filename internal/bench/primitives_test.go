@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,16 +41,28 @@ var primitives = map[string]primitive{
 	"gcm-decrypt": func(t testing.TB, n int64, _ []byte) func() error { return records(t, n, 32, 64<<10, true) },
 	"tls":         func(t testing.TB, n int64, _ []byte) func() error { return records(t, n, 16, 16<<10, false) },
 	"write":       written,
+	"rewrite":     rewritten,
+	"name":        named,
+	"append":      appended,
 	"rsa-sign":    func(t testing.TB, _ int64, _ []byte) func() error { return rsaOf(t).sign },
 	"rsa-verify":  func(t testing.TB, _ int64, _ []byte) func() error { return rsaOf(t).verify },
 	"rsa-encrypt": func(t testing.TB, _ int64, _ []byte) func() error { return rsaOf(t).encrypt },
 	"rsa-decrypt": func(t testing.TB, _ int64, _ []byte) func() error { return rsaOf(t).decrypt },
 }
 
+// waiting says which of them wait for the disk, which many can do at once.
+func waiting(operation string) bool {
+	switch operation {
+	case "write", "rewrite", "name", "append":
+		return true
+	}
+	return false
+}
+
 // cryptographic says which of them are: the others compress, check and write.
 func cryptographic(operation string) bool {
 	switch operation {
-	case "deflate", "inflate", "crc-32", "write":
+	case "deflate", "inflate", "crc-32", "write", "rewrite", "name", "append":
 		return false
 	}
 	return true
@@ -181,6 +194,58 @@ func written(t testing.TB, n int64, _ []byte) func() error {
 	}
 }
 
+// rewritten is a file that is there, overwritten from the beginning and synced.
+func rewritten(t testing.TB, n int64, _ []byte) func() error {
+	f := fileIn(t)
+	buf := make([]byte, n)
+	return func() error {
+		buf[0]++ // or there would be nothing to write
+		if _, err := f.WriteAt(buf, 0); err != nil {
+			return err
+		}
+		return f.Sync()
+	}
+}
+
+// named is a file that gets another name in its folder, and the folder synced.
+func named(t testing.TB, _ int64, _ []byte) func() error {
+	f := fileIn(t)
+	dir, err := os.Open(filepath.Dir(f.Name()))
+	must(t, err)
+	t.Cleanup(func() { must(t, dir.Close()) })
+	one, other := f.Name(), f.Name()+"-renamed"
+	return func() error {
+		if err := os.Rename(one, other); err != nil {
+			return err
+		}
+		one, other = other, one
+		return dir.Sync()
+	}
+}
+
+// appended is n bytes more in a file that grows, and its data synced, as a ledger does it.
+func appended(t testing.TB, n int64, _ []byte) func() error {
+	f := fileIn(t)
+	buf := bytes.Repeat([]byte("a"), int(n))
+	return func() error {
+		if _, err := f.Write(buf); err != nil {
+			return err
+		}
+		return syscall.Fdatasync(int(f.Fd()))
+	}
+}
+
+// fileIn is a new file in a folder of its own.
+func fileIn(t testing.TB) *os.File {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	must(t, err)
+	f, err := os.Create(filepath.Join(dir, "file"))
+	must(t, err)
+	t.Cleanup(func() { must(t, f.Close()) })
+	return f
+}
+
 // rsaOperations are those with one key, each on something prepared.
 type rsaOperations struct{ sign, verify, encrypt, decrypt func() error }
 
@@ -204,23 +269,29 @@ func rsaOf(t testing.TB) (o rsaOperations) {
 	return o
 }
 
-// alone is how long one such operation takes while nothing else is done: the best of some
-// tries, each of about a tenth of a second. Small ones are done on both cores at once, as
-// many documents are; of large messages there is one.
+// underWay is how many small documents there are at once, at both ends.
+const underWay = 16
+
+// alone is how much of a core one such operation takes while nothing else is done: the best of
+// some tries, each of about a tenth of a second. Small ones are done on both cores at once, and
+// those that wait for the disk by as many as there are documents under way; of large messages
+// there is one.
 func alone(t testing.TB, name string, n int64, sample []byte) time.Duration {
 	t.Helper()
 	const tries, each = 5, 100 * time.Millisecond
-	cores := 2
+	used, at := cores, cores // so many at once on so many cores
 	if n >= 1<<20 {
-		cores = 1
+		used, at = 1, 1
+	} else if waiting(name) {
+		at = underWay
 	}
-	operations := make([]func() error, cores)
+	operations := make([]func() error, at)
 	for i := range operations {
 		operations[i] = primitives[name](t, n, sample)
 	}
 	best := time.Duration(1<<63 - 1)
 	for range tries {
-		took, errs := make([]time.Duration, cores), make([]error, cores)
+		took, errs := make([]time.Duration, at), make([]error, at)
 		var group sync.WaitGroup
 		for i, operation := range operations {
 			group.Go(func() {
@@ -240,7 +311,7 @@ func alone(t testing.TB, name string, n int64, sample []byte) time.Duration {
 		for _, d := range took {
 			sum += d
 		}
-		best = min(best, sum/time.Duration(cores))
+		best = min(best, sum/time.Duration(at)*time.Duration(used)/time.Duration(at))
 	}
 	return best
 }
