@@ -170,7 +170,7 @@ func TestEvidence(t *testing.T) {
 			if string(record.ReceiptBy) != string(ids[0].Certificate.Raw) || record.From != "ACME" {
 				t.Errorf("record %+v", record)
 			}
-			if len(o.refusals) == 0 && (string(record.SignedBy) != string(ids[1].Certificate.Raw) || record.MICs["sha-256"] == "" || len(record.Layers) != 2 || len(record.Files) == 0 || record.Body != slices.Contains(files, rawFile)) {
+			if len(o.refusals) == 0 && (string(record.SignedBy) != string(ids[1].Certificate.Raw) || record.MICs["sha-256"] == "" || len(record.Layers) != 2 || len(record.Files) == 0) {
 				t.Errorf("record %+v", record)
 			}
 		})
@@ -202,7 +202,7 @@ func TestEvidenceOfANewKey(t *testing.T) {
 	if names != "INV-1~2.xml INV-1~2_a.pdf INV-1~2_b.png " {
 		t.Errorf("names %s", names)
 	}
-	if !strings.Contains(record.Header, "Message-Id: <1@acme>\r\n") || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200\r\n")) || !record.Body ||
+	if !strings.Contains(record.Header, "Message-Id: <1@acme>\r\n") || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200\r\n")) ||
 		!bytes.Equal(record.SignedBy, ids[1].Certificate.Raw) || !bytes.Equal(record.ReceiptBy, ids[0].Certificate.Raw) {
 		t.Errorf("record %+v, answer %q", record, answer)
 	}

@@ -54,7 +54,9 @@
 //	                                 published
 //	message.json                     the same as raw; Repair: no file moves before it, or I3 is
 //	                                 lost with the ledger
-//	.incoming/<id>                   the names of all of these, once
+//	.incoming/<id>                   the names of all of these; Repair: before the record has its
+//	                                 own, for it says that they were there
+//	.incoming/<id>                   that of the record
 //	.incoming                        its own name
 //	commit "received"                I2, I3
 //	inbox, behind the attachments    I6; not where there are none

@@ -18,7 +18,6 @@ import (
 type Record struct {
 	ledger.Received
 	Header string `json:"header,omitempty"` // of the request; empty = it is in headers.txt
-	Body   bool   `json:"body,omitempty"`   // the body is kept beside it
 }
 
 // ParseRecord reads message.json.

@@ -64,7 +64,7 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 // writeRecord writes message.json of an accepted message, behind all that it names. It is
 // durable with settle.
 func (r *request) writeRecord(row *ledger.Received) error {
-	record := Record{Received: *row, Body: r.kept}
+	record := Record{Received: *row}
 	record.SignedBy, record.ReceiptBy = r.signedBy(), r.receiptBy
 	if r.stored == nil {
 		record.Header = string(r.header())
@@ -76,8 +76,9 @@ func (r *request) writeRecord(row *ledger.Received) error {
 	if err == nil {
 		err = r.syncFiles()
 	}
-	if err == nil && !r.kept {
-		// What a power cut leaves of the folder is no record without the body, see complete.
+	if err == nil {
+		// A power cut that leaves the record, and not what it names, would have it say without
+		// the ledger that somebody has taken those files from the inbox.
 		err = r.p.Folder.SyncDir(incoming(r.id))
 	}
 	if err != nil {

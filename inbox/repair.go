@@ -309,9 +309,9 @@ func (c *checker) further(dir, id string, f fate) (further bool, err error) {
 	return true, c.offer(finding, func(tx *ledger.Tx) error { return tx.InsertStored(&s) })
 }
 
-// complete reports whether the record in a folder of .incoming counts. One that is alone is
-// what a power cut left of a message that was never committed: what was written with it,
-// body or receipt, has to be there too.
+// complete reports whether the record in a folder of .incoming counts. That of an accepted
+// message is there after all that it names; one of a refusal, or of earlier versions, that is
+// alone is what a power cut left of what was never committed: its receipt was written with it.
 func (c *checker) complete(dir string) (bool, error) {
 	b, err := fsx.ReadFile(c.p.Folder, path.Join(dir, recordFile), maxKept)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -321,17 +321,10 @@ func (c *checker) complete(dir string) (bool, error) {
 		return false, err
 	}
 	record, err := ParseRecord(b)
-	if err != nil {
-		return true, nil // whoever reads it tells of that
+	if err != nil || len(record.Receipt) > 0 {
+		return true, nil // whoever reads it tells of what is wrong with it
 	}
-	beside := receiptFile
-	if len(record.Receipt) > 0 {
-		if !record.Body {
-			return true, nil
-		}
-		beside = rawFile
-	}
-	return fsx.Exists(c.p.Folder, path.Join(dir, beside))
+	return fsx.Exists(c.p.Folder, path.Join(dir, receiptFile))
 }
 
 // wholeBody reports whether the body of a message in .incoming is all there, as far as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,56 @@ func TestRepairMatrix(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The power fails at any moment, one of the changes that were not synced is lost, or all, and the
+// ledger with them. After a repair the message is delivered once: a record without the files
+// that it names would say that they were taken from the inbox.
+func TestRepairAfterAPowerCut(t *testing.T) {
+	crashtest.NeedsAllPoints(t)
+	w := newWorld(seal(zipped(batch), nil))
+	cuts := cutsOf(w)
+	t.Logf("%d cases", len(cuts))
+	for _, cut := range cuts {
+		crashtest.PutBack(cut.disk, nil)
+		if _, err := repair(cut.world); err != nil {
+			t.Fatalf("%s: %v", cut.label, err)
+		}
+		if problems := afterRepair(cut.world); len(problems) > 0 {
+			t.Errorf("%s: %s", cut.label, strings.Join(problems, "\n"))
+		}
+	}
+	if len(cuts) == 0 {
+		t.Error("there was nothing to lose")
+	}
+}
+
+// cutsOf runs to the end and keeps the world as each power cut leaves the folders of the
+// partner, once. What becomes of the ledger is not looked at.
+func cutsOf(w *world) (cuts []instant) {
+	counted := w.On(w.disk.Clone()).(*world)
+	must(run(counted))
+	labels := counted.disk.Ticks()
+	straight := w.On(w.disk.Clone()).(*world)
+	seen := ""
+	for _, n := range counted.disk.Points() {
+		straight.disk.At(n, func() {
+			unsynced := slices.DeleteFunc(straight.disk.Unsynced(), func(c simdisk.Change) bool { return strings.Contains(c.Label, "ledger.db") })
+			if fmt.Sprint(unsynced) == seen {
+				return
+			}
+			seen = fmt.Sprint(unsynced)
+			cut := func(keep func(simdisk.Change) bool, lost string) {
+				cuts = append(cuts, instant{straight.On(straight.disk.PowerCut(keep)).(*world), labels[n-1] + ", lost: " + lost})
+			}
+			cut(simdisk.None, "all that was not synced")
+			for _, lost := range unsynced {
+				cut(simdisk.AllBut(lost), lost.Label)
+			}
+		})
+	}
+	must(run(straight))
+	return cuts
 }
 
 // The matrix reports a program whose record is written when everything is in the inbox.

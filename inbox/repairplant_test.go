@@ -155,17 +155,17 @@ func TestReleaseOfAStoredMessage(t *testing.T) {
 	}
 }
 
-// A power cut can leave of a folder in .incoming the name of its record and not what was
-// written with it. That was never committed: nobody has a receipt for it, and it is not taken in.
+// The record of an accepted message is behind all that it names, so it counts by itself. Of a
+// refusal and of earlier versions a power cut can leave the record and not what was written with
+// it: that was never committed, nobody has a receipt for it, and it is not taken in.
 func TestARecordAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		record  Record
 		beside  []string
 		further bool
 	}{
-		"whole":                              {Record{Body: true}, []string{rawFile}, true},
-		"without its body":                   {Record{Body: true}, nil, false},
-		"too large for the evidence":         {Record{}, nil, true},
+		"with its body":                      {Record{}, []string{rawFile}, true},
+		"whose body is no evidence any more": {Record{}, nil, true},
 		"of an earlier version":              {Record{}, []string{receiptFile}, true},
 		"of an earlier version, and nothing": {Record{}, nil, false},
 	} {

@@ -28,7 +28,6 @@ type request struct {
 	held      int        // bytes of the payload in memory
 	unsynced  []fsx.File // what settle has to sync
 	tooLong   bool       // it was stored, with a body that does not become evidence
-	kept      bool       // the body is a file of the staging folder that becomes evidence
 	reply     as2.Reply  // to an accepted message
 	receiptBy []byte     // the certificate that signed it
 }

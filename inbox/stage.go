@@ -50,7 +50,6 @@ func (r *request) endRaw(kept *limitedTee) error {
 		return nil
 	}
 	kept.w.unsynced = kept.left < 0
-	r.kept = kept.left >= 0
 	err := kept.w.Close()
 	if kept.left < 0 {
 		err = errors.Join(err, r.p.Folder.Remove(path.Join(incoming(r.id), rawFile)))
@@ -70,7 +69,6 @@ func (r *request) stageStored() (*as2.Opened, error) {
 		return nil, err
 	}
 	r.tooLong = info.Size() > r.p.EvidenceUpTo
-	r.kept = !r.tooLong
 	return r.open(raw)
 }
 
