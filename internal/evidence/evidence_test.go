@@ -202,7 +202,7 @@ func apart(t *testing.T, change func(fstest.MapFS)) func(fstest.MapFS) {
 			answer, err := x.Answer()
 			must(t, err)
 			m[inbox.EvidenceHeader], m[inbox.EvidenceReceipt] = &fstest.MapFile{Data: []byte(x.Header)}, &fstest.MapFile{Data: answer}
-			x.Header, x.Receipt, x.Body = "", nil, false
+			x.Header, x.Receipt = "", nil
 		})
 		change(m)
 	}
