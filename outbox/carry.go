@@ -16,6 +16,7 @@ type memo struct {
 	row     ledger.Transfer // as it was committed last; no ID = it has to be read
 	moved   bool            // Take moved its files, which is not committed yet
 	fresh   bool            // nothing of an earlier try to seal it is in its folder, which Take has made
+	made    *ahead          // and put the sealed message beside them; nil = it is still to be made
 	carries bool            // the call goes on with the next step, so that it may post what it seals
 	attempt *ledger.Attempt // committed with the sealed message, and not posted yet
 	sealed  *as2.Sealed     // what row.Sealed says
@@ -26,7 +27,7 @@ type memo struct {
 
 // forget is called when what it knows may be wrong.
 func (m *memo) forget() {
-	m.row, m.attempt, m.sealed, m.closed, m.fresh = ledger.Transfer{}, nil, nil, false, false
+	m.row, m.made, m.attempt, m.sealed, m.closed, m.fresh = ledger.Transfer{}, nil, nil, nil, false, false
 }
 
 // endTurn lets others go on.

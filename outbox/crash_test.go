@@ -263,6 +263,23 @@ func TestCrashMatrix(t *testing.T) {
 	}
 }
 
+// What is done at the same time may be done in any order: in TestCrashMatrix call by call by
+// turns, here one after the other.
+func TestCrashMatrixOfWhatIsDoneAtOnce(t *testing.T) {
+	for name, order := range map[string]beside{"the first first": firstFirst, "the last first": lastFirst} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(accept)
+			w.beside = order
+			r := crashtest.Matrix(w, crashtest.Scenario{Run: run, Standing: standing, Final: final(ledger.VerdictAccepted, 1), Until: "mark post", Faults: true})
+			t.Logf("%d cases of %d", r.Cases, r.Left)
+			for _, p := range r.Problems {
+				t.Error(p)
+			}
+		})
+	}
+}
+
 // More lies in the outbox than is claimed at once. It stops while two batches are claimed
 // in one commit, and while the rest is claimed after the first of them was filed.
 func TestCrashMatrixOfABacklog(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/internal/checks"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/pipeline"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -86,7 +87,10 @@ type Deps struct {
 	// Turn waits until it is the partner's turn at what all partners share, processor and
 	// disk, and is told when that is over. It is asked before every step but the POST.
 	// nil = nobody has to wait.
-	Turn      func(ctx context.Context, partner string) (done func(), err error)
+	Turn func(ctx context.Context, partner string) (done func(), err error)
+	// Beside calls functions at the same time and returns when all have ended; nil =
+	// pipeline.Beside.
+	Beside    func(fs ...func())
 	Config    string // hash of the config
 	UserAgent string
 }
@@ -127,7 +131,7 @@ func (u *underway) enter(id string) (m *memo, ok bool) {
 	}
 	m = &memo{}
 	if t, ok := u.taken[id]; ok {
-		m.row, m.moved, m.fresh = t.row, !t.committed, t.fresh
+		m.row, m.moved, m.fresh, m.made = t.row, !t.committed, t.fresh, t.made
 		delete(u.taken, id)
 	}
 	u.busy[id] = m
@@ -175,6 +179,9 @@ func New(d Deps, p Partner) *Outbox {
 	p.Ahead, p.Unsettled = cmp.Or(p.Ahead, 64), cmp.Or(p.Unsettled, 1000)
 	p.Policy.quirks = p.Quirks
 	p.WindowsNames = p.WindowsNames || runtime.GOOS == "windows"
+	if d.Beside == nil {
+		d.Beside = pipeline.Beside
+	}
 	return &Outbox{Deps: d, p: p, underway: &underway{busy: map[string]*memo{}}, take: (*Outbox).receive, steps: steps}
 }
 

@@ -161,30 +161,48 @@ func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, 
 	for _, t := range intents {
 		keys = append(keys, naming.ClaimKey(t.Key))
 	}
-	err := o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		claims, err := o.claims(tx, slices.Values(keys))
-		if err != nil {
-			return err
-		}
-		for _, t := range intents {
-			if o.p.Rules.InFlight(t.Key, claims) {
-				continue
-			}
-			if err := errors.Join(o.lineUp(tx, t), tx.InsertTransfer(t)); err != nil {
+	commit := func() error {
+		return o.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+			claims, err := o.claims(tx, slices.Values(keys))
+			if err != nil {
 				return err
 			}
-			committed = append(committed, t)
+			for _, t := range intents {
+				if o.p.Rules.InFlight(t.Key, claims) {
+					continue
+				}
+				if err := errors.Join(o.lineUp(tx, t), tx.InsertTransfer(t)); err != nil {
+					return err
+				}
+				committed = append(committed, t)
+			}
+			return nil
+		})
+	}
+	record := func() (alone *ledger.Transfer, err error) {
+		if err := commit(); err != nil {
+			return nil, err
 		}
-		return nil
-	})
+		failpoint.Hit("after claim intent")
+		if len(committed) == 1 {
+			alone = committed[0]
+		}
+		return alone, nil
+	}
+	var made *ahead
+	var err error
+	if t := intents[0]; len(intents) == 1 && o.sealedAhead(t) {
+		made, err = o.sealAhead(t, record)
+	} else {
+		_, err = record()
+	}
 	if err != nil {
 		return err
 	}
-	failpoint.Hit("after claim intent")
 	for _, t := range committed {
 		report.Claimed = append(report.Claimed, t.ID)
 	}
-	ob.intents = committed
+	ob.intents, ob.made = committed, made
 	return nil
 }
 

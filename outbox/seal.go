@@ -32,6 +32,9 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	}
 	dir := o.work(t)
 	m := o.memo(t.ID)
+	if m.made != nil && m.made.by == o {
+		return o.commitAhead(ctx, t, m.made)
+	}
 	if !m.fresh {
 		if err := o.forget(t, dir); err != nil {
 			return err
@@ -89,7 +92,14 @@ func (o *Outbox) sealWith(ctx context.Context, t *ledger.Transfer, dir string, o
 	}
 	sealed.Files[0].SHA256 = form.made
 	failpoint.Hit("after seal")
-	return o.commitSealed(ctx, t, sealed, options)
+	known := o.sealingNow(options)
+	if err := o.isSealed(t, sealed, options); err != nil {
+		return err
+	}
+	if err := o.writeTransfer(t, dir, known); err != nil {
+		return err
+	}
+	return o.commitSealed(ctx, t, sealed, known)
 }
 
 // refuse files a batch that must not be sent as it is; one that was not finished when it
@@ -116,8 +126,8 @@ func (o *Outbox) undoIfChanged(ctx context.Context, t *ledger.Transfer, dir stri
 	return false, nil
 }
 
-// commitSealed commits what was sealed.
-func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *as2.Sealed, options as2.SealOptions) (err error) {
+// isSealed notes on a transfer what its message is.
+func (o *Outbox) isSealed(t *ledger.Transfer, sealed *as2.Sealed, options as2.SealOptions) (err error) {
 	if t.Sealed, err = json.Marshal(sealed); err != nil {
 		return err
 	}
@@ -127,16 +137,16 @@ func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *a
 	}
 	t.State = ledger.StateSealed
 	t.Due = o.p.Policy.allowed(o.Now()).UTC()
+	return nil
+}
+
+// commitSealed commits what was sealed. Its transfer.json says so before, and so before it is
+// posted: whoever has to rebuild the ledger learns from it that the partner may have the
+// message. The sync of its folder is that of the message too.
+func (o *Outbox) commitSealed(ctx context.Context, t *ledger.Transfer, sealed *as2.Sealed, known *sealing) error {
 	more := append(o.warned(t), o.sameContent(t), o.openWithSealed(t, sealed))
 	for _, n := range sealed.Notes {
 		more = append(more, o.event(t, ledger.Warning, "legacy-algorithm", "agree on modern algorithms with the partner", "%s: %s", t.Document, n))
-	}
-	// Before it is committed, and so before it is posted: whoever has to rebuild the ledger
-	// learns from it that the partner may have the message.
-	// The sync of its folder is that of the message too.
-	known := o.sealingNow(options)
-	if err := o.writeTransfer(t, o.work(t), known); err != nil {
-		return err
 	}
 	o.memo(t.ID).with = known
 	return o.save(ctx, t, more...)

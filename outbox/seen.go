@@ -31,6 +31,7 @@ type Observer struct {
 	by    *Outbox            // who found it: another config may think differently
 
 	intents []*ledger.Transfer // to claim what was ready, committed and not carried out by Take
+	made    *ahead             // what was made of the only one of them; nil = nothing
 
 	picking
 }

@@ -29,8 +29,12 @@ const takenAtOnce = 16
 // A transfer is left to its own Step where anything is not as it was recorded, and all of
 // them where a fault of ours comes between: Step meets it again and tells.
 func (o *Outbox) Take(ctx context.Context, ob *Observer) {
-	intents := ob.intents
-	ob.intents = nil
+	intents, made := ob.intents, ob.made
+	ob.intents, ob.made = nil, nil
+	if made != nil && len(intents) == 1 && ob.by == o {
+		o.takeAlone(intents[0], made)
+		return
+	}
 	for len(intents) > 0 && ob.by == o {
 		n := min(len(intents), takenAtOnce)
 		o.takeTogether(ctx, intents[:n])
@@ -59,7 +63,7 @@ func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
 		return
 	}
 	for _, t := range made {
-		if o.takeMembers(t) {
+		if o.takeMembers(t, false) {
 			moved = append(moved, t)
 		}
 	}
@@ -95,9 +99,9 @@ func (o *Outbox) takeTogether(ctx context.Context, ts []*ledger.Transfer) {
 	}
 }
 
-// takeMembers moves the members of a transfer, whose folder is there, and syncs that. It
-// reports whether all of them are the files that were recorded.
-func (o *Outbox) takeMembers(t *ledger.Transfer) bool {
+// takeMembers moves the members of a transfer, whose folder is there, and syncs that; synced
+// says that they are. It reports whether all of them are the files that were recorded.
+func (o *Outbox) takeMembers(t *ledger.Transfer, synced bool) bool {
 	dir := o.work(t)
 	for _, m := range t.Members {
 		source, target := path.Join(t.Source, m.Name), path.Join(dir, m.Name)
@@ -105,7 +109,7 @@ func (o *Outbox) takeMembers(t *ledger.Transfer) bool {
 			return false
 		}
 		// The writer may have left the data to the system; from here on it is ours.
-		if fsx.SyncFile(o.p.Folder, source) != nil || o.p.Folder.RenameNoReplace(source, target) != nil {
+		if !synced && fsx.SyncFile(o.p.Folder, source) != nil || o.p.Folder.RenameNoReplace(source, target) != nil {
 			return false
 		}
 		// Between the look and the move somebody may have put another file there.
@@ -134,6 +138,7 @@ type taken struct {
 	row       ledger.Transfer
 	committed bool // as claimed; else the row says claiming
 	fresh     bool // the folder was made for it just now: nothing of an earlier try is in it
+	made      *ahead
 }
 
 // handOver leaves a transfer whose files were moved to the next Carry, which need not read it

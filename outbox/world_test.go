@@ -53,7 +53,31 @@ type world struct {
 	set      func(*Partner)                                                       // what else is configured; nil = nothing
 	ask      func(*world) func(context.Context, Question) (Answer, string, error) // a hook before sending; nil = none
 	box      *Outbox                                                              // of the process that runs
+	beside   beside                                                               // in which order that is done which is done at the same time
 	together bool                                                                 // what has its verdict is filed when all others have theirs
+}
+
+// beside is an order of what is done at the same time.
+type beside int
+
+const (
+	byTurns beside = iota // each call of one is followed by a call of the next
+	firstFirst
+	lastFirst
+)
+
+// do calls functions that are at work at the same time, the same way each time.
+func (b beside) do(d *simdisk.Disk, fs []func()) {
+	switch b {
+	case byTurns:
+		d.Alternate(fs...)
+		return
+	case lastFirst:
+		slices.Reverse(fs)
+	}
+	for _, f := range fs {
+		f()
+	}
 }
 
 // mutation makes a wrong program out of the right one.
@@ -182,7 +206,7 @@ func (w *world) outbox(l *ledger.Ledger) *Outbox {
 	if w.ask != nil {
 		p.BeforeSend = []BeforeSend{{Name: "number", Ask: w.ask(w)}}
 	}
-	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"}, p)
+	o := New(Deps{Ledger: l, Now: func() time.Time { return w.now }, Rand: mathrand.NewChaCha8([32]byte{byte(w.seed), byte(w.seed >> 8)}), Post: w, Beside: func(fs ...func()) { w.beside.do(w.disk, fs) }, Process: fmt.Sprint(w.seed), Config: "c", UserAgent: "test"}, p)
 	if w.mutate.steps != nil {
 		o.steps = maps.Clone(steps)
 		w.mutate.steps(o)

@@ -66,6 +66,8 @@ type Disk struct {
 	failAt  map[int]error
 	hooks   map[int][]func()
 
+	alternates *alternation // nil = there is one at work
+
 	locks  map[uint64]*locks  // of SQLite, by node
 	memory map[uint64]*shared // SQLite's shared memory, by node of the database
 	index  string             // our place in the registry of the VFS; empty: not there

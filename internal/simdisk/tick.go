@@ -112,6 +112,7 @@ func (d *Disk) Points() []int {
 // tick counts, lets others act, and says whether the world goes on. It is called with
 // the lock held and gives it up while others act.
 func (d *Disk) tick(t tick) error {
+	d.alternate()
 	if d.stopped {
 		return ErrStopped
 	}

@@ -1,0 +1,35 @@
+package pipeline
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
+
+// Beside calls functions at the same time, the first one here, and returns when all have
+// ended. If any of them panics it panics then, with the text of the first such panic and
+// where it was.
+func Beside(fs ...func()) {
+	if len(fs) == 0 {
+		return
+	}
+	var all sync.WaitGroup
+	var once sync.Once
+	var panicked string
+	guarded := func(f func()) {
+		defer func() {
+			if p := recover(); p != nil {
+				once.Do(func() { panicked = fmt.Sprintf("%v\n\n%s", p, debug.Stack()) })
+			}
+		}()
+		f()
+	}
+	for _, f := range fs[1:] {
+		all.Go(func() { guarded(f) })
+	}
+	guarded(fs[0])
+	all.Wait()
+	if panicked != "" {
+		panic(panicked)
+	}
+}
