@@ -78,6 +78,15 @@
 //	sent/<day>               of those filed together: filed is true (O1); before it sent, with the first document of a day
 //	.work                    of those filed together: nothing of it comes back (O9)
 //
+// Of a small document that is alone some of that is done at the same time, by Deps.Beside,
+// which returns when all of it has ended:
+//
+//	commit of the intent, then .work/<id> with its sync | sync of the member | the message is sealed in memory
+//	rename, .work/<id>, outbox                          | message            | transfer.json.part
+//
+// Then transfer.json gets its name, and .work/<id> is synced for it and the message. Without a
+// transfer.json nothing of it counts.
+//
 // The package is synchronous, starts no goroutines and knows no YAML. Different
 // transfers may be stepped at the same time, one by one step only. Those that come to be
 // filed while another one is are filed together, by one of the calls; the others wait.

@@ -207,12 +207,6 @@ func reopenedSince(t, now *ledger.Transfer) bool {
 // furtherElsewhere brings a transfer forward whose folder is not in .work any more.
 func (c *checker) furtherElsewhere(t *ledger.Transfer, r remains) (moved bool, err error) {
 	switch {
-	case t.State == ledger.StateSettled && t.Verdict == ledger.VerdictGaveUp && r.filed != nil && r.filed.Verdict != ledger.VerdictGaveUp:
-		// It was superseded since. Of several receipts the folder has the one that counted.
-		if there, err := fsx.Exists(c.p.Folder, r.filed.FilePath); err != nil || !there {
-			return false, err
-		}
-		return true, c.forward(t, *r.filed, r.filed.FilePath, r)
 	case t.State == ledger.StateClaiming || t.State == ledger.StateReopening || t.State == ledger.StateSettled:
 		return false, nil // their steps look for it themselves
 	case r.filed != nil:

@@ -136,9 +136,9 @@ func (o *Outbox) sealedInAMoment(t *ledger.Transfer) bool {
 // taken is a transfer whose files Take has moved.
 type taken struct {
 	row       ledger.Transfer
-	committed bool // as claimed; else the row says claiming
-	fresh     bool // the folder was made for it just now: nothing of an earlier try is in it
-	made      *ahead
+	committed bool   // as claimed; else the row says claiming
+	fresh     bool   // the folder was made for it just now: nothing of an earlier try is in it
+	made      *ahead // the sealed message lies beside them; nil = it is still to be made
 }
 
 // handOver leaves a transfer whose files were moved to the next Carry, which need not read it

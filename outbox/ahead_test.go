@@ -1,0 +1,73 @@
+package outbox
+
+import (
+	"context"
+	"path"
+	"slices"
+	"testing"
+
+	"github.com/as2drop/as2drop/ledger"
+)
+
+// taken is a world whose only batch was claimed.
+func takenAlone(t *testing.T, between func(*world)) (w *world, o *Outbox, id string) {
+	t.Helper()
+	w = newWorld(accept)
+	l := w.ledger()
+	t.Cleanup(func() { must(l.Close()); w.disk.Release() })
+	o = w.outbox(l)
+	ob := NewObserver()
+	report, err := o.Scan(context.Background(), ob)
+	must(err)
+	between(w)
+	o.Take(context.Background(), ob)
+	return w, o, report.Claimed[0]
+}
+
+// The message of a batch that is alone lies beside its files as soon as they are claimed, and
+// nothing says yet that it was sealed: that one is posted.
+func TestMessageIsMadeAhead(t *testing.T) {
+	w, o, id := takenAlone(t, func(*world) {})
+	names, err := o.p.Folder.Names(path.Join(workDir, id))
+	must(err)
+	if want := []string{"INV-1.xml", "INV-1_scan.pdf", messageFile, transferFile + ".part"}; !slices.Equal(names, want) {
+		t.Fatalf("claimed: %q, want %q", names, want)
+	}
+	before := w.disk.Tree()["acme/.work/"+id+"/"+messageFile]
+	done, _, err := o.Carry(context.Background(), id, func() bool { return true })
+	must(err)
+	if kept := w.disk.Tree()["acme/"+evidenceDir+"/"+id+"/"+messageFile]; done.State != ledger.StateFiled || kept.ID != before.ID || kept.SHA256 != before.SHA256 {
+		t.Errorf("%s; posted was %+v, made %+v", done.State, kept, before)
+	}
+}
+
+// A file that was written to after it was sealed is not what its message says: it goes back,
+// and nothing is posted.
+func TestMessageMadeAheadOfAnotherContent(t *testing.T) {
+	w, o, id := takenAlone(t, func(w *world) { w.write(path.Join(outboxDir, "INV-1.xml"), "<Invoicf/>") })
+	for range 3 {
+		_, _, err := o.Carry(context.Background(), id, func() bool { return true })
+		must(err)
+	}
+	for name := range dropped {
+		if _, there := w.disk.Tree()["acme/"+outboxDir+"/"+name]; !there {
+			t.Errorf("%s is not in the outbox", name)
+		}
+	}
+	if w.partner.posts > 0 {
+		t.Errorf("%d posts", w.partner.posts)
+	}
+}
+
+// What was made under one config is not posted under another.
+func TestMessageMadeAheadUnderAnotherConfig(t *testing.T) {
+	w, o, id := takenAlone(t, func(*world) {})
+	before := w.disk.Tree()["acme/.work/"+id+"/"+messageFile]
+	p := o.p
+	p.Subject = "another"
+	done, _, err := o.With(o.Deps, p).Carry(context.Background(), id, func() bool { return true })
+	must(err)
+	if kept := w.disk.Tree()["acme/"+evidenceDir+"/"+id+"/"+messageFile]; done.State != ledger.StateFiled || kept.ID == before.ID {
+		t.Errorf("%s; posted was what had been made before", done.State)
+	}
+}
