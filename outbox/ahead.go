@@ -60,19 +60,23 @@ func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (*ledger.Transfer, 
 		func() { a.synced = o.syncMembers(t) == nil },
 		func() { made = o.makeAhead(a) == nil },
 	)
-	if err != nil || !made {
+	if err != nil || !made || !a.folder {
 		return nil, err
 	}
 	return a, nil
 }
 
-// makeWork makes the folder of a transfer, durably.
+// makeWork makes the folder of a transfer, durably. One that is there may have something of an
+// earlier try in it, and is an error.
 func (o *Outbox) makeWork(t *ledger.Transfer) error {
 	if _, ok := o.enter(t.ID); !ok {
 		return errNotAhead // somebody else is at work on it
 	}
 	defer o.leave(t.ID)
-	return fsx.Mkdir(o.p.Folder, o.work(t), dirPerm)
+	if err := o.p.Folder.Mkdir(o.work(t), dirPerm); err != nil {
+		return err
+	}
+	return o.p.Folder.SyncDir(workDir)
 }
 
 // syncMembers syncs files in the outbox, whose writer may have left their data to the system.
@@ -118,9 +122,6 @@ func (o *Outbox) takeAlone(t *ledger.Transfer, a *ahead) {
 	}
 	defer o.leave(t.ID)
 	dir := o.work(t)
-	if !a.folder && fsx.Mkdir(o.p.Folder, dir, dirPerm) != nil {
-		return
-	}
 	row := *t
 	row.State, row.Due, row.Members, row.Sealed, row.Certificates = a.row.State, a.row.Due, a.row.Members, a.row.Sealed, a.row.Certificates
 	record, err := transferJSON(&row, a.known)

@@ -3,6 +3,7 @@ package outbox
 import (
 	"path"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -96,6 +97,7 @@ func takenAndHeld(t *testing.T, o *Outbox, id string) {
 func TestTakenIntoAFolderThatWasThere(t *testing.T) {
 	for documents := 1; documents <= 2; documents++ {
 		w, o := begin(t, accept)
+		w.write(path.Join(outboxDir, "INV-1.xml"), strings.Repeat("<Invoice/>", aheadUpTo/8)) // too large to be made ahead
 		if documents == 2 {
 			w.write(path.Join(outboxDir, "INV-2.xml"), "<Invoice/>")
 		}
