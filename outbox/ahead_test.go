@@ -9,7 +9,7 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// taken is a world whose only batch was claimed.
+// takenAlone is a world whose only batch was claimed.
 func takenAlone(t *testing.T, between func(*world)) (w *world, o *Outbox, id string) {
 	t.Helper()
 	w = newWorld(accept)
@@ -41,21 +41,33 @@ func TestMessageIsMadeAhead(t *testing.T) {
 	}
 }
 
-// A file that was written to after it was sealed is not what its message says: it goes back,
-// and nothing is posted.
+// A file that was written to after it was sealed is not what its message says, wherever it lies
+// by then: it goes back, and nothing is posted.
 func TestMessageMadeAheadOfAnotherContent(t *testing.T) {
-	w, o, id := takenAlone(t, func(w *world) { w.write(path.Join(outboxDir, "INV-1.xml"), "<Invoicf/>") })
-	for range 3 {
-		_, _, err := o.Carry(context.Background(), id, func() bool { return true })
-		must(err)
-	}
-	for name := range dropped {
-		if _, there := w.disk.Tree()["acme/"+outboxDir+"/"+name]; !there {
-			t.Errorf("%s is not in the outbox", name)
-		}
-	}
-	if w.partner.posts > 0 {
-		t.Errorf("%d posts", w.partner.posts)
+	const other = "<Invoicf/>"
+	for name, c := range map[string]struct {
+		between func(*world)
+		after   func(w *world, id string)
+	}{
+		"before it moves": {func(w *world) { w.write(path.Join(outboxDir, "INV-1.xml"), other) }, func(*world, string) {}},
+		"when it has":     {func(*world) {}, func(w *world, id string) { w.write(path.Join(workDir, id, "INV-1.xml"), other) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, o, id := takenAlone(t, c.between)
+			c.after(w, id)
+			for range 3 {
+				_, _, err := o.Carry(context.Background(), id, func() bool { return true })
+				must(err)
+			}
+			for name := range dropped {
+				if _, there := w.disk.Tree()["acme/"+outboxDir+"/"+name]; !there {
+					t.Errorf("%s is not in the outbox", name)
+				}
+			}
+			if w.partner.posts > 0 {
+				t.Errorf("%d posts", w.partner.posts)
+			}
+		})
 	}
 }
 
