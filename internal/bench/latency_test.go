@@ -23,6 +23,7 @@ type latency struct {
 	drops    int
 	waited   []time.Duration // from each rename until the partner had the header of the POST, sorted
 	filed    []time.Duration // from each rename until the document was in sent, sorted
+	bare     []time.Duration // what the rules want done before a POST, and nothing else
 	idle     float64         // of one core while nothing was dropped
 	measured time.Duration   // how long that was
 }
@@ -98,7 +99,9 @@ func BenchmarkLatency(b *testing.B) {
 	var l latency
 	for b.Loop() {
 		l = leave(b, *drops, *minute/2)
+		l.bare = bare(b, *drops/4)
 	}
+	b.ReportMetric(at(l.bare, 0.5).Seconds()*1e3, "bare-ms")
 	b.ReportMetric(at(l.waited, 0.5).Seconds()*1e3, "median-ms")
 	b.ReportMetric(at(l.waited, 0.99).Seconds()*1e3, "p99-ms")
 	b.ReportMetric(at(l.filed, 0.5).Seconds()*1e3, "filed-ms")
@@ -111,7 +114,7 @@ func latencyTable(l latency) string {
 	for _, line := range []struct {
 		until string
 		took  []time.Duration
-	}{{"until the partner has the header of the POST", l.waited}, {"until the document is in `sent`", l.filed}} {
+	}{{"until the partner has the header of the POST", l.waited}, {"until the document is in `sent`", l.filed}, {"what has to be done before the POST, by itself", l.bare}} {
 		fmt.Fprintf(&t, "| %s |", line.until)
 		for _, share := range []float64{0.5, 0.9, 0.99, 1} {
 			fmt.Fprintf(&t, " %.1f |", at(line.took, share).Seconds()*1e3)
