@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"sync"
 	"time"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -24,7 +23,7 @@ type known struct {
 // startDue starts due transfers while there are slots, and claims more where little is
 // left. due is the next moment that no transfer under way will see to, zero for none, and
 // open says whether any transfer is left that time alone carries on.
-func (w *worker) startDue(ctx context.Context, b *box, transfers *sync.WaitGroup) (due time.Time, open bool, err error) {
+func (w *worker) startDue(ctx context.Context, b *box) (due time.Time, open bool, err error) {
 	q, now := &w.queue, w.a.now()
 	nudges := w.nudges.Load()
 	if q.read && !q.stale && q.nudges == nudges && (q.due.IsZero() || q.due.After(now)) {
@@ -32,7 +31,7 @@ func (w *worker) startDue(ctx context.Context, b *box, transfers *sync.WaitGroup
 	}
 	for refilled := false; ; refilled = true {
 		var left int
-		if due, left, open, err = w.startSome(ctx, b, transfers); err != nil {
+		if due, left, open, err = w.startSome(ctx, b); err != nil {
 			return due, true, err
 		}
 		if refilled || left >= b.partner.Send.Parallel || w.seen.Left() == 0 {
@@ -52,13 +51,13 @@ func (w *worker) startDue(ctx context.Context, b *box, transfers *sync.WaitGroup
 
 // startAlone starts what was claimed just now, where it is all that there is to do: nobody is
 // before it, so the ledger need not be asked for the order.
-func (w *worker) startAlone(ctx context.Context, b *box, claimed []string, transfers *sync.WaitGroup) {
+func (w *worker) startAlone(ctx context.Context, b *box, claimed []string) {
 	if q := &w.queue; !q.read || q.open {
 		return
 	}
 	for _, id := range claimed {
 		if begun, _ := w.begin(id, b.partner.Send.Parallel); begun {
-			transfers.Go(func() { w.carryOnFrom(ctx, id) })
+			w.transfers.Go(func() { w.carryOnFrom(ctx, id) })
 		}
 	}
 }
@@ -77,7 +76,7 @@ func (w *worker) refill(ctx context.Context, b *box) (claimed int, err error) {
 }
 
 // startSome starts what is due and has a slot; left is how many more are due and in line.
-func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGroup) (due time.Time, left int, open bool, err error) {
+func (w *worker) startSome(ctx context.Context, b *box) (due time.Time, left int, open bool, err error) {
 	parallel := b.partner.Send.Parallel
 	underway, resting := w.underway(), w.restingNow()
 	var rows []ledger.Queued
@@ -108,7 +107,7 @@ func (w *worker) startSome(ctx context.Context, b *box, transfers *sync.WaitGrou
 		if !t.Due.After(now) {
 			begun, full := w.begin(t.ID, parallel)
 			if begun {
-				transfers.Go(func() { w.carryOnFrom(ctx, t.ID) })
+				w.transfers.Go(func() { w.carryOnFrom(ctx, t.ID) })
 				continue
 			}
 			if !full {

@@ -97,7 +97,7 @@ func (w *worker) nextRound(ctx context.Context) (wait time.Duration) {
 	started, nudges := time.Now(), w.nudges.Load()
 	w.roundBegan.Store(&started)
 	w.seeToReceived(ctx)
-	wait, idle := w.round(ctx, &w.transfers)
+	wait, idle := w.round(ctx)
 	w.roundBegan.Store(nil)
 	if !idle {
 		nudges = -1
@@ -117,7 +117,7 @@ func (w *worker) end() {
 const faultWait = 5 * time.Second
 
 // round looks at the outbox if it is time, starts what is due and says how long to wait.
-func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait time.Duration, idle bool) {
+func (w *worker) round(ctx context.Context) (wait time.Duration, idle bool) {
 	b := w.box()
 	if err := b.ready(); err != nil {
 		w.looked = looking{} // whatever comes back is looked at at once
@@ -125,13 +125,13 @@ func (w *worker) round(ctx context.Context, transfers *sync.WaitGroup) (wait tim
 	}
 	err := b.outbox.Timely(ctx)
 	if err == nil {
-		err = w.lookIfTime(ctx, b, transfers)
+		err = w.lookIfTime(ctx, b)
 	}
 	if err != nil {
 		w.complain(ctx, "scan", err)
 	}
 	// What was claimed goes on whatever is wrong with the outbox.
-	due, open, qerr := w.startDue(ctx, b, transfers)
+	due, open, qerr := w.startDue(ctx, b)
 	if qerr != nil {
 		w.complain(ctx, "ledger", qerr)
 	}
@@ -168,7 +168,7 @@ func (w *worker) timeToLook() bool {
 }
 
 // lookIfTime looks at the outbox if it is time to.
-func (w *worker) lookIfTime(ctx context.Context, b *box, transfers *sync.WaitGroup) error {
+func (w *worker) lookIfTime(ctx context.Context, b *box) error {
 	if !w.timeToLook() {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (w *worker) lookIfTime(ctx context.Context, b *box, transfers *sync.WaitGro
 	w.listed.Add(int64(report.Listed))
 	w.files = report.Listed
 	if len(report.Claimed) > 0 {
-		w.startAlone(ctx, b, report.Claimed, transfers)
+		w.startAlone(ctx, b, report.Claimed)
 		w.queue.stale = true
 	}
 	if err != nil {
