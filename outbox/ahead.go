@@ -14,8 +14,9 @@ import (
 	"github.com/as2drop/as2drop/ledger"
 )
 
-// ahead is what was made of a transfer that is alone before the next step: its files were moved,
-// and meanwhile its message was sealed in memory. It is thrown away where anything is not as it
+// ahead is what was made of a transfer that is alone while the intent to claim it was on its
+// way to the ledger: its files were synced, and its message was sealed in memory. Nothing of
+// it counts before the files are in .work/<id>. It is thrown away where anything is not as it
 // should be; then the message is made in the step that seals.
 type ahead struct {
 	by      *Outbox
@@ -23,8 +24,8 @@ type ahead struct {
 	sealed  *as2.Sealed
 	known   *sealing
 	message []byte
-	moved   bool // the files are in .work/<id>, durably, and not in the outbox
-	made    bool // the message is
+	synced  bool // the files are
+	folder  bool // .work/<id> is there, durably
 }
 
 // aheadUpTo is how many bytes are sealed in memory.
@@ -43,59 +44,26 @@ func (o *Outbox) sealedAhead(t *ledger.Transfer) bool {
 // errNotAhead means that something is to be made in its own step.
 var errNotAhead = errors.New("not ahead")
 
-// sealAhead claims a transfer, and meanwhile makes its message of what its files hold now. record
-// records the intent to claim it, and says which intent is on record then, nil for none.
+// sealAhead has the intent to claim a transfer recorded, and meanwhile makes ahead what can be.
+// record says which intent is on record then, nil for none; only then .work/<id> is made (O2).
 func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (*ledger.Transfer, error)) (a *ahead, err error) {
 	a = &ahead{by: o, row: *t}
 	a.row.Members = slices.Clone(t.Members)
-	sent, rerr := o.readAhead(&a.row)
-	o.Beside(
-		func() { a.moved, err = o.claimAhead(t, record) },
-		func() { a.made = rerr == nil && o.makeAhead(a, sent) == nil },
-	)
-	if err != nil || !a.moved {
-		return nil, err
-	}
-	return a, nil
-}
-
-// claimAhead has the intent to claim a transfer recorded, and moves its files; only then .work/<id>
-// is made (O2). What could not be done is left to Take.
-func (o *Outbox) claimAhead(t *ledger.Transfer, record func() (*ledger.Transfer, error)) (moved bool, err error) {
-	var folder, synced bool
+	var made bool
 	o.Beside(
 		func() {
 			var alone *ledger.Transfer
 			if alone, err = record(); alone != nil {
-				folder = o.makeWork(alone) == nil
+				a.folder = o.makeWork(alone) == nil
 			}
 		},
-		func() { synced = o.syncMembers(t) == nil },
+		func() { a.synced = o.syncMembers(t) == nil },
+		func() { made = o.makeAhead(a) == nil },
 	)
-	if err != nil || !folder {
-		return false, err
+	if err != nil || !made || !a.folder {
+		return nil, err
 	}
-	if _, ok := o.enter(t.ID); !ok {
-		return false, nil
-	}
-	defer o.leave(t.ID)
-	// The new names are durable before the old ones are gone for good.
-	if !o.takeMembers(t, synced) || o.p.Folder.SyncDir(outboxDir) != nil {
-		return false, nil
-	}
-	failpoint.Hit("after claim moves")
-	return true, nil
-}
-
-// readAhead reads what is sent of a transfer whose files lie in the outbox.
-func (o *Outbox) readAhead(t *ledger.Transfer) (sent []outgoing, err error) {
-	sent = o.outgoing(t, t.Source)
-	for i, f := range sent {
-		if sent[i].content, err = fsx.ReadFile(o.p.Folder, f.place, aheadUpTo); err != nil {
-			return nil, err
-		}
-	}
-	return sent, nil
+	return a, nil
 }
 
 // makeWork makes the folder of a transfer, durably. One that is there may have something of an
@@ -121,14 +89,15 @@ func (o *Outbox) syncMembers(t *ledger.Transfer) error {
 	return nil
 }
 
-// makeAhead seals what was read of the files. Why it could not be the step tells that seals.
-func (o *Outbox) makeAhead(a *ahead, sent []outgoing) error {
+// makeAhead seals the files as they lie in the outbox. Why it could not be the step tells that
+// seals.
+func (o *Outbox) makeAhead(a *ahead) error {
 	t := &a.row
 	options, blocked := o.sealOptions(t)
 	if blocked != "" {
 		return errNotAhead
 	}
-	form, blocked, err := o.travels(t, sent)
+	form, blocked, err := o.travels(t, t.Source)
 	if err != nil || blocked != "" {
 		return cmp.Or(err, errNotAhead)
 	}
@@ -144,39 +113,39 @@ func (o *Outbox) makeAhead(a *ahead, sent []outgoing) error {
 	return o.isSealed(t, a.sealed, options)
 }
 
-// takeAlone hands a transfer over whose files were moved. A message that is made is written
-// beside them, with the record that says so, which has no name yet: what is in .work/<id> without
-// a transfer.json was never posted.
+// takeAlone moves the files of a transfer whose message is made. That is written beside them
+// meanwhile, with the record that says so, which has no name yet: what is in .work/<id>
+// without a transfer.json was never posted.
 func (o *Outbox) takeAlone(t *ledger.Transfer, a *ahead) {
 	if _, ok := o.enter(t.ID); !ok {
 		return
 	}
 	defer o.leave(t.ID)
-	row := *t
-	if a.made {
-		row.State, row.Due, row.Members, row.Sealed, row.Certificates = a.row.State, a.row.Due, a.row.Members, a.row.Sealed, a.row.Certificates
-	}
-	if !a.made || !o.writeAhead(&row, a) {
-		row, a = *t, nil
-	}
-	row.State, row.Due = ledger.StateClaimed, t.Due
-	o.handOver(taken{row: row, made: a})
-}
-
-// writeAhead writes message and record of a transfer that is sealed.
-func (o *Outbox) writeAhead(t *ledger.Transfer, a *ahead) bool {
-	record, err := transferJSON(t, a.known)
-	if err != nil {
-		return false // the step meets it again, and tells
-	}
 	dir := o.work(t)
-	var kept, said bool
+	row := *t
+	row.State, row.Due, row.Members, row.Sealed, row.Certificates = a.row.State, a.row.Due, a.row.Members, a.row.Sealed, a.row.Certificates
+	record, err := transferJSON(&row, a.known)
+	if err != nil {
+		return // the step meets it again, and tells
+	}
+	var moved, kept, said bool
 	o.Beside(
+		// The new names are durable before the old ones are gone for good.
+		func() { moved = o.takeMembers(t, a.synced) && o.p.Folder.SyncDir(outboxDir) == nil },
 		func() { kept = o.write(path.Join(dir, messageFile), a.message) == nil },
 		func() { said = o.write(path.Join(dir, recordPart), record) == nil },
 	)
-	a.message = nil // it is on the disk, or of no use
-	return kept && said
+	if !moved {
+		return
+	}
+	failpoint.Hit("after claim moves")
+	if !kept || !said {
+		row, a = *t, nil
+	} else {
+		a.message = nil // it is on the disk
+	}
+	row.State, row.Due = ledger.StateClaimed, t.Due
+	o.handOver(taken{row: row, made: a})
 }
 
 // recordPart is the record of a sealed message that is not named yet.

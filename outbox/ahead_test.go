@@ -6,21 +6,20 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
 // takenAlone is a world whose only batch was claimed.
-func takenAlone(t *testing.T, change func(*world)) (w *world, o *Outbox, id string) {
+func takenAlone(t *testing.T, between func(*world)) (w *world, o *Outbox, id string) {
 	t.Helper()
 	w = newWorld(accept)
-	change(w)
 	l := w.ledger()
 	t.Cleanup(func() { must(l.Close()); w.disk.Release() })
 	o = w.outbox(l)
 	ob := NewObserver()
 	report, err := o.Scan(context.Background(), ob)
 	must(err)
+	between(w)
 	o.Take(context.Background(), ob)
 	return w, o, report.Claimed[0]
 }
@@ -47,18 +46,14 @@ func TestMessageIsMadeAhead(t *testing.T) {
 func TestMessageMadeAheadOfAnotherContent(t *testing.T) {
 	const other = "<Invoicf/>"
 	for name, c := range map[string]struct {
-		change func(*world)
-		after  func(w *world, id string)
+		between func(*world)
+		after   func(w *world, id string)
 	}{
-		"before it moves": {func(w *world) {
-			w.mutate.fs = func(f fsx.FS) fsx.FS {
-				return beforeSync{f, workDir, func() { w.write(path.Join(outboxDir, "INV-1.xml"), other) }}
-			}
-		}, func(*world, string) {}},
-		"when it has": {func(*world) {}, func(w *world, id string) { w.write(path.Join(workDir, id, "INV-1.xml"), other) }},
+		"before it moves": {func(w *world) { w.write(path.Join(outboxDir, "INV-1.xml"), other) }, func(*world, string) {}},
+		"when it has":     {func(*world) {}, func(w *world, id string) { w.write(path.Join(workDir, id, "INV-1.xml"), other) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, o, id := takenAlone(t, c.change)
+			w, o, id := takenAlone(t, c.between)
 			c.after(w, id)
 			for range 3 {
 				_, _, err := o.Carry(context.Background(), id, func() bool { return true })
@@ -74,20 +69,6 @@ func TestMessageMadeAheadOfAnotherContent(t *testing.T) {
 			}
 		})
 	}
-}
-
-// beforeSync does something else before a folder is synced.
-type beforeSync struct {
-	fsx.FS
-	dir string
-	do  func()
-}
-
-func (b beforeSync) SyncDir(name string) error {
-	if name == b.dir {
-		b.do()
-	}
-	return b.FS.SyncDir(name)
 }
 
 // What was made under one config is not posted under another.

@@ -79,11 +79,10 @@
 //	.work                    of those filed together: nothing of it comes back (O9)
 //
 // Of a small document that is alone some of that is done at the same time, by Deps.Beside,
-// which returns when all of it has ended. What it holds was read before:
+// which returns when all of it has ended:
 //
-//	commit of the intent, then .work/<id> with its sync | sync of the member  | the message is sealed in memory
-//	then: rename, .work/<id>, outbox                                          |
-//	message                                             | transfer.json.part  |
+//	commit of the intent, then .work/<id> with its sync | sync of the member | the message is sealed in memory
+//	rename, .work/<id>, outbox                          | message            | transfer.json.part
 //
 // Then transfer.json gets its name, and .work/<id> is synced for it and the message. Without a
 // transfer.json nothing of it counts.

@@ -34,11 +34,12 @@ type form struct {
 	size  int64      // bytes at the most
 }
 
-// travels says in which form the files of a batch travel: each one with its content type, its name,
+// travels says in which form a batch travels: each file with its content type, its name,
 // and what writes it. Writing notes the SHA-256 of each member that it reads. blocked says
 // why the batch has no form: nothing of it is left out silently. An *embedded.Error says
 // that the document cannot take its attachments.
-func (o *Outbox) travels(t *ledger.Transfer, sent []outgoing) (f *form, blocked string, err error) {
+func (o *Outbox) travels(t *ledger.Transfer, dir string) (f *form, blocked string, err error) {
+	sent := o.outgoing(t, dir)
 	f = &form{}
 	for _, s := range sent {
 		f.size += s.size

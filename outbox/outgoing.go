@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"bytes"
 	"io"
 	"path"
 
@@ -16,13 +15,12 @@ const changedDir = "changed-by-hook"
 
 // outgoing is a file as it is sent: a dropped one, or what a hook made.
 type outgoing struct {
-	name    string
-	role    ledger.Role
-	size    int64
-	mtime   int64   // nanoseconds since 1970
-	place   string  // in the partner's folder
-	sum     *string // where sealing notes its SHA-256
-	content []byte  // what was read of it before; nil = it is to be read
+	name  string
+	role  ledger.Role
+	size  int64
+	mtime int64   // nanoseconds since 1970
+	place string  // in the partner's folder
+	sum   *string // where sealing notes its SHA-256
 }
 
 // outgoing says what is sent of a transfer whose files are in a folder, the document first.
@@ -35,11 +33,11 @@ func (o *Outbox) outgoing(t *ledger.Transfer, dir string) (files []outgoing) {
 			continue
 		}
 		place[m.Name] = len(files)
-		files = append(files, outgoing{name: m.Name, role: m.Role, size: m.Size, mtime: m.MTime, place: path.Join(dir, m.Name), sum: &m.SHA256})
+		files = append(files, outgoing{m.Name, m.Role, m.Size, m.MTime, path.Join(dir, m.Name), &m.SHA256})
 	}
 	for i := range t.Changed {
 		c := &t.Changed[i]
-		f := outgoing{name: c.Name, role: c.Role, size: c.Size, mtime: c.MTime, place: path.Join(dir, changedDir, c.Name), sum: &c.SHA256}
+		f := outgoing{c.Name, c.Role, c.Size, c.MTime, path.Join(dir, changedDir, c.Name), &c.SHA256}
 		if at, ok := place[c.Name]; ok {
 			files[at] = f
 		} else {
@@ -51,8 +49,5 @@ func (o *Outbox) outgoing(t *ledger.Transfer, dir string) (files []outgoing) {
 
 // open opens a file to be read once.
 func (o *Outbox) open(f outgoing) (io.ReadCloser, error) {
-	if f.content != nil {
-		return io.NopCloser(bytes.NewReader(f.content)), nil
-	}
 	return o.p.Folder.OpenFile(f.place, fsx.ReadOnly, 0)
 }

@@ -59,7 +59,7 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 
 // sealWith seals what may be sent.
 func (o *Outbox) sealWith(ctx context.Context, t *ledger.Transfer, dir string, options as2.SealOptions) error {
-	form, blocked, err := o.travels(t, o.outgoing(t, dir))
+	form, blocked, err := o.travels(t, dir)
 	var fault *embedded.Error
 	switch {
 	case errors.As(err, &fault):

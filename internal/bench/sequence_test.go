@@ -49,15 +49,9 @@ func bare(t testing.TB, documents int) (took []time.Duration) {
 		began := time.Now()
 		must(t, beside(
 			func() error {
-				return errors.Join(
-					beside(
-						func() error {
-							return errors.Join(commit(intentWrites), os.Mkdir(at("work", work), 0o700), synced(at("work")))
-						},
-						func() error { return synced(at("outbox", document)) },
-					),
-					os.Rename(at("outbox", document), at("work", work, document)), synced(at("work", work)), synced(at("outbox")))
+				return errors.Join(commit(intentWrites), os.Mkdir(at("work", work), 0o700), synced(at("work")))
 			},
+			func() error { return synced(at("outbox", document)) },
 			func() (err error) {
 				for _, f := range seal {
 					err = errors.Join(err, f())
@@ -66,6 +60,9 @@ func bare(t testing.TB, documents int) (took []time.Duration) {
 			},
 		))
 		must(t, beside(
+			func() error {
+				return errors.Join(os.Rename(at("outbox", document), at("work", work, document)), synced(at("work", work)), synced(at("outbox")))
+			},
 			func() error { return writeSynced(at("work", work, "message"), messageWrites) },
 			func() error { return writeSynced(at("work", work, "record.part"), recordWrites) },
 		))

@@ -9,18 +9,8 @@ type alternation struct {
 
 // Alternate calls functions that would be at work at the same time, in a manner that is the
 // same each time: only one of them goes on, and each tick is the turn of the next. None of
-// them may wait for another one. What one of them would do at the same time in its turn is done
-// one after the other.
+// them may wait for another one.
 func (d *Disk) Alternate(fs ...func()) {
-	d.mu.Lock()
-	within := d.alternates != nil
-	d.mu.Unlock()
-	if within {
-		for _, f := range fs {
-			f()
-		}
-		return
-	}
 	a := &alternation{over: make(chan struct{})}
 	for range fs {
 		a.gates = append(a.gates, make(chan struct{}, 1))
