@@ -125,8 +125,7 @@ func TestReceiptsShareBuffers(t *testing.T) {
 		}
 	}
 	runtime.ReadMemStats(&after)
-	// With the race detector some of what is given back is thrown away.
-	if each := (after.TotalAlloc - before.TotalAlloc) / receipts; each > 2*streamBuffer {
+	if each := (after.TotalAlloc - before.TotalAlloc) / receipts; each > receiptBytes {
 		t.Errorf("%d bytes for each receipt of %d", each, len(body))
 	}
 }
