@@ -69,19 +69,23 @@ run() {
 log="$WINEPREFIX/tests.log"
 run "$@" | tee "$log" && exit 0
 
-# Once in many thousand starts Wine cannot start a program and says "Internal error" (CreateProcess, ERROR_INTERNAL_ERROR),
-# which no Windows does: that says nothing of what is tested. A package in which scripts alone failed, and none for another
-# reason, runs once more; any other failure counts.
+# Now and then Wine cannot start a program and says "Internal error" (CreateProcess, ERROR_INTERNAL_ERROR), which no
+# Windows does: that says nothing of what is tested. A package in which each test that failed, and each script, failed
+# with this and nothing else runs once more; any other failure counts.
 flags=()
 for arg in "$@"; do
     case $arg in ./*) ;; *) flags+=("$arg") ;; esac
 done
 again=$(awk -F'\t' '
-    /^--- FAIL: / && !/^--- FAIL: TestScripts / { other++ }
+    function ended() { if (inside && !script && (!here || foreign)) other++; inside = 0 }
+    /^--- FAIL: / { ended(); inside = 1; here = foreign = 0; script = /^--- FAIL: TestScripts /; failed++; next }
+    /^(--- |ok|FAIL|PASS|panic:)/ { ended() }
+    /^panic:/ { other++ }
+    inside && /fork\/exec .*: Internal error\./ { here = 1; wine++ }
+    inside && /^ +[A-Za-z0-9_]+_test\.go:[0-9]+:/ && !/: Internal error\./ { foreign = 1 }
     /^ *FAIL: .*\.txtar:/ { scripts++ }
-    /\[fork\/exec .*: Internal error\.\]/ { wine++ }
-    $1 == "FAIL" && NF > 1 { if (wine == 0 || other || scripts > wine) exit 1; print $2 }
-    $1 == "ok" || $1 == "FAIL" && NF > 1 { other = scripts = wine = 0 }
+    $1 == "FAIL" && NF > 1 { if (!failed || other || scripts > wine) exit 1; print $2 }
+    $1 == "ok" || $1 == "FAIL" && NF > 1 { other = scripts = wine = failed = 0 }
 ' "$log") || exit 1
 [ -n "$again" ] || exit 1
 echo "wine.sh: Wine could not start a program; once more:" $again
