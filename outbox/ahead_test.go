@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -104,5 +105,29 @@ func TestMessageMadeAheadUnderAnotherConfig(t *testing.T) {
 	must(err)
 	if kept := w.disk.Tree()["acme/"+evidenceDir+"/"+id+"/"+messageFile]; done.State != ledger.StateFiled || kept.ID == before.ID {
 		t.Errorf("%s; posted was what had been made before", done.State)
+	}
+}
+
+// One of which no message can be made under the config that is in force by then has nothing of
+// the message that was made before: it is dismissed like any other.
+func TestMessageMadeAheadThatCannotBeMadeAgain(t *testing.T) {
+	_, o, id := takenAlone(t, func(*world) {})
+	ctx := context.Background()
+	p := o.p
+	p.EncryptTo = func(time.Time) *cms.Recipient { return nil }
+	next := o.With(o.Deps, p)
+	held, _, err := next.Carry(ctx, id, func() bool { return true })
+	must(err)
+	if held.Hold == "" || held.Sealed != nil || held.Certificates != nil {
+		t.Errorf("held: %q, sealed: %s", held.Hold, held.Sealed)
+	}
+	_, err = next.grant(ctx, ledger.Wish{Kind: ledger.WishDismiss, Transfer: id, By: "anna"})
+	must(err)
+	filed, _, err := next.Carry(ctx, id, func() bool { return true })
+	if err != nil || filed.State != ledger.StateFiled {
+		t.Errorf("dismissed: %s, %v", filed.State, err)
+	}
+	if there, err := fsx.Exists(o.p.Folder, path.Join(evidenceDir, id)); err != nil || there {
+		t.Errorf("evidence of a message that there is not: %v, %v", there, err)
 	}
 }

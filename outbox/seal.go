@@ -161,6 +161,7 @@ func unsealable(fact string) obstacle {
 // the partner may have.
 func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
 	t.Changed, t.Objections, t.MoreObjections = nil, nil, 0
+	t.Sealed, t.Certificates = nil, nil // made ahead, and not committed
 	names, err := o.names(dir)
 	if err != nil {
 		return err
