@@ -187,6 +187,7 @@ func (p *peeler) file(r io.Reader, h textproto.MIMEHeader, batch bool) error {
 	}
 	before := p.out.n
 	beside := pipeline.NewWriter(file) // what is large is written while more of it is decrypted
+	defer beside.Close()               // again, or after a panic
 	p.out.w = beside
 	var w io.Writer = p.out
 	if p.exam != nil {

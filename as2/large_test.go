@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -112,4 +114,49 @@ func TestLargeMessagesOfAnUnreadableFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A panic of whoever gives or takes a large message is one of the caller's, which he can count,
+// and no stage goes on.
+func TestLargeMessagesAndAPanic(t *testing.T) {
+	payload := large()
+	panics := func(t *testing.T, what string, f func()) {
+		defer func() {
+			if text := fmt.Sprint(recover()); !strings.HasPrefix(text, "no luck") {
+				t.Errorf("%s: %s", what, text)
+			}
+		}()
+		f()
+	}
+	for name, o := range forms() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				panics(t, "a file", func() {
+					Seal(io.Discard, func(w io.Writer) error { w.Write(payload); panic("no luck") }, o)
+				})
+				panics(t, "the message", func() {
+					Seal(&unlucky{len(payload) / 2}, func(w io.Writer) error { _, err := w.Write(payload); return err }, o)
+				})
+				s, body := sealBytes(t, payload, o)
+				e, err := ParseEnvelope(httpHeader(s.Header))
+				if err != nil {
+					t.Fatal(err)
+				}
+				panics(t, "the payload", func() { Open(e, bytes.NewReader(body), into(&unlucky{len(payload) / 2}), theirs()) })
+				panics(t, "the body", func() {
+					Open(e, io.TeeReader(bytes.NewReader(body), &unlucky{len(payload) / 2}), into(io.Discard), theirs())
+				})
+			})
+		})
+	}
+}
+
+// unlucky panics after so many bytes.
+type unlucky struct{ left int }
+
+func (u *unlucky) Write(p []byte) (int, error) {
+	if u.left -= len(p); u.left < 0 {
+		panic("no luck")
+	}
+	return len(p), nil
 }

@@ -102,6 +102,7 @@ func (o *SealOptions) encrypted(inner entity) entity {
 			return err
 		}
 		plain := pipeline.NewWriter(c) // a large message is made on one core and encrypted on another
+		defer plain.Close()            // again, or after a panic
 		return closed(c, closed(plain, inner.writeAll(plain)))
 	}}
 }

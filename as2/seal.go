@@ -114,6 +114,7 @@ func SealFiles(w io.Writer, files []File, o SealOptions) (*Sealed, error) {
 	}
 	out := &countingWriter{w: w, digest: sha256.New()}
 	body := pipeline.NewWriter(out)
+	defer body.Close() // again, or after a panic
 	if err := closed(body, e.write(body)); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/as2drop/as2drop/internal/pipeline"
 )
 
 const (
@@ -36,7 +38,8 @@ type block struct {
 var blocks = sync.Pool{New: func() any { return &block{in: make([]byte, 0, dictionary+blockSize)} }}
 
 // spread is a compressor that deflates blocks side by side and joins them to one stream.
-// All of it ends when Close returns, which must be called.
+// All of it ends when Close returns, which must be called. A panic of any of it is the
+// caller's, as with a pipeline.Writer.
 type spread struct {
 	out    io.Writer
 	filled *block
@@ -64,6 +67,7 @@ func (s *spread) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
 		if err := s.failed.Load(); err != nil {
+			pipeline.Again(*err)
 			return written, *err
 		}
 		n := min(len(p), s.filled.dict+blockSize-len(s.filled.in))
@@ -73,7 +77,7 @@ func (s *spread) Write(p []byte) (int, error) {
 			full := s.filled
 			s.filled = newBlock(full.in[len(full.in)-dictionary:])
 			s.order <- full
-			go full.deflate()
+			go full.run()
 		}
 	}
 	return written, nil
@@ -86,9 +90,12 @@ func (s *spread) Close() error {
 		last := s.filled
 		s.filled, last.last = nil, true
 		s.order <- last
-		go last.deflate()
+		go last.run()
 		close(s.order)
 		<-s.ended
+		if err := s.failed.Load(); err != nil {
+			pipeline.Again(*err)
+		}
 	}
 	if err := s.failed.Load(); err != nil {
 		return *err
@@ -103,7 +110,7 @@ func (s *spread) join() {
 		<-b.ready
 		err := b.err
 		if err == nil && s.failed.Load() == nil {
-			_, err = s.out.Write(b.out.Bytes())
+			err = pipeline.Guarded(func() error { _, err := s.out.Write(b.out.Bytes()); return err })
 		}
 		if err != nil && s.failed.Load() == nil {
 			s.failed.Store(&err)
@@ -112,25 +119,31 @@ func (s *spread) join() {
 	}
 }
 
+// run deflates a block that others wait for.
+func (b *block) run() {
+	b.err = pipeline.Guarded(b.deflate)
+	close(b.ready)
+}
+
 // deflate makes whole bytes of a block: one that is not the last ends with an empty stored
 // block, which fills the byte up.
-func (b *block) deflate() {
-	defer close(b.ready)
+func (b *block) deflate() (err error) {
 	w, ok := compressors[deflateLevel].Get().(*flate.Writer)
 	if ok {
 		w.ResetDict(&b.out, b.in[:b.dict])
-	} else if w, b.err = flate.NewWriterDict(&b.out, deflateLevel, b.in[:b.dict]); b.err != nil {
-		return
+	} else if w, err = flate.NewWriterDict(&b.out, deflateLevel, b.in[:b.dict]); err != nil {
+		return err
 	}
-	if _, b.err = w.Write(b.in[b.dict:]); b.err != nil {
-		return
+	if _, err = w.Write(b.in[b.dict:]); err != nil {
+		return err
 	}
 	if b.last {
-		b.err = w.Close()
+		err = w.Close()
 	} else {
-		b.err = w.Flush()
+		err = w.Flush()
 	}
-	if b.err == nil {
+	if err == nil {
 		compressors[deflateLevel].Put(w)
 	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -110,6 +111,73 @@ func TestSpreadEndsWithTheCall(t *testing.T) {
 			if _, err := Write(io.Discard, []Member{m}); !errors.As(err, &changed) {
 				t.Errorf("stated %d bytes: %v", stated, err)
 			}
+		})
+	}
+}
+
+// panics calls f, and reports whether it panics with a text.
+func panics(f func(), text string) (does bool) {
+	defer func() { does = strings.HasPrefix(fmt.Sprint(recover()), text) }()
+	f()
+	return false
+}
+
+// unlucky panics when so many bytes have passed, as a writer and as a reader.
+type unlucky struct{ left int }
+
+func (u *unlucky) Write(p []byte) (int, error) {
+	if u.left -= len(p); u.left < 0 {
+		panic("no luck")
+	}
+	return len(p), nil
+}
+
+func (u *unlucky) Read(p []byte) (int, error) { clear(p); return u.Write(p) }
+
+// unluckyAt panics when so many bytes were read.
+type unluckyAt struct {
+	*bytes.Reader
+	unlucky
+}
+
+func (u *unluckyAt) ReadAt(p []byte, at int64) (int, error) {
+	u.unlucky.Write(p)
+	return u.Reader.ReadAt(p, at)
+}
+
+type nothing struct{}
+
+func (nothing) Write(p []byte) (int, error) { return len(p), nil }
+func (nothing) Close() error                { return nil }
+
+// A panic of what is written to is the caller's, who knows which transfer it was. One of his
+// own leaves nobody behind either.
+func TestPanicsAreTheCallers(t *testing.T) {
+	data := catalogue(12 * blockSize)
+	var stored bytes.Buffer
+	noise := make([]byte, 8<<20)
+	rand.NewChaCha8([32]byte{7}).Read(noise) // never fails
+	if _, err := Write(&stored, []Member{memberOf("a.bin", noise)}); err != nil {
+		t.Fatal(err)
+	}
+	nowhere := func(int, string) (io.WriteCloser, error) { return nothing{}, nil }
+	for name, f := range map[string]func(){
+		"unpacked": func() {
+			Unpack(&unluckyAt{bytes.NewReader(stored.Bytes()), unlucky{5 << 20}}, int64(stored.Len()), Limits{}, nowhere)
+		},
+		"written to": func() { Write(&unlucky{1 << 20}, []Member{memberOf("a.xml", data)}) },
+		"a member": func() {
+			Write(io.Discard, []Member{{Name: "a.xml", Size: 1 << 30, Open: func() (io.ReadCloser, error) { return io.NopCloser(&unlucky{5 << 20}), nil }}})
+		},
+		"copied":    func() { Copy(io.Discard, &unlucky{5 << 20}, "a.xml", 1<<30) },
+		"copied to": func() { Copy(&unlucky{5 << 20}, bytes.NewReader(data), "a.xml", int64(len(data))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if !panics(f, "no luck") {
+					t.Error("no panic")
+				}
+			})
 		})
 	}
 }

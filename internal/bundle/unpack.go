@@ -198,6 +198,7 @@ func unpackFile(f *zip.File, i int, left int64, buf []byte, create func(int, str
 	digest := sha256.New()
 	tracked := &trackedReader{r: io.LimitReader(in, left+1)}
 	beside := pipeline.NewWriter(io.MultiWriter(out, digest))
+	defer beside.Close() // again, or after a panic
 	n, err := io.CopyBuffer(struct{ io.Writer }{beside}, tracked, buf)
 	if cerr := cmp.Or(beside.Close(), out.Close()); err == nil {
 		err = cerr

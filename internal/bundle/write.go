@@ -142,6 +142,7 @@ func Copy(w io.Writer, in io.Reader, name string, size int64) (Written, error) {
 	defer buffers.Put(buf)
 	// One byte more than announced is enough to know that the file grew.
 	beside := pipeline.NewWriter(digest)
+	defer beside.Close() // again, or after a panic
 	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, beside)}, io.LimitReader(in, size+1), buf[:])
 	beside.Close() // a digest takes everything
 	if err != nil {

@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"fmt"
-	"runtime/debug"
-	"sync"
-)
+import "sync"
 
 // Beside calls functions at the same time, the first one here, and returns when all have
 // ended. If any of them panics it panics then, with the text of the first such panic and
@@ -15,21 +11,16 @@ func Beside(fs ...func()) {
 	}
 	var all sync.WaitGroup
 	var once sync.Once
-	var panicked string
+	var panicked error
 	guarded := func(f func()) {
-		defer func() {
-			if p := recover(); p != nil {
-				once.Do(func() { panicked = fmt.Sprintf("%v\n\n%s", p, debug.Stack()) })
-			}
-		}()
-		f()
+		if err := Guarded(func() error { f(); return nil }); err != nil {
+			once.Do(func() { panicked = err })
+		}
 	}
 	for _, f := range fs[1:] {
 		all.Go(func() { guarded(f) })
 	}
 	guarded(fs[0])
 	all.Wait()
-	if panicked != "" {
-		panic(panicked)
-	}
+	Again(panicked)
 }

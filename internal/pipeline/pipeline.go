@@ -12,7 +12,8 @@
 // bytes is only buffered: it has nothing to gain. Beyond that a goroutine writes one piece
 // while the caller makes the next; at most Ahead pieces are between them. It ends when Close
 // returns, and Close must be called, whatever went wrong. The packages above may go on saying
-// that nothing of theirs outlives a call.
+// that nothing of theirs outlives a call. Where what is behind panics, the caller's next Write
+// or Close does, with the text of that panic and where it was.
 //
 // What is behind a Writer is used by another goroutine until Close has returned, and so
 // must not be looked at before.
@@ -67,6 +68,7 @@ func (s *Writer) Write(b []byte) (int, error) {
 	written := 0
 	for len(b) > 0 {
 		if err := s.err(); err != nil {
+			Again(err)
 			return written, err
 		}
 		n := copy(s.piece.bytes[s.piece.n:], b)
@@ -104,7 +106,9 @@ func (s *Writer) hand() {
 func (s *Writer) run() {
 	defer close(s.ended)
 	for p := range s.queue {
-		s.pass(p)
+		if err := Guarded(func() error { s.pass(p); return nil }); err != nil {
+			s.failed.Store(&err)
+		}
 		s.used <- p // there is room for all that can be between the stages
 	}
 }
@@ -138,8 +142,10 @@ func (s *Writer) Close() error {
 			pieces.Put(<-s.used)
 		}
 	}
-	s.pass(s.piece)
-	pieces.Put(s.piece)
+	last := s.piece
 	s.piece = nil
+	Again(s.err())
+	s.pass(last)
+	pieces.Put(last)
 	return s.err()
 }

@@ -3,9 +3,11 @@ package pipeline
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -171,3 +173,34 @@ func (f writer) Write(p []byte) (int, error) { return f(p) }
 type closing struct{ io.Writer }
 
 func (closing) Close() error { return nil }
+
+// A panic of the stage behind is one of the caller, wherever it was, and ends with him: the
+// goroutine would take the whole program with it.
+func TestAPanicBehindIsTheCallers(t *testing.T) {
+	for _, room := range []int{0, Start, Start + 3*Piece, Start + 20*Piece} {
+		synctest.Test(t, func(t *testing.T) {
+			s := NewWriter(&unlucky{left: room})
+			text := func() (text string) {
+				defer func() { text = fmt.Sprint(recover()) }()
+				defer s.Close() // as whoever calls it does
+				_, err := io.Copy(s, io.LimitReader(zeros{}, Start+20*Piece+1))
+				return fmt.Sprint(err)
+			}()
+			beside := strings.HasPrefix(text, "no luck\n") && strings.Contains(text, "pipeline_test.go")
+			if here := text == "no luck"; here == beside || beside != (s.queue != nil && room < Start+20*Piece) {
+				t.Errorf("%d bytes: %q", room, text)
+			}
+			_ = s.Close() // it may be called again, and panics no more
+		})
+	}
+}
+
+// unlucky panics after so many bytes.
+type unlucky struct{ left int }
+
+func (u *unlucky) Write(p []byte) (int, error) {
+	if u.left -= len(p); u.left < 0 {
+		panic("no luck")
+	}
+	return len(p), nil
+}
