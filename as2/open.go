@@ -77,7 +77,7 @@ func newPeeler(e *Envelope, body io.Reader, sink Sink, o OpenOptions) *peeler {
 	if o.MaxParts == 0 {
 		o.MaxParts = 1000
 	}
-	return &peeler{o: o, e: e, sink: sink, src: &tracked{r: body}, opened: &Opened{},
+	return &peeler{o: o, e: e, sink: sink, src: &tracked{r: body}, opened: &Opened{}, spools: spools{make: o.Spool},
 		out: &trackedWriter{left: o.MaxPayload, limited: o.MaxPayload > 0}}
 }
 
@@ -105,6 +105,8 @@ func (p *peeler) run() error {
 	switch {
 	case p.out.err != nil:
 		return fmt.Errorf("as2: writing the payload: %w", p.out.err)
+	case p.spools.err != nil:
+		return fmt.Errorf("as2: keeping the message until it can be opened: %w", p.spools.err)
 	case p.src.err != nil:
 		return fmt.Errorf("as2: reading the message: %w", p.src.err)
 	case err != nil:

@@ -24,6 +24,7 @@ type peeler struct {
 	sink   Sink
 	src    *tracked
 	out    *trackedWriter // the part that is being written
+	spools spools
 	opened *Opened
 	secret bool      // inside of encryption that does not protect from changes
 	start  string    // Content-ID of the root of multipart/related
@@ -47,7 +48,9 @@ func (p *peeler) note(format string, args ...any) {
 }
 
 // failed reports that the connection or the disk gave up: nothing more can be learnt.
-func (p *peeler) failed() bool { return p.src.err != nil || p.out.err != nil }
+func (p *peeler) failed() bool {
+	return p.src.err != nil || p.out.err != nil || p.spools.err != nil
+}
 
 // layer adds a layer and returns its index.
 func (p *peeler) layer(l Layer) int {
@@ -184,7 +187,7 @@ func (p *peeler) headless(what string) error {
 func (p *peeler) enveloped(body io.Reader) error {
 	p.opened.Encrypted = true
 	at := p.layer(Layer{Kind: Encrypted})
-	d, err := cms.Decrypt(body, cms.DecryptOptions{Identities: p.o.Identities, Ciphers: p.ciphers(), Spool: p.o.Spool, Limits: p.o.Limits})
+	d, err := cms.Decrypt(body, cms.DecryptOptions{Identities: p.o.Identities, Ciphers: p.ciphers(), Spool: p.spools.maker(), Limits: p.o.Limits})
 	l := &p.opened.Layers[at]
 	if refused := (*cms.NotAcceptedError)(nil); errors.As(err, &refused) {
 		l.Cipher, l.Legacy = refused.Cipher, refused.Cipher.Legacy()

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -226,4 +227,23 @@ func (f *failing) Remove(name string) error {
 		return syscall.EIO
 	}
 	return f.FS.Remove(name)
+}
+
+// However many files a message is unpacked into, and however small each of them is, the
+// reserve of the volume stays.
+func TestRoomForManySmallFiles(t *testing.T) {
+	const reserve, each = 1 << 20, 3 << 20
+	files := map[string]string{}
+	for i := range 16 {
+		files[fmt.Sprintf("INV-1_%02d.bin", i)] = strings.Repeat("0", each)
+	}
+	files["INV-1.xml"] = "<Invoice/>"
+	w := newWorld(message{})
+	w.change = func(p *Partner) { p.Reserve, p.EvidenceUpTo = reserve, 1<<20 }
+	in := w.opened(t)
+	volume := &filling{FS: in.names["acme"].Folder, free: reserve + 2*spaceEvery}
+	in.names["acme"].Folder = volume
+	if reply := post(in, seal(zipped(files), nil)); reply.Status != 503 || volume.free < reserve {
+		t.Errorf("%d, %d bytes are left", reply.Status, volume.free)
+	}
 }

@@ -176,7 +176,7 @@ func (p *Partner) enough(n uint64) error {
 	if err != nil {
 		return err
 	}
-	if free < p.Reserve+n {
+	if free < p.Reserve || free-p.Reserve < n { // a sum may be too large for a number
 		return fmt.Errorf("inbox: %s: %d bytes free, %d needed and %d reserved", p.Name, free, n, p.Reserve)
 	}
 	return nil

@@ -1,7 +1,10 @@
 package inbox
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -132,16 +135,122 @@ func TestTooManyParts(t *testing.T) {
 	}
 }
 
-// CCM whose length is not stated goes through a spool in the staging folder, which is
-// gone before anything is delivered.
-func TestSpool(t *testing.T) {
-	dir := filepath.Join("..", "testdata", "vectors", "cms-bouncycastle-aes-128-ccm-stream")
-	body, err := os.ReadFile(filepath.Join(dir, "message.der"))
+// streamedCCM is a message whose content has no length.
+func streamedCCM() message {
+	body, err := os.ReadFile(filepath.Join("..", "testdata", "vectors", "cms-bouncycastle-aes-128-ccm-stream", "message.der"))
 	must(err)
 	m := related("<1@x>", "")
 	m.header.Set("Content-Type", "application/pkcs7-mime; smime-type=authEnveloped-data")
 	m.header.Set("Disposition-Notification-Options", "signed-receipt-micalg=optional, sha-256")
 	m.body = body
+	return m
+}
+
+// A message without an end does not fill the volume beyond the reserve, although nothing of it
+// can be opened before all of it is there.
+func TestSpoolWithoutEnd(t *testing.T) {
+	const reserve = 1 << 20
+	m := streamedCCM()
+	w := newWorld(message{})
+	w.change = func(p *Partner) {
+		foreign(false)(p)
+		p.Ciphers, p.Reserve, p.EvidenceUpTo = []cms.Cipher{cms.AES128CCM}, reserve, 1
+	}
+	in := w.opened(t)
+	volume := &filling{FS: in.names["acme"].Folder, free: reserve + 2*spaceEvery}
+	in.names["acme"].Folder = volume
+	const header = 420 // bytes before the content
+	segments := strings.Repeat("\x04\x82\x10\x00"+strings.Repeat("x", 4096), 100)
+	endless := io.MultiReader(bytes.NewReader(m.body[:header]), io.LimitReader(&again{segments, nil}, 1<<30))
+	if reply := in.Receive(t.Context(), &as2.Message{Header: m.header, Body: endless, Length: -1}); reply.Status != 503 || volume.free < reserve {
+		t.Errorf("%d %s, %d bytes are left", reply.Status, reply.Body, volume.free)
+	}
+}
+
+// A disk that does not take a message until it can be opened is no fault of the message: it is
+// asked for again, and not refused.
+func TestSpoolOnAFullDisk(t *testing.T) {
+	for name, broken := range map[string]func(fsx.FS) fsx.FS{
+		"made":    func(f fsx.FS) fsx.FS { return badSpools{f, badFile{open: errNoRoom}} },
+		"written": func(f fsx.FS) fsx.FS { return badSpools{f, badFile{write: errNoRoom}} },
+		"read":    func(f fsx.FS) fsx.FS { return badSpools{f, badFile{read: errNoRoom}} },
+		"removed": func(f fsx.FS) fsx.FS { return badSpools{f, badFile{end: errNoRoom}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(message{})
+			w.fs = broken
+			w.change = func(p *Partner) { foreign(false)(p); p.Ciphers = []cms.Cipher{cms.AES128CCM} }
+			in := w.opened(t)
+			if reply := post(in, streamedCCM()); reply.Status != 503 || len(recordOf(in.Ledger).refused) > 0 {
+				t.Errorf("%d %s", reply.Status, reply.Body)
+			}
+		})
+	}
+}
+
+var errNoRoom = errors.New("no space left on device")
+
+// badSpools is a disk on which spools fail.
+type badSpools struct {
+	fsx.FS
+	as badFile
+}
+
+func (b badSpools) OpenFile(name string, flag int, perm fs.FileMode) (fsx.File, error) {
+	if !strings.HasPrefix(filepath.Base(name), spoolName) {
+		return b.FS.OpenFile(name, flag, perm)
+	}
+	f, err := b.FS.OpenFile(name, flag, perm)
+	if err = errors.Join(err, b.as.open); err != nil {
+		return nil, err
+	}
+	bad := b.as
+	bad.File = f
+	return bad, nil
+}
+
+type badFile struct {
+	fsx.File
+	open, write, read, end error
+}
+
+func (b badFile) Write(p []byte) (int, error) {
+	if b.write != nil {
+		return 0, b.write
+	}
+	return b.File.Write(p)
+}
+
+func (b badFile) ReadAt(p []byte, at int64) (int, error) {
+	if b.read != nil {
+		return 0, b.read
+	}
+	return b.File.ReadAt(p, at)
+}
+
+func (b badFile) Close() error { return errors.Join(b.File.Close(), b.end) }
+
+// again reads a text again and again.
+type again struct {
+	text string
+	left io.Reader
+}
+
+func (a *again) Read(p []byte) (int, error) {
+	if a.left == nil {
+		a.left = strings.NewReader(a.text)
+	}
+	n, err := a.left.Read(p)
+	if err == io.EOF {
+		a.left, err = nil, nil
+	}
+	return n, err
+}
+
+// CCM whose length is not stated goes through a spool in the staging folder, which is
+// gone before anything is delivered.
+func TestSpool(t *testing.T) {
+	m := streamedCCM()
 	w := newWorld(message{})
 	var spools []string
 	w.fs = func(f fsx.FS) fsx.FS {

@@ -137,7 +137,11 @@ func (r *request) open(body io.Reader) (*as2.Opened, error) {
 		RequireSigned: r.p.RequireSigned, RequireEncrypted: r.p.RequireEncrypted,
 		Spool: func() (cms.Spool, error) {
 			spools++
-			return fsx.NewSpool(r.p.Folder, path.Join(incoming(r.id), fmt.Sprint(spoolName, spools)), filePerm)
+			s, err := fsx.NewSpool(r.p.Folder, path.Join(incoming(r.id), fmt.Sprint(spoolName, spools)), filePerm)
+			if err != nil {
+				return nil, err
+			}
+			return spool{s, r}, nil
 		},
 	})
 }
@@ -172,26 +176,47 @@ func (r *request) write(name string, content []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// stagedFile asks now and then whether the volume still has room: the length of a
-// message need not be stated, and that of what is in it never is.
+// stagedFile has its message ask now and then whether the volume still has room: the length
+// of a message need not be stated, and that of what is in it never is.
 type stagedFile struct {
 	fsx.File
 	r        *request
-	written  int
 	unsynced bool
 }
 
-// spaceEvery is how many bytes are written between two looks at the free space.
+// spaceEvery is how many bytes of a message are written between two looks at the free space,
+// to however many files.
 const spaceEvery = 16 << 20
 
 func (s *stagedFile) Write(b []byte) (int, error) {
-	if s.written += len(b); s.written >= spaceEvery {
-		s.written = 0
-		if err := s.r.p.enough(spaceEvery); err != nil {
-			return 0, err
-		}
+	if err := s.r.writing(len(b)); err != nil {
+		return 0, err
 	}
 	return s.File.Write(b)
+}
+
+// spool keeps to the reserve of the volume too: what goes through it nobody has vouched for.
+type spool struct {
+	*fsx.Spool
+	r *request
+}
+
+func (s spool) Write(b []byte) (int, error) {
+	if err := s.r.writing(len(b)); err != nil {
+		return 0, err
+	}
+	return s.Spool.Write(b)
+}
+
+// writing is told of each n bytes that are going to be written. The stages of a large message
+// do so at the same time.
+func (r *request) writing(n int) error {
+	written := r.unasked.Add(int64(n))
+	if written < spaceEvery {
+		return nil
+	}
+	r.unasked.Add(-written)
+	return r.p.enough(spaceEvery)
 }
 
 func (s *stagedFile) Close() error {
