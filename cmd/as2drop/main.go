@@ -106,14 +106,16 @@ func (e exit) Unwrap() error { return e.err }
 var errSilent = errors.New("")
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] != "run" { // the agent sees to it by itself
+		collectLate()
+	}
 	os.Exit(run(os.Args[1:], &globals{out: os.Stdout, err: os.Stderr, now: time.Now}))
 }
 
 // run is main with its world as arguments.
 func run(args []string, g *globals) int {
-	var c cli
 	code := -1
-	parser := newParser(&c, g, configFile(), func(c int) { code = c })
+	parser := newParser(grammarOf(args), g, configFile(), func(c int) { code = c })
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -135,9 +137,10 @@ func run(args []string, g *globals) int {
 	return exitCode(err)
 }
 
-// newParser is the command line. file is the config of commands that are given none.
-func newParser(c *cli, g *globals, file string, ended func(code int)) *kong.Kong {
-	parser, err := kong.New(c, kong.Name("as2drop"), kong.Description(
+// newParser is the command line, or a part of it. file is the config of commands that are given
+// none.
+func newParser(grammar any, g *globals, file string, ended func(code int)) *kong.Kong {
+	parser, err := kong.New(grammar, kong.Name("as2drop"), kong.Description(
 		"An AS2 agent that watches folders. Drop a document with its attachments into a partner's outbox; it is sent, and filed under sent or failed by the partner's receipt.\n\n"+
 			"Exit codes: 0 done; 1 it did not work; 2 the command line or the config is wrong; 3 check found something, status has an alarm, or what inspect or verify looked at would be refused or proves nothing."),
 		kong.Writers(g.out, g.err), kong.Exit(ended), kong.Bind(g), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"config": file})
