@@ -145,7 +145,8 @@ func (w *world) close() error {
 // nothing but wishes.
 type Inspector struct {
 	*world
-	copied map[string]string // partners whose folders may know more than the ledger, and why
+	copied map[string]string        // partners whose folders may know more than the ledger, and why
+	known  map[string]ledger.Folder // as the ledger knew the folders before they were opened
 }
 
 // Inspect opens what a config names, without making or changing anything.
@@ -164,11 +165,20 @@ func Inspect(ctx context.Context, cfg *config.Config) (*Inspector, error) {
 		return nil, err
 	}
 	w := newWorld(cfg, l, slog.New(slog.DiscardHandler))
-	err = l.View(ctx, func(tx *ledger.Tx) (err error) { w.agent, err = tx.Agent(); return err })
+	i := &Inspector{world: w, copied: map[string]string{}, known: map[string]ledger.Folder{}}
+	err = l.View(ctx, func(tx *ledger.Tx) (err error) {
+		if w.agent, err = tx.Agent(); err != nil {
+			return err
+		}
+		folders, err := tx.Folders()
+		for _, f := range folders {
+			i.known[f.Partner] = f
+		}
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	i := &Inspector{world: w, copied: map[string]string{}}
 	w.current.Store(w.newSetup(ctx, cfg, nil, i.lookAt))
 	return i, nil
 }
@@ -197,6 +207,12 @@ func (i *Inspector) lookAt(ctx context.Context, cfg *config.Config, p *config.Pa
 // older says why the folder of a partner may know more than the ledger; empty = it does
 // not. An error means that it is not the folder of this ledger at all.
 func (i *Inspector) older(ctx context.Context, cfg *config.Config, p *config.Partner, dir fsx.FS) (why string, err error) {
+	if known, ok := i.known[p.Name]; ok {
+		if m, err := i.rightMarker(cfg, p, dir, known); err == nil && m.Generation <= known.Generation {
+			return "", nil
+		}
+		// An agent that runs may have written into both since.
+	}
 	var known ledger.Folder
 	err = i.ledger.View(ctx, func(tx *ledger.Tx) (err error) { known, err = tx.Folder(p.Name); return err })
 	if errors.Is(err, ledger.ErrNotFound) {
