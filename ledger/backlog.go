@@ -151,16 +151,16 @@ func (tx *Tx) LeftOver(partner string, after time.Time) ([]string, error) {
 func (tx *Tx) ids(query string, args ...any) (ids []string, err error) {
 	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
 	if err != nil {
-		return nil, wrap(err, "transfers")
+		return nil, wrap(err, tableOf(query))
 	}
 	defer rows.Close() // rows.Err tells
 	for rows.Next() {
 		tx.rows.Add(1)
 		var id string
 		if err := rows.Scan(&id); err != nil {
-			return nil, wrap(err, "transfers")
+			return nil, wrap(err, tableOf(query))
 		}
 		ids = append(ids, id)
 	}
-	return ids, wrap(rows.Err(), "transfers")
+	return ids, wrap(rows.Err(), tableOf(query))
 }

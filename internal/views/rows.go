@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/schedule"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/outbox"
@@ -28,25 +29,20 @@ type Row struct {
 // listLast is how many done transfers and messages a list with all of them shows.
 const listLast = 20
 
-// rows are what waits for a partner; done adds the last transfers that are done and the last
-// messages that came. w is his send window.
-func (r *Reader) rows(ctx context.Context, name string, in Outbox, w schedule.Window, done bool, now time.Time) (rows []Row, err error) {
+// outboxRows are what lies in the outbox of a partner.
+func outboxRows(name string, in Outbox) (rows []Row) {
 	for _, b := range in.Ready {
 		rows = append(rows, Row{Partner: name, What: "ready", Name: b.Document, State: "ready", Text: fmt.Sprintf("complete, with %d attachments; a running agent takes it when it has seen it stand still", len(b.Attachments))})
 	}
 	for _, w := range in.Waiting {
 		rows = append(rows, Row{Partner: name, What: "file", Name: w.Name, State: "waits: " + string(w.Reason), Text: w.Text})
 	}
-	err = r.View(ctx, func(tx *ledger.Tx) error {
-		more, err := ledgerRows(tx, name, done)
-		rows = append(rows, more...)
-		return err
-	})
-	window(rows, w, now)
-	return rows, err
+	return rows
 }
 
-func ledgerRows(tx *ledger.Tx, name string, done bool) (rows []Row, err error) {
+// ledgerRows are what the ledger has of a partner. last are the rows of his last transfers and
+// messages; nil = those are not wanted.
+func ledgerRows(tx *ledger.Tx, name string, last *lastRows) (rows []Row, err error) {
 	pause, err := tx.Pause(name)
 	switch {
 	case err == nil:
@@ -79,30 +75,48 @@ func ledgerRows(tx *ledger.Tx, name string, done bool) (rows []Row, err error) {
 		return nil, err
 	}
 	rows = append(rows, more...)
-	if !done {
+	if last == nil {
 		return rows, nil
 	}
-	recent, err := tx.RecentTransfers(name, time.Time{}, listLast)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range recent {
-		if !t.State.Open() && !(t.ID == head.ID && len(open) > 0) { // else it stands above
-			rows = append(rows, transferRow(t))
+	for _, row := range last.transfers {
+		if row.Partner != "" && !(row.ID == head.ID && len(open) > 0) { // else it stands above
+			rows = append(rows, row)
 		}
 	}
-	received, err := tx.RecentReceived(name, listLast)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range received {
-		rows = append(rows, Row{Partner: name, What: "received", Name: r.Key, ID: r.ID, State: string(r.State), Text: fmt.Sprintf("%d files, %s", len(r.Files), When(r.At))})
+	for _, row := range last.received {
+		if row.Partner != "" {
+			rows = append(rows, row)
+		}
 	}
 	refused, err := tx.RecentRefusals(name, listLast)
 	for _, r := range refused {
 		rows = append(rows, Row{Partner: name, What: "refused", Name: r.MessageID, ID: r.ID, State: "refused", Text: r.Fact})
 	}
 	return rows, err
+}
+
+// lastRows are the rows of what is done of a partner, the latest first. Those of transfers that
+// are not done are empty.
+type lastRows struct{ transfers, received [listLast]Row }
+
+// lastOf reads them for several partners.
+func lastOf(tx *ledger.Tx, names []string) (map[string]*lastRows, error) {
+	all := map[string]*lastRows{}
+	for _, name := range names {
+		all[name] = &lastRows{}
+	}
+	err := tx.LastTransfers(names, listLast, func(name string, place int, t ledger.Transfer) {
+		if !t.State.Open() {
+			all[name].transfers[place] = transferRow(t)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = tx.LastReceived(names, listLast, func(name string, place int, r ledger.Received) {
+		all[name].received[place] = Row{Partner: name, What: "received", Name: r.Key, ID: r.ID, State: string(r.State), Text: fmt.Sprintf("%d files, %s", len(r.Files), When(r.At))}
+	})
+	return all, err
 }
 
 // incomingRows are the messages that nobody has opened yet and the receipts that we owe.
@@ -213,22 +227,55 @@ func (r *Reader) Waiting(ctx context.Context, partner string, done bool, now tim
 	if partner != "" && cfg.Partner(partner) == nil {
 		return nil, nil, unknown("%s has no partner %q", cfg.Path, partner)
 	}
+	type part struct {
+		*config.Partner
+		polled string
+		known  bool // what the ledger has of him belongs to the rows
+		rows   []Row
+	}
+	var parts []*part
+	var names []string
 	for _, p := range cfg.Partners {
 		if partner != "" && partner != p.Name {
 			continue
 		}
+		one := &part{Partner: p}
+		parts = append(parts, one)
 		in, err := r.Look(ctx, p.Name)
 		if err != nil {
-			rows = append(rows, Row{Partner: p.Name, What: "partner", Name: p.Name, State: "out of order", Text: err.Error()})
+			one.rows = []Row{{Partner: p.Name, What: "partner", Name: p.Name, State: "out of order", Text: err.Error()}}
 			continue
 		}
-		more, err := r.rows(ctx, p.Name, in, p.Outbox.Window, done, now)
-		if err != nil {
-			return nil, nil, err
+		one.polled, one.known, one.rows = in.Polled, true, outboxRows(p.Name, in)
+		names = append(names, p.Name)
+	}
+	err = r.View(ctx, func(tx *ledger.Tx) (err error) {
+		last := map[string]*lastRows{}
+		if done {
+			if last, err = lastOf(tx, names); err != nil {
+				return err
+			}
 		}
-		rows = append(rows, more...)
-		if in.Polled != "" && len(more) > 0 {
-			notes = append(notes, fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", p.Name, p.Outbox.Poll, in.Polled))
+		for _, one := range parts {
+			if !one.known {
+				continue
+			}
+			more, err := ledgerRows(tx, one.Name, last[one.Name])
+			if err != nil {
+				return err
+			}
+			one.rows = append(one.rows, more...)
+			window(one.rows, one.Outbox.Window, now)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, one := range parts {
+		rows = append(rows, one.rows...)
+		if one.polled != "" && len(one.rows) > 0 {
+			notes = append(notes, fmt.Sprintf("(the outbox of %s is looked at every %s: %s)", one.Name, one.Outbox.Poll, one.polled))
 		}
 	}
 	return rows, notes, nil

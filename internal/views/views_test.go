@@ -16,6 +16,7 @@ import (
 	"github.com/as2drop/as2drop/config"
 	"github.com/as2drop/as2drop/internal/status"
 	"github.com/as2drop/as2drop/ledger"
+	"github.com/as2drop/as2drop/naming"
 )
 
 // noon is a Wednesday, at 17:45 in Kathmandu, where the days do not begin with an hour of
@@ -343,5 +344,62 @@ func TestStoredByMessageID(t *testing.T) {
 	page, err := r.Incoming(t.Context(), IncomingSearch{Kind: KindStored, MessageID: "<m0@them>"}, noon)
 	if err != nil || len(page.Items) != 1 || page.Items[0].ID != id(0) {
 		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// With what is done, the list has for each partner what waits and then the last ones that are
+// done, the latest first and each once; who is out of order has a line that says so.
+func TestWaitingWithWhatIsDone(t *testing.T) {
+	r := reader(t)
+	cfg := r.Config()
+	cfg.Partners = append(cfg.Partners, &config.Partner{Name: "gone", Location: kathmandu})
+	r.Look = func(_ context.Context, partner string) (Outbox, error) {
+		if partner == "gone" {
+			return Outbox{}, errors.New("is it mounted?")
+		}
+		return Outbox{Ready: []naming.Batch{{Document: partner + ".xml"}}, Polled: "it is a share"}, nil
+	}
+	var want []string
+	r.update(t, func(tx *ledger.Tx) error {
+		open, failed := filed(1, "acme", noon.Add(time.Hour), ""), filed(2, "acme", noon.Add(2*time.Hour), ledger.VerdictRejected)
+		open.State, open.Verdict, open.Filed, open.Turn = ledger.StateSealed, "", time.Time{}, 2
+		failed.Blocks, failed.Turn = true, 1
+		err := errors.Join(tx.InsertTransfer(open), tx.InsertTransfer(failed), tx.InsertTransfer(filed(3, "gone", noon, ledger.VerdictAccepted)),
+			tx.AddRefusal(ledger.Refusal{ID: id(4), At: noon, Partner: "beta", MessageID: "m4"}))
+		for n := 10; n < 10+2*(listLast+5); n++ { // of acme and beta in turn
+			partner, at := cfg.Partners[n%2].Name, noon.Add(time.Duration(n)*time.Second)
+			err = errors.Join(err, tx.InsertTransfer(filed(n, partner, at, ledger.VerdictAccepted)),
+				tx.InsertReceived(&ledger.Received{ID: id(1000 + n), Partner: partner, From: partner, To: "b", MessageID: id(n), Key: fmt.Sprint("K-", n), State: ledger.ReceivedPublished, At: at}, strings.ToLower))
+		}
+		return err
+	})
+	for i, partner := range []string{"acme", "beta"} {
+		want = append(want, partner+" ready "+partner+".xml")
+		if partner == "acme" {
+			want = append(want, "acme transfer INV-2.xml", "acme transfer INV-1.xml")
+		}
+		last := 10 + 2*(listLast+4) + i
+		for n := range listLast {
+			if partner == "acme" && n >= listLast-2 {
+				break // the first two of the last ones stand above
+			}
+			want = append(want, fmt.Sprintf("%s transfer INV-%d.xml", partner, last-2*n))
+		}
+		for n := range listLast {
+			want = append(want, fmt.Sprintf("%s received K-%d", partner, last-2*n))
+		}
+	}
+	want = append(want, "beta refused m4", "gone partner gone")
+	rows, notes, err := r.Waiting(t.Context(), "", true, noon)
+	var got []string
+	for _, row := range rows {
+		got = append(got, row.Partner+" "+row.What+" "+row.Name)
+	}
+	if err != nil || !slices.Equal(got, want) || len(notes) != 2 || !strings.Contains(notes[1], "the outbox of beta is looked at every 0s: it is a share") {
+		t.Errorf("%v, %q\n%s\nwant\n%s", err, notes, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	rows, _, err = r.Waiting(t.Context(), "beta", false, noon)
+	if err != nil || len(rows) != 1 || rows[0].What != "ready" {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }
