@@ -303,14 +303,14 @@ func transact(ctx context.Context, db *sql.DB, begin string, f func(*sql.Conn) (
 	ended := false
 	defer func() {
 		if !ended {
-			_, _ = c.ExecContext(ctx, "ROLLBACK") // SQLite may have done so by itself; what is not committed is undone in any case
+			_, _ = c.ExecContext(ctx, rollingBack) // SQLite may have done so by itself; what is not committed is undone in any case
 		}
 	}()
 	commit, err := f(c)
 	if err != nil || !commit {
 		return err
 	}
-	if _, err := c.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := c.ExecContext(ctx, committing); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	ended = true
