@@ -84,7 +84,7 @@
 //	                (receipt_by); of a refusal the fact
 //	raw             body of the request, if it has no more than EvidenceUpTo bytes
 //	headers.txt     header of the request, where it has to be there before anybody opens the
-//	                message, or it was refused
+//	                message, or it was refused, or is not UTF-8, which JSON would change
 //	receipt.mdn     the receipt of a refusal: status line, header, body
 //	answer-<n>.http what the n-th POST of an asynchronous receipt was answered
 //

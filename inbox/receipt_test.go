@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/cms"
+	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 // A receipt is signed with the digest that is asked for, else with the message's own;
@@ -69,5 +71,35 @@ func TestTakenOverHTTP(t *testing.T) {
 		if res.StatusCode != status || len(body) > 0 || res.Header.Get("Content-Type") != "" {
 			t.Errorf("%s: %d %v %q", version, res.StatusCode, res.Header, body)
 		}
+	}
+}
+
+// A header is evidence as it came, also where it is in no encoding that JSON can hold.
+func TestHeaderIsKeptAsItCame(t *testing.T) {
+	for name, subject := range map[string]string{"UTF-8": "Rechnung für März <&>\u2028", "Latin-1": "Rechnung f\xfcr M\xe4rz"} {
+		t.Run(name, func(t *testing.T) {
+			m := seal(zipped(batch), nil)
+			m.header.Set("Subject", subject)
+			w := newWorld(message{})
+			in := w.opened(t)
+			if reply := post(in, m); reply.Status != 200 {
+				t.Fatal(reply.Status)
+			}
+			p := in.names["acme"]
+			ids, err := p.Folder.Names(evidenceDir)
+			must(err)
+			body, err := fsx.ReadFile(p.Folder, path.Join(evidence(ids[0]), recordFile), maxKept)
+			must(err)
+			record, err := ParseRecord(body)
+			must(err)
+			header := []byte(record.Header)
+			if len(header) == 0 {
+				header, err = fsx.ReadFile(p.Folder, path.Join(evidence(ids[0]), headerFile), maxKept)
+				must(err)
+			}
+			if !bytes.Contains(header, []byte("\r\nSubject: "+subject+"\r\n")) {
+				t.Errorf("%q", header)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/as2drop/as2drop/as2"
 	"github.com/as2drop/as2drop/internal/fsx"
@@ -66,11 +67,14 @@ func (r *request) record(ctx context.Context, row *ledger.Received) error {
 func (r *request) writeRecord(row *ledger.Received) error {
 	record := Record{Received: *row}
 	record.SignedBy, record.ReceiptBy = r.signedBy(), r.receiptBy
-	if r.stored == nil {
-		record.Header = string(r.header())
+	var err error
+	if header := r.header(); r.stored == nil && utf8.Valid(header) {
+		record.Header = string(header)
+	} else if r.stored == nil {
+		err = r.keepHeader() // JSON would say something else
 	}
-	body, err := recordBody(record)
-	if err == nil {
+	body, berr := recordBody(record)
+	if err = errors.Join(err, berr); err == nil {
 		err = r.write(recordFile+partName, body)
 	}
 	if err == nil {

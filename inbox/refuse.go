@@ -40,11 +40,7 @@ func (r *request) refuseLater(ctx context.Context, why string) as2.Reply {
 
 func (r *request) recordRefusal(ctx context.Context, disposition, fact string, reply as2.Reply, by []byte) as2.Reply {
 	if r.id != "" {
-		var err error
-		if !r.async() { // or it was written before the body
-			err = r.write(headerFile, r.header())
-		}
-		if err = errors.Join(err, r.settle()); err != nil { // the evidence of what is going to be committed
+		if err := errors.Join(r.keepHeader(), r.settle()); err != nil { // the evidence of what is going to be committed
 			return r.unavailable(err)
 		}
 	}

@@ -25,13 +25,14 @@ type request struct {
 	stored *ledger.Stored // nil = the sender waits for the receipt
 	opened *as2.Opened    // nil until it is verified
 
-	payload   []*payload
-	held      int          // bytes of the payload in memory
-	unasked   atomic.Int64 // bytes written since the last look at the free space
-	unsynced  []fsx.File   // what settle has to sync
-	tooLong   bool         // it was stored, with a body that does not become evidence
-	reply     as2.Reply    // to an accepted message
-	receiptBy []byte       // the certificate that signed it
+	payload    []*payload
+	held       int          // bytes of the payload in memory
+	unasked    atomic.Int64 // bytes written since the last look at the free space
+	unsynced   []fsx.File   // what settle has to sync
+	headerKept bool         // in headers.txt
+	tooLong    bool         // it was stored, with a body that does not become evidence
+	reply      as2.Reply    // to an accepted message
+	receiptBy  []byte       // the certificate that signed it
 }
 
 // Receive answers one message (RFC 4130, 7). What its reply states is durable.

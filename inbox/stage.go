@@ -88,6 +88,15 @@ func (r *request) header() []byte {
 	return b.Bytes()
 }
 
+// keepHeader writes the header to a file of its own, once. It is durable with settle.
+func (r *request) keepHeader() error {
+	if r.headerKept {
+		return nil
+	}
+	r.headerKept = true
+	return r.write(headerFile, r.header())
+}
+
 // settle makes the staging folder durable with all that is in it, once: whatever is
 // committed afterwards may rest on it.
 func (r *request) settle() error {

@@ -31,7 +31,7 @@ func (r *request) store(ctx context.Context) as2.Reply {
 	defer r.letGo()
 	err = r.makeStaging()
 	if err == nil {
-		err = r.write(headerFile, r.header())
+		err = r.keepHeader()
 	}
 	if err == nil {
 		err = r.keepBody()
