@@ -52,8 +52,8 @@ func (o *Outbox) share(ctx context.Context, t *ledger.Transfer, dir string) erro
 	return fsx.Grant(o.p.Folder, dir, o.p.Access)
 }
 
-// makeDay makes the folder that transfers are filed in, unless this process has and
-// retention has not removed it since.
+// makeDay makes the folder that transfers are filed in, unless this process has and nobody
+// has removed it since: retention, or whoever reads what was sent.
 func (o *Outbox) makeDay(into string) error {
 	if made := o.madeDay.Load(); made != nil && *made == into {
 		if there, err := fsx.Exists(o.p.Folder, into); err != nil || there {
@@ -64,6 +64,7 @@ func (o *Outbox) makeDay(into string) error {
 		return err
 	}
 	o.madeDay.Store(&into)
+	o.sharedDay.Store(nil)
 	return nil
 }
 

@@ -154,3 +154,30 @@ func (f ofOthers) Share(name string, g fsx.Group) error {
 type ofNobody struct{ fsx.FS }
 
 func (ofNobody) Share(string, fsx.Group) error { return fs.ErrPermission }
+
+// Who reads what was sent may remove the folder of a day as soon as it is done with it: the
+// next one has its rights too.
+func TestFiledWithRightsInADayThatWasRemoved(t *testing.T) {
+	w := sharing()
+	l := w.ledger()
+	t.Cleanup(func() { must(l.Close()); w.disk.Release() })
+	o := w.outbox(l)
+	for _, name := range []string{"", "INV-2.xml"} {
+		if name != "" {
+			w.write(path.Join(outboxDir, name), "<Invoice/>")
+		}
+		ob := NewObserver()
+		report, err := o.Scan(t.Context(), ob)
+		must(err)
+		o.Take(t.Context(), ob)
+		done, _, err := o.Carry(t.Context(), report.Claimed[0], func() bool { return true })
+		must(err)
+		if done.State != ledger.StateFiled {
+			t.Fatal(done.State, done.Hold)
+		}
+		if wrong := unshared(w.disk, "acme/sent/"); len(wrong) > 0 {
+			t.Error(wrong)
+		}
+		must(fsx.RemoveAll(o.p.Folder, path.Dir(done.FilePath)))
+	}
+}
