@@ -17,6 +17,11 @@ func (o *Outbox) dismiss(ctx context.Context, w ledger.Wish, t *ledger.Transfer)
 		reason += ": " + w.Reason
 	}
 	var more []func(*ledger.Tx) error
+	if t.State == ledger.StateClaiming && t.Hold != "" {
+		if err := o.claimNow(ctx, t); err != nil {
+			return "", err
+		}
+	}
 	switch t.State {
 	case ledger.StateUndone:
 		return t.Document + " was never sent: its files are back in the outbox", nil
@@ -39,6 +44,15 @@ func (o *Outbox) dismiss(ctx context.Context, w ledger.Wish, t *ledger.Transfer)
 		d.verdict = ledger.VerdictGaveUp
 	}
 	return t.Document + " is filed under " + failedDir, o.settle(ctx, t, d, more...)
+}
+
+// claimNow claims one that was held before its files were moved: nobody else carries it on.
+func (o *Outbox) claimNow(ctx context.Context, t *ledger.Transfer) error {
+	if _, ok := o.enter(t.ID); !ok {
+		return ledger.ErrLost // somebody began before it was held
+	}
+	defer o.leave(t.ID)
+	return o.claim(ctx, t)
 }
 
 // letPass lets the transfers go on that wait behind a failed one.

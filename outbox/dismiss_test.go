@@ -95,3 +95,30 @@ func TestDismissWhatCannotBeReopened(t *testing.T) {
 	}
 	clean(t, o)
 }
+
+// Held before its files were moved, nobody carries it on: who dismisses it does.
+func TestDismissWhatIsHeldBeforeItIsClaimed(t *testing.T) {
+	for name, before := range map[string]func(*Outbox, *Observer){
+		"nothing was moved": func(*Outbox, *Observer) {},
+		"all were":          func(o *Outbox, ob *Observer) { o.Take(context.Background(), ob) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(accept)
+			l := w.ledger()
+			defer func() { l.Close(); w.disk.Release() }() // all was read
+			o := w.outbox(l)
+			ob := NewObserver()
+			report, err := o.Scan(context.Background(), ob)
+			must(err)
+			id := report.Claimed[0]
+			before(o, ob)
+			grantWish(t, o, ledger.WishHold, id)
+			carry(t, o, id)
+			grantWish(t, o, ledger.WishDismiss, id)
+			if tr := carry(t, o, id); tr.State != ledger.StateFiled || tr.Verdict != ledger.VerdictRefused {
+				t.Errorf("%s, %s: %s", tr.State, tr.Verdict, tr.Reason)
+			}
+			clean(t, o)
+		})
+	}
+}
