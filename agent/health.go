@@ -134,7 +134,11 @@ func (h *health) askFolder(ctx context.Context, b *box) {
 	if t != nil {
 		seen = t.worker.ready.Load()
 	}
-	h.within(func() { p.ask(ctx, b, seen, h.a.now()) })
+	h.within(func() {
+		if err := p.ask(ctx, b, seen, h.a.now()); err != nil {
+			h.a.log.Error("a look at a partner's folder panicked", "partner", b.partner.Name, "error", err)
+		}
+	})
 }
 
 // within does something and waits for it, but not for ever.

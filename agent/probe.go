@@ -63,7 +63,8 @@ func (p *probe) answered(s folderStatus) {
 
 // ask looks again, unless the last look is not over. A large outbox is not read for it: the
 // names would be in memory a second time. seen is what the worker knows, nil if he never looked.
-func (p *probe) ask(ctx context.Context, b *box, seen *readyBatches, now time.Time) {
+// The error is a panic: nobody else looks after who asks, and it would end the agent.
+func (p *probe) ask(ctx context.Context, b *box, seen *readyBatches, now time.Time) error {
 	p.mu.Lock()
 	busy := !p.asked.IsZero()
 	if !busy {
@@ -72,12 +73,16 @@ func (p *probe) ask(ctx context.Context, b *box, seen *readyBatches, now time.Ti
 	answer := p.answer
 	p.mu.Unlock()
 	if busy {
-		return
+		return nil
 	}
-	p.look(ctx, b, seen, now, &answer)
+	var err error
+	if caught, ok := guarded(func() { p.look(ctx, b, seen, now, &answer) }); !ok {
+		answer.fault, err = "the look at it panicked: "+caught.Value, caught.error()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answer, p.asked, p.reads = answer, time.Time{}, false
+	return err
 }
 
 func (p *probe) look(ctx context.Context, b *box, seen *readyBatches, now time.Time, s *folderStatus) {

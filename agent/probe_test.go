@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/internal/status"
 )
 
@@ -39,16 +41,41 @@ func TestProbeReadsNoLargeOutbox(t *testing.T) {
 		}
 	}
 	var p probe
-	p.ask(t.Context(), b, nil, noon)
+	must(t, p.ask(t.Context(), b, nil, noon))
 	if s, _ := p.status(noon); s.files != probeLarge+1 || s.ready != 0 {
 		t.Errorf("nobody has looked: %+v", s)
 	}
 	began := a.now()
-	p.ask(t.Context(), b, &readyBatches{17, began}, noon)
+	must(t, p.ask(t.Context(), b, &readyBatches{17, began}, noon))
 	if s, _ := p.status(noon); s.files != probeLarge+1 || s.ready != 17 || !s.oldest.Equal(began) {
 		t.Errorf("the worker has looked: %+v", s)
 	}
 }
+
+// A look that panics ends neither the agent nor the looks: the next one is made.
+func TestProbeThatPanics(t *testing.T) {
+	b := *notStarted(t, nil).setup().boxes[0]
+	sound := b.folder
+	b.folder = unlucky{sound}
+	var p probe
+	if err := p.ask(t.Context(), &b, nil, noon); err == nil || !strings.Contains(err.Error(), "probe_test.go") {
+		t.Errorf("%v", err)
+	}
+	if s, hangs := p.status(noon); s.fault != "the look at it panicked: no luck" || !hangs.IsZero() {
+		t.Errorf("%+v, hangs since %v", s, hangs)
+	}
+	b.folder = sound
+	if err := p.ask(t.Context(), &b, nil, noon); err != nil {
+		t.Error(err)
+	}
+	if s, _ := p.status(noon); s.fault != "" {
+		t.Errorf("afterwards: %+v", s)
+	}
+}
+
+type unlucky struct{ fsx.FS }
+
+func (unlucky) Free() (uint64, error) { panic("no luck") }
 
 // Of a folder that has never answered nobody knows how much room there is.
 func TestSilentFolderIsNotFull(t *testing.T) {
