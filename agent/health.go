@@ -26,6 +26,7 @@ type health struct {
 	probes   map[string]*probe
 	silences map[string]silence        // by partner
 	raised   map[string]status.Problem // alarms that are on record and not over
+	every    time.Duration             // for which a question may stand that no event tells of
 
 	looks sync.Mutex // one look at a time
 
@@ -35,7 +36,7 @@ type health struct {
 }
 
 func newHealth(a *running) *health {
-	return &health{a: a, started: a.now(), probes: map[string]*probe{}, silences: map[string]silence{}, raised: map[string]status.Problem{}}
+	return &health{a: a, started: a.now(), probes: map[string]*probe{}, silences: map[string]silence{}, raised: map[string]status.Problem{}, every: status.LooksEvery}
 }
 
 // healthEvery is how often the agent looks how it is; with more than 250 partners less
@@ -53,10 +54,12 @@ const (
 var freeAfter = []time.Duration{time.Second, 3 * time.Second, 6 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
 
 func (h *health) run(ctx context.Context) {
-	tick := time.NewTicker(status.LooksEvery)
+	tick := time.NewTicker(h.every)
 	defer tick.Stop()
+	asked := make(chan struct{}, 1)
 	began, free := time.Now(), freeAfter
 	for {
+		h.listen(asked)
 		h.look(ctx)
 		next := time.Now().Add(min(max(healthEvery, time.Duration(len(h.a.setup().boxes))*healthPer), healthMost))
 		for time.Now().Before(next) && !h.isAsked() {
@@ -64,6 +67,7 @@ func (h *health) run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
+			case <-asked:
 			}
 			if len(free) > 0 && time.Since(began) >= free[0] {
 				free = free[1:]
@@ -71,6 +75,24 @@ func (h *health) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// listen makes the folder of questions, if it is not there, and has its events say that
+// somebody asks. Without them the folder is looked at again and again.
+func (h *health) listen(asked chan<- struct{}) {
+	folder, err := status.Listen(h.a.dataDir)
+	if err != nil || h.a.options.NoWatch {
+		return // who cannot ask reads the last status
+	}
+	_ = h.a.watch.add(folder, func(departed bool) {
+		if departed {
+			return // we took the question away
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	})
 }
 
 func (h *health) isAsked() bool { return status.Asked(h.a.dataDir) }

@@ -274,3 +274,20 @@ func TestARestartShows(t *testing.T) {
 		t.Errorf("%+v", s.Problems)
 	}
 }
+
+// Who asks is answered because the folder of questions has an event, each time, and not because
+// somebody looks every second.
+func TestStatusIsAnsweredAtOnce(t *testing.T) {
+	a := notStarted(t, nil)
+	a.health.every = time.Hour
+	a.watch.start()
+	t.Cleanup(a.watch.close)
+	a.group.Go(func() { a.health.run(a.ctx) })
+	eventually(t, "the first status", func() bool { _, err := status.Read(a.dataDir); return err == nil })
+	for i := range 3 {
+		asked := time.Now()
+		if s, err := status.Ask(a.dataDir, time.Minute); err != nil || !s.At.After(asked) {
+			t.Fatalf("question %d was asked %v, and there is a status of %v: %v", i, asked, s.At, err)
+		}
+	}
+}

@@ -4,7 +4,7 @@
 // The agent looks after itself every few seconds, fills in a Status and writes it to
 // agent.json. Whoever wants to know reads that file, as as2drop status does, or is handed
 // the newest one inside the agent, as /readyz, the console, alarms and metrics are. Ask
-// leaves a file that has the agent look at once, so that a question leaves no trace in the
+// leaves a question that has the agent look at once, so that it leaves no trace in the
 // ledger and is answered when the ledger is not.
 //
 // What is concluded from what, and when something is a problem, package agent decides.

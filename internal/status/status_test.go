@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,11 @@ func TestStatusInTheDataFolder(t *testing.T) {
 	s := &Status{At: noon, Version: "test", Partners: []Partner{{Name: "acme", State: StateOK, Volume: "7"}}, Problems: []Problem{{Level: ledger.Alarm, Code: CodeSpace, Text: "full"}}}
 	if err := Write(dir, s); err != nil {
 		t.Fatal(err)
+	}
+	for range 2 {
+		if folder, err := Listen(dir); err != nil || folder != filepath.Join(dir, askDir) {
+			t.Fatalf("%s, %v", folder, err)
+		}
 	}
 	got, err := Ask(dir, time.Millisecond)
 	if err != nil || !got.At.Equal(noon) || got.Partners[0].Name != "acme" || !got.Alarm() {
@@ -56,5 +62,41 @@ func TestNotReady(t *testing.T) {
 		if got := s.NotReady(); got != text {
 			t.Errorf("%q, want %q", got, text)
 		}
+	}
+}
+
+// Who asks gets the status that was taken since, and not the one before.
+func TestAnswer(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Listen(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, &Status{At: noon, Version: "before"}); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error)
+	go func() {
+		for !Asked(dir) {
+			runtime.Gosched()
+		}
+		answered <- errors.Join(Write(dir, &Status{At: noon, Version: "still before"}), Write(dir, &Status{At: time.Now().Add(time.Hour), Version: "since"}))
+	}()
+	got, err := Ask(dir, time.Hour)
+	if err := errors.Join(err, <-answered); err != nil || got.Version != "since" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Who may not ask sees the last status.
+func TestNobodyListens(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, &Status{At: noon, Version: "last"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Ask(dir, time.Hour); err != nil || got.Version != "last" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := Listen(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a folder in none")
 	}
 }
