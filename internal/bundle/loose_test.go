@@ -268,3 +268,31 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func crcOf(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
+
+// Whatever arrives, in whatever pieces, is what comes out of them, and is unpacked as it would
+// have been as a whole.
+func FuzzLoose(f *testing.F) {
+	var own, stored bytes.Buffer
+	if _, err := Write(&own, []Member{member("INV-1.xml", bytes.Repeat([]byte("<line/>"), 30)), member("INV-1_a.pdf", noise(700))}); err != nil {
+		f.Fatal(err)
+	}
+	zw := zip.NewWriter(&stored)
+	for _, name := range []string{"a.bin", "b.bin"} {
+		data := noise(300)
+		w, err := zw.CreateRaw(&zip.FileHeader{Name: name, Method: zip.Store, CRC32: crcOf(data), CompressedSize64: 300, UncompressedSize64: 300})
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	if err := zw.Close(); err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{own.Bytes(), stored.Bytes()} {
+		f.Add(seed, uint16(0))
+		f.Add(seed, uint16(1000))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, step uint16) { agree(t, data, int(step)+1) })
+}
