@@ -96,7 +96,13 @@ func (in *Inbox) keepAccepted(p *Partner, row *ledger.Received) error {
 // be durable in .incoming that it is gone there: a folder has one name, and one that a power
 // cut takes back is moved again.
 func toEvidence(p *Partner, id string) error {
-	if err := fsx.MoveUnsynced(p.Folder, incoming(id), evidence(id)); err != nil {
+	err := fsx.MoveUnsynced(p.Folder, incoming(id), evidence(id))
+	if errors.Is(err, fs.ErrNotExist) { // somebody has tidied up
+		if err = fsx.MkdirAll(p.Folder, evidenceDir, dirPerm); err == nil {
+			err = fsx.MoveUnsynced(p.Folder, incoming(id), evidence(id))
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return p.Folder.SyncDir(evidenceDir)

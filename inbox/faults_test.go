@@ -247,3 +247,28 @@ func TestRoomForManySmallFiles(t *testing.T) {
 		t.Errorf("%d, %d bytes are left", reply.Status, volume.free)
 	}
 }
+
+// Who removes empty folders removes ours too: they are made again, whatever they are needed for.
+func TestFoldersThatSomebodyHasTidiedUp(t *testing.T) {
+	good := seal(zipped(batch), nil)
+	bad := seal([]byte("x"), func(o *as2.SealOptions) { o.Sign = signerOf(testKeys()[2])(moment) })
+	for name, m := range map[string]message{"accepted": good, "refused": bad, "stored": asLater(good)} {
+		for _, gone := range []string{incomingDir, evidenceDir} {
+			t.Run(name+" without "+gone, func(t *testing.T) {
+				w := newWorld(message{})
+				in := w.opened(t)
+				p := in.names["acme"]
+				must(fsx.RemoveAll(p.Folder, gone))
+				if reply := post(in, m); reply.Status != 200 {
+					t.Error(reply.Status)
+				}
+				if err := w.work(in); err != nil {
+					t.Error(err)
+				}
+				if left, err := p.Folder.Names(incomingDir); err != nil || len(left) > 0 {
+					t.Errorf("%q, %v", left, err)
+				}
+			})
+		}
+	}
+}

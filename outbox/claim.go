@@ -24,7 +24,11 @@ func (o *Outbox) claim(ctx context.Context, t *ledger.Transfer) error {
 	if changed != "" {
 		return o.undo(ctx, t, fmt.Sprintf("%q is gone or was changed since it was seen", changed))
 	}
-	if err := fsx.Mkdir(o.p.Folder, dir, dirPerm); err != nil {
+	err = fsx.Mkdir(o.p.Folder, dir, dirPerm)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has tidied up
+		err = fsx.MkdirAll(o.p.Folder, dir, dirPerm)
+	}
+	if err != nil {
 		return err
 	}
 	// Where the files come from elsewhere, or wait for a decision, nobody could tell that by

@@ -258,7 +258,7 @@ func (o *Outbox) keepRecord(t *ledger.Transfer, evidence string, record []byte) 
 	if err == nil {
 		return o.write(path.Join(evidence, transferFile), record)
 	}
-	if !errors.Is(err, fs.ErrExist) {
+	if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) { // somebody has tidied up
 		return err
 	}
 	if err := o.keepUnsynced(t, transferFile, record); err != nil {

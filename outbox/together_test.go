@@ -1,11 +1,13 @@
 package outbox
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/as2drop/as2drop/internal/fsx"
 	"github.com/as2drop/as2drop/ledger"
 	"github.com/as2drop/as2drop/naming"
 )
@@ -117,6 +119,35 @@ func TestTakenIntoAFolderThatWasThere(t *testing.T) {
 		must(err)
 		if tr.State != ledger.StateFiled || slices.Contains(names, spoolFile) {
 			t.Errorf("%s with %q", tr.State, names)
+		}
+	}
+}
+
+// Who removes empty folders removes ours too: they are made again, whatever they are needed for.
+func TestFoldersThatSomebodyHasTidiedUp(t *testing.T) {
+	for _, documents := range []int{1, 3} {
+		for _, gone := range []string{workDir, evidenceDir, sentDir} {
+			t.Run(fmt.Sprint(documents, " without ", gone), func(t *testing.T) {
+				files := map[string]string{}
+				for i := range documents {
+					files[fmt.Sprintf("INV-%d.xml", i)] = "<Invoice/>"
+				}
+				w := newWorldOf(files, accept)
+				l := w.ledger()
+				defer func() { must(l.Close()); w.disk.Release() }()
+				o := w.outbox(l)
+				must(fsx.RemoveAll(o.p.Folder, gone))
+				ob := NewObserver()
+				r, err := o.Scan(t.Context(), ob)
+				must(err)
+				o.Take(t.Context(), ob)
+				for _, id := range r.Claimed {
+					if done, _, err := o.Carry(t.Context(), id, func() bool { return true }); err != nil || done.State != ledger.StateFiled {
+						t.Errorf("%s, %v", done.State, err)
+					}
+				}
+				clean(t, o)
+			})
 		}
 	}
 }
