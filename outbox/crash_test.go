@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -190,6 +191,9 @@ func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []strin
 				}
 				filed[m.Name]++
 			}
+			if problem := evidenceLacks(w, s, &t); problem != "" {
+				say("%s: %s", t.ID, problem)
+			}
 			if receipt := "acme/" + t.FilePath + "/" + receiptFile; len(t.Receipt) > 0 && s.sums[receipt] != fmt.Sprintf("%x", sha256.Sum256(t.Receipt)) {
 				say("%s is not the receipt", receipt)
 			}
@@ -225,6 +229,19 @@ func final(verdict ledger.Verdict, deliveries int) func(crashtest.World) []strin
 	}
 }
 
+// evidenceLacks says what is missing of the message in the evidence of a filed transfer.
+func evidenceLacks(w *world, s state, t *ledger.Transfer) string {
+	if len(t.Sealed) == 0 || w.set != nil {
+		return ""
+	}
+	var sealed as2.Sealed
+	must(json.Unmarshal(t.Sealed, &sealed))
+	if sum := s.sums["acme/.evidence/"+t.ID+"/"+messageFile]; sum != sealed.SHA256 {
+		return fmt.Sprintf("the message in the evidence has the digest %q, that which was sealed %q", sum, sealed.SHA256)
+	}
+	return ""
+}
+
 func TestCrashMatrix(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers    []answer
@@ -238,6 +255,7 @@ func TestCrashMatrix(t *testing.T) {
 		"the answer gets lost": {[]answer{lose, accept}, ledger.VerdictAccepted, 1, 0, false},
 		"busy at first":        {[]answer{busy, accept}, ledger.VerdictAccepted, 1, 0, false},
 		"busy for ever":        {[]answer{busy}, ledger.VerdictGaveUp, 0, 0, false},
+		"no answer at all":     {[]answer{lose}, ledger.VerdictGaveUp, 1, 0, false},
 
 		"async":                         {[]answer{later}, ledger.VerdictAccepted, 1, 0, true},
 		"async, receipt before the 200": {[]answer{early}, ledger.VerdictAccepted, 1, 0, false},

@@ -70,8 +70,8 @@
 //	transfer.json            a ledger that is lost must not make the message anew (O3); evidence
 //	.work/<id>               its name and that of the message, before sealed and the attempt (O3, O4)
 //	transfer.json            of the evidence (O11)
-//	.evidence/<id>           its name and that of the message, before it leaves .work/<id>
-//	.evidence                of those filed together: the folder of both
+//	.evidence                of those filed together: the folder, before the message moves into it (O7)
+//	.evidence/<id>           the names of record and message, before it leaves .work/<id>
 //	receipt.mdn              what is in sent is whole
 //	transfer.json            as above; it is overwritten
 //	.work/<id>               what is in the folder, before it is in sent

@@ -231,24 +231,31 @@ func (o *Outbox) certificatesNow(signer *cms.Signer, to []cms.Recipient) (certs 
 	return certs
 }
 
-// keepEvidence makes the evidence of a transfer that is about to be filed: its record and,
-// up to a size, the sealed message. A message that may have to be posted again is kept at
-// any size. It is durable when the folder of all evidence is synced; that the message has left
-// the other folder is not.
-func (o *Outbox) keepEvidence(t *ledger.Transfer, dir string, record []byte) error {
+// keepMessage moves the sealed message to the evidence, whose folder has a durable name and
+// its record by now: in one that a power cut can undo the message would go with it. What is
+// too large to be kept is removed once the record is durable; until then its place says that
+// it was sealed. That the message has left the other folder is not durable.
+func (o *Outbox) keepMessage(t *ledger.Transfer, dir string) error {
 	evidence := o.evidence(t)
-	if err := o.keepRecord(t, evidence, record); err != nil {
+	from, kept := path.Join(dir, messageFile), path.Join(evidence, messageFile)
+	large, err := o.tooLarge(t, from, kept)
+	if err != nil {
 		return err
 	}
-	kept := path.Join(evidence, messageFile)
-	err := fsx.MoveUnsynced(o.p.Folder, path.Join(dir, messageFile), kept)
-	if err == nil {
-		err = o.withinSize(t, kept)
+	if !large {
+		// Gone is what was too large, when a crash came after it was removed.
+		if err := fsx.MoveUnsynced(o.p.Folder, from, kept); err != nil && !errors.Is(err, fsx.ErrGone) {
+			return err
+		}
 	}
-	if err != nil && !errors.Is(err, fsx.ErrGone) { // it was too big, and a crash came after it was removed
+	err = o.p.Folder.SyncDir(evidence)
+	if err != nil || !large {
 		return err
 	}
-	return o.p.Folder.SyncDir(evidence)
+	if err := fsx.RemoveAllUnsynced(o.p.Folder, from); err != nil {
+		return err
+	}
+	return o.removeEach(kept) // of one that had been given up
 }
 
 // keepRecord writes the record of the evidence. In a folder that is made for it nothing is
@@ -267,16 +274,20 @@ func (o *Outbox) keepRecord(t *ledger.Transfer, evidence string, record []byte) 
 	return o.sweep(evidence)
 }
 
-// withinSize removes a message that is too big to be kept.
-func (o *Outbox) withinSize(t *ledger.Transfer, message string) error {
+// tooLarge reports whether a message, in the first of some places where it is, is too large to
+// be kept. One that may have to be posted again is kept at any size.
+func (o *Outbox) tooLarge(t *ledger.Transfer, places ...string) (bool, error) {
 	if t.Verdict == ledger.VerdictGaveUp {
-		return nil
+		return false, nil
 	}
-	info, err := o.p.Folder.Lstat(message)
-	if err != nil || info.Size() <= o.p.EvidenceUpTo {
-		return err
+	for _, name := range places {
+		info, err := o.p.Folder.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return err == nil && info.Size() > o.p.EvidenceUpTo, err
 	}
-	return fsx.RemoveAllUnsynced(o.p.Folder, message)
+	return false, nil
 }
 
 // sweep removes what a crash left of answers and receipts that were being written.

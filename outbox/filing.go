@@ -111,7 +111,10 @@ func (o *Outbox) fileTogether(fs []*filing) {
 		return
 	}
 	if slices.ContainsFunc(fs, func(f *filing) bool { return len(f.t.Sealed) > 0 }) {
-		fs = failing(fs, o.p.Folder.SyncDir(evidenceDir))
+		if fs = failing(fs, o.p.Folder.SyncDir(evidenceDir)); len(fs) == 0 {
+			return
+		}
+		fs = stepEach(fs, o.proveMessage)
 	}
 	o.days.RLock()
 	defer o.days.RUnlock()
@@ -162,8 +165,8 @@ func failing(fs []*filing, err error) []*filing {
 	return nil
 }
 
-// prove makes the evidence of a transfer. The folder of one that was given up first comes
-// back from where it was filed.
+// prove makes the folder of the evidence of a transfer, and its record. The folder of one that
+// was given up first comes back from where it was filed.
 func (o *Outbox) prove(f *filing) error {
 	t, dir := f.t, o.work(f.t)
 	if err := o.takeBack(t, dir); err != nil {
@@ -196,7 +199,15 @@ func (o *Outbox) prove(f *filing) error {
 	if err != nil {
 		return err
 	}
-	return o.keepEvidence(t, dir, record)
+	return o.keepRecord(t, o.evidence(t), record)
+}
+
+// proveMessage adds the message to the evidence, which is durable then.
+func (o *Outbox) proveMessage(f *filing) error {
+	if !f.there || len(f.t.Sealed) == 0 {
+		return nil
+	}
+	return o.keepMessage(f.t, o.work(f.t))
 }
 
 // place completes the folder under .work and moves it to its place in one rename, whose

@@ -159,10 +159,13 @@ func (r *Trial) Keep() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := r.o.keepEvidence(r.t, r.o.work(r.t), record); err != nil {
+	if err := r.o.keepRecord(r.t, r.o.evidence(r.t), record); err != nil {
 		return "", err
 	}
 	if err := r.o.p.Folder.SyncDir(evidenceDir); err != nil {
+		return "", err
+	}
+	if err := r.o.keepMessage(r.t, r.o.work(r.t)); err != nil {
 		return "", err
 	}
 	return r.o.evidence(r.t), fsx.RemoveAll(r.o.p.Folder, r.o.work(r.t))
