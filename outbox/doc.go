@@ -55,6 +55,9 @@
 //	claiming (of a retry, or held)    claimed              claiming
 //	sealed                            posted               sealed, with an attempt of unknown outcome, or
 //	                                                       settled by what is in the evidence
+//	sealed, without its message, or   claimed              claiming: the power failed before the folders
+//	  a file is in the outbox too;                         were synced, and so before the attempt was
+//	  no .evidence/<id>                                    committed
 //	a verdict                         settled              settled
 //	sent, failed: a verdict           filed                filed
 //

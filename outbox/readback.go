@@ -22,6 +22,8 @@ import (
 
 // remains is what .evidence/<id> tells of a transfer without the ledger.
 type remains struct {
+	there    bool             // the folder is
+	message  bool             // so is a message
 	request  bool             // it was sealed, by an earlier version
 	filed    *ledger.Transfer // as it was filed; nil = it never was
 	answers  map[int]Answered // by attempt
@@ -42,9 +44,12 @@ func (o *Outbox) remainsOf(id string) (r remains, err error) {
 	if err != nil {
 		return r, err
 	}
+	r.there = true
 	for _, e := range entries {
 		name := e.Name()
 		switch {
+		case name == messageFile:
+			r.message = true
 		case name == requestFile:
 			r.request = true
 		case name == transferFile:

@@ -76,7 +76,13 @@ func TestRepairOfWhatIsPlanted(t *testing.T) {
 		"a folder of another transfer":   {false, func(p planted) { p.move(p.work(), workDir+"/other") }, "its transfer.json is that of transfer", false},
 		"a folder of another partner":    {false, func(p planted) { p.edit(p.work(), func(t *ledger.Transfer) { t.Partner = "globex" }) }, `of partner "globex"`, false},
 		"no message":                     {false, func(p planted) { p.remove(p.work() + "/" + messageFile) }, "the sealed message is missing or is not the one", false},
-		"another message":                {false, func(p planted) { p.rewrite(p.work()+"/"+messageFile, []byte("x")) }, "the sealed message is missing or is not the one", false},
+		"no message, and no evidence":    {false, func(p planted) { p.remove(p.work() + "/" + messageFile); p.remove(p.evidence()) }, "its claim is taken up again", true},
+		"no message, and no evidence, posted before": {false, func(p planted) {
+			p.edit(p.work(), func(t *ledger.Transfer) { t.Posts = 1 })
+			p.remove(p.work() + "/" + messageFile)
+			p.remove(p.evidence())
+		}, "the sealed message is missing or is not the one", false},
+		"another message": {false, func(p planted) { p.rewrite(p.work()+"/"+messageFile, []byte("x")) }, "the sealed message is missing or is not the one", false},
 		"never sealed after all": {false, func(p planted) {
 			p.edit(p.work(), func(t *ledger.Transfer) { t.State = ledger.StateClaimed })
 			p.remove(p.work() + "/" + messageFile)

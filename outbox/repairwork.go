@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,6 +47,9 @@ func (c *checker) lostWork(dir, id string) error {
 			return err
 		}
 		if !whole {
+			if back, err := c.messageBack(found, dir, r, func() error { return c.lostWork(dir, id) }); err != nil || back {
+				return err
+			}
 			c.report(path.Join(dir, messageFile), id, f.Fact+", and the sealed message is missing or is not the one that was sealed",
 				"the partner may have it: ask him about Message-ID "+t.MessageID+", then drop the files again or take them away")
 			return nil
@@ -54,7 +58,7 @@ func (c *checker) lostWork(dir, id string) error {
 		f.Repair = "it is taken in, sealed; " + unlessReceipt
 	default:
 		// Nothing is posted before transfer.json says that it is sealed.
-		t.State, t.Sealed, t.Certificates = ledger.StateClaiming, nil, nil
+		t.State, t.Sealed, t.Certificates, t.Deadline = ledger.StateClaiming, nil, nil, c.later(t.Deadline)
 		f.Repair = "its claim is taken up again; it was never posted"
 	}
 	if _, err := c.adopt(&t, dir, t.Source); err != nil {
@@ -68,19 +72,81 @@ func (c *checker) lostWork(dir, id string) error {
 	})
 }
 
-// recordOf reads the transfer.json of a folder in .work. Filing overwrites it when the
-// evidence has the new one and the message, so that one counts where the message has left.
+// recordOf reads the transfer.json of a folder in .work, or says what counts in its place.
+//
+// Filing overwrites it when the evidence has the new one, durably. So that one counts where it
+// cannot be read any more, and where the message has left; but for that of an earlier time,
+// before an operator had the transfer posted again.
+//
+// One that says sealed and was never posted, see halfSealed, says that the files are claimed.
 func (c *checker) recordOf(dir string, r remains) (found record, err error) {
-	if r.filed != nil {
-		there, err := fsx.Exists(c.p.Folder, path.Join(dir, messageFile))
-		if err != nil {
-			return found, err
+	there, err := fsx.Exists(c.p.Folder, path.Join(dir, messageFile))
+	if err != nil {
+		return found, err
+	}
+	found, err = c.readRecord(dir)
+	var torn *json.SyntaxError
+	if r.filed != nil && (errors.As(err, &torn) || !there && (err != nil || !reopenedSince(r.filed, &found.Transfer))) {
+		return record{Transfer: *r.filed}, nil
+	}
+	if err != nil || r.there || found.State != ledger.StateSealed || found.Verdict != ledger.VerdictNone || found.Posts > 0 {
+		return found, err
+	}
+	half, err := c.halfSealed(&found.Transfer, dir, there)
+	if half {
+		found.State, found.Sealed, found.Certificates, found.SealedWith = ledger.StateClaiming, nil, nil, nil
+	}
+	return found, err
+}
+
+// halfSealed reports whether a record says sealed and the power failed before that was
+// committed, so that nothing was posted: the folders are synced before. Of what one of those
+// syncs makes durable a power cut may have left the name of the record alone; then there is no
+// message, or a file has its name in the outbox still.
+func (c *checker) halfSealed(t *ledger.Transfer, dir string, message bool) (bool, error) {
+	if !message {
+		return true, nil
+	}
+	for _, m := range t.Members {
+		now, err := c.p.Folder.Identity(path.Join(dir, m.Name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		if !there {
-			return record{Transfer: *r.filed}, nil
+		if err != nil {
+			return false, err
+		}
+		old, err := c.p.Folder.Identity(path.Join(t.Source, m.Name))
+		if err == nil && old == now {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
 		}
 	}
-	return c.readRecord(dir)
+	return false, nil
+}
+
+// messageBack brings back a message that is in the evidence, where the power failed before the
+// record with its verdict had a name there.
+func (c *checker) messageBack(found record, dir string, r remains, then func() error) (back bool, err error) {
+	t := &found.Transfer
+	if !r.message || t.Verdict != ledger.VerdictNone {
+		return false, nil
+	}
+	evidence, message := c.Outbox.evidence(t), path.Join(dir, messageFile)
+	if there, err := fsx.Exists(c.p.Folder, message); err != nil || there {
+		return false, err
+	}
+	if same, err := c.sameMessage(t, evidence); err != nil || !same {
+		return false, err
+	}
+	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: t.Document + ": its message is in the evidence, and no verdict is", Repair: "the message goes back to the files"}
+	return true, c.offer(f, func() error {
+		if err := fsx.Move(c.p.Folder, path.Join(evidence, messageFile), message); err != nil {
+			return err
+		}
+		return c.Ledger.Update(context.WithoutCancel(c.ctx), c.repaired(t, f))
+	}, then)
 }
 
 // nameless looks at a folder in .work without a transfer.json. Its message was never posted,
@@ -151,7 +217,7 @@ func (c *checker) copiedTransfer(t *ledger.Transfer) error {
 		return err
 	}
 	if there {
-		moved, err := c.furtherInWork(t, dir, r)
+		moved, err := c.furtherInWork(t, dir, r, c.copiedTransfer)
 		if err != nil || moved {
 			return err
 		}
@@ -166,16 +232,22 @@ func (c *checker) copiedTransfer(t *ledger.Transfer) error {
 
 // furtherInWork brings a transfer forward to the state that its folder in .work tells. Of
 // one that was given up the folder tells less until it is complete, and more when it was
-// taken back to be posted again: the version tells which.
-func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains) (moved bool, err error) {
+// taken back to be posted again: the version tells which. again is how the transfer is looked
+// at once more, when its message has come back.
+func (c *checker) furtherInWork(t *ledger.Transfer, dir string, r remains, again func(*ledger.Transfer) error) (moved bool, err error) {
 	found, err := c.recordOf(dir, r)
 	now := found.Transfer
 	if err != nil || now.ID != t.ID || len(now.Sealed) == 0 && now.Verdict == ledger.VerdictNone {
 		return false, nil // Check looks at the files; a claim writes no news
 	}
+	if t.Verdict == ledger.VerdictNone || reopenedSince(t, &now) {
+		if back, err := c.messageBack(found, dir, r, func() error { return again(t) }); err != nil || back {
+			return back, err
+		}
+	}
 	f := ledger.Finding{Path: dir, Subject: t.ID, Fact: fmt.Sprintf("%s: the ledger says %s, its folder is further", t.Document, t.State)}
 	switch {
-	case now.Verdict != ledger.VerdictNone && (t.Verdict == ledger.VerdictNone || now.Settled.After(t.Settled)):
+	case now.Verdict != ledger.VerdictNone && (t.Verdict == ledger.VerdictNone || settledLater(&now, t)):
 		now.State, now.Due = ledger.StateSettled, c.Now().UTC()
 		f.Repair = fmt.Sprintf("it gets its verdict, %s, and is filed", now.Verdict)
 	case now.Verdict == ledger.VerdictNone && now.State == ledger.StateSealed && (r.request || found.SealedWith != nil) &&
@@ -273,7 +345,7 @@ func (c *checker) givenUp(t *ledger.Transfer, dir string) error {
 	if err != nil {
 		return err
 	}
-	if moved, err := c.furtherInWork(t, dir, r); err != nil || moved {
+	if moved, err := c.furtherInWork(t, dir, r, func(t *ledger.Transfer) error { return c.givenUp(t, dir) }); err != nil || moved {
 		return err
 	}
 	if done, err := c.readReceipts(t, r); err != nil || done {

@@ -157,7 +157,7 @@ func unsealable(fact string) obstacle {
 }
 
 // forget removes what an earlier try left that did not come to its end. A transfer.json
-// that says sealed says claimed again before that: without its message it would be one that
+// that says sealed says claimed again before that: beside the next message it would be one that
 // the partner may have.
 func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
 	t.Changed, t.Objections, t.MoreObjections = nil, nil, 0
@@ -166,7 +166,7 @@ func (o *Outbox) forget(t *ledger.Transfer, dir string) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(names, transferFile) && slices.Contains(names, messageFile) {
+	if slices.Contains(names, transferFile) {
 		if err := o.writeTransfer(t, dir, nil); err != nil {
 			return err
 		}
