@@ -25,7 +25,6 @@ type ahead struct {
 	known   *sealing
 	message []byte
 	synced  bool // the files are
-	folder  bool // .work/<id> is there, durably
 }
 
 // aheadUpTo is how many bytes are sealed in memory.
@@ -45,18 +44,14 @@ func (o *Outbox) sealedAhead(t *ledger.Transfer) bool {
 var errNotAhead = errors.New("not ahead")
 
 // sealAhead has the intent to claim a transfer recorded, and meanwhile makes ahead what can be.
-// record says which intent is on record then, nil for none; only then .work/<id> is made (O2).
-func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (*ledger.Transfer, error)) (a *ahead, err error) {
+// record says whether the intent is on record. Nothing is put into .work/<id> before it is (O2).
+func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (recorded bool, err error)) (a *ahead, err error) {
 	a = &ahead{by: o, row: *t}
 	a.row.Members = slices.Clone(t.Members)
-	var made bool
+	var recorded, folder, made bool
 	o.Beside(
-		func() {
-			var alone *ledger.Transfer
-			if alone, err = record(); alone != nil {
-				a.folder = o.makeWork(alone) == nil
-			}
-		},
+		func() { recorded, err = record() },
+		func() { folder = o.makeWork(t) == nil },
 		func() { a.synced = o.syncMembers(t) == nil },
 		func() {
 			// Whatever panics here does so again in the step that seals, where it is counted.
@@ -64,19 +59,17 @@ func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (*ledger.Transfer, 
 			made = o.makeAhead(a) == nil
 		},
 	)
-	if err != nil || !made || !a.folder {
+	if folder && !recorded {
+		_ = o.p.Folder.Remove(o.work(t)) // else removeEmpty does, in the end
+	}
+	if err != nil || !recorded || !folder || !made {
 		return nil, err
 	}
 	return a, nil
 }
 
-// makeWork makes the folder of a transfer, durably. One that is there may have something of an
-// earlier try in it, and is an error.
+// makeWork makes the folder of a new transfer, durably.
 func (o *Outbox) makeWork(t *ledger.Transfer) error {
-	if _, ok := o.enter(t.ID); !ok {
-		return errNotAhead // somebody else is at work on it
-	}
-	defer o.leave(t.ID)
 	if err := o.p.Folder.Mkdir(o.work(t), dirPerm); err != nil {
 		return err
 	}
@@ -119,7 +112,8 @@ func (o *Outbox) makeAhead(a *ahead) error {
 
 // takeAlone moves the files of a transfer whose message is made. That is written beside them
 // meanwhile, with the record that says so, which has no name yet: what is in .work/<id>
-// without a transfer.json was never posted.
+// without a transfer.json was never posted. The new names are durable then; that the old ones
+// are gone is left to who carries it on.
 func (o *Outbox) takeAlone(t *ledger.Transfer, a *ahead) {
 	if _, ok := o.enter(t.ID); !ok {
 		return
@@ -134,8 +128,7 @@ func (o *Outbox) takeAlone(t *ledger.Transfer, a *ahead) {
 	}
 	var moved, kept, said bool
 	o.Beside(
-		// The new names are durable before the old ones are gone for good.
-		func() { moved = o.takeMembers(t, a.synced) && o.p.Folder.SyncDir(outboxDir) == nil },
+		func() { moved = o.takeMembers(t, a.synced) },
 		func() { kept = o.write(path.Join(dir, messageFile), a.message) == nil },
 		func() { said = o.write(path.Join(dir, recordPart), record) == nil },
 	)
@@ -144,10 +137,9 @@ func (o *Outbox) takeAlone(t *ledger.Transfer, a *ahead) {
 	}
 	failpoint.Hit("after claim moves")
 	if !kept || !said {
-		row, a = *t, nil
-	} else {
-		a.message = nil // it is on the disk
+		return
 	}
+	a.message = nil // it is on the disk
 	row.State, row.Due = ledger.StateClaimed, t.Due
 	o.handOver(taken{row: row, made: a})
 }
@@ -155,17 +147,23 @@ func (o *Outbox) takeAlone(t *ledger.Transfer, a *ahead) {
 // recordPart is the record of a sealed message that is not named yet.
 const recordPart = transferFile + ".part"
 
-// commitAhead commits a message that was made ahead.
+// commitAhead commits a message that was made ahead, with the claim of its files.
 func (o *Outbox) commitAhead(ctx context.Context, t *ledger.Transfer, a *ahead) error {
 	dir := o.work(t)
 	if undone, err := o.undoIfChanged(ctx, t, dir); err != nil || undone {
 		return err
 	}
 	failpoint.Hit("after seal")
-	if err := o.p.Folder.Replace(path.Join(dir, recordPart), path.Join(dir, transferFile)); err != nil {
-		return err
-	}
-	if err := o.p.Folder.SyncDir(dir); err != nil {
+	var named, left error
+	o.Beside(
+		func() {
+			if named = o.p.Folder.Replace(path.Join(dir, recordPart), path.Join(dir, transferFile)); named == nil {
+				named = o.p.Folder.SyncDir(dir)
+			}
+		},
+		func() { left = o.p.Folder.SyncDir(outboxDir) },
+	)
+	if err := errors.Join(named, left); err != nil {
 		return err
 	}
 	t.State, t.Due = ledger.StateSealed, o.p.Policy.allowed(o.Now()).UTC()

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"path"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/as2drop/as2drop/cms"
 	"github.com/as2drop/as2drop/internal/fsx"
+	"github.com/as2drop/as2drop/internal/simdisk"
 	"github.com/as2drop/as2drop/ledger"
 )
 
@@ -41,6 +43,58 @@ func TestMessageIsMadeAhead(t *testing.T) {
 	must(err)
 	if kept := w.disk.Tree()["acme/"+evidenceDir+"/"+id+"/"+messageFile]; done.State != ledger.StateFiled || kept.ID != before.ID || kept.SHA256 != before.SHA256 {
 		t.Errorf("%s; posted was %+v, made %+v", done.State, kept, before)
+	}
+	hasLeft(t, w)
+}
+
+// hasLeft wants the document to be out of the outbox for good.
+func hasLeft(t *testing.T, w *world) {
+	t.Helper()
+	if _, back := w.disk.PowerCut(simdisk.None).Tree()["acme/"+outboxDir+"/INV-1.xml"]; back {
+		t.Error("a power cut brings the document back into the outbox")
+	}
+}
+
+// Where the intent does not come to be on record, the folder that was made meanwhile goes, and
+// nothing is made ahead.
+func TestNothingAheadOfNoIntent(t *testing.T) {
+	noLuck := errors.New("no luck")
+	for _, want := range []error{nil, noLuck} {
+		w, o := begin(t, accept)
+		tr, err := o.newTransfer("INV-1", "INV-1.xml", outboxDir, w.now)
+		must(err)
+		m, err := o.member(outboxDir, "INV-1.xml", ledger.RoleDocument)
+		must(err)
+		tr.Members = append(tr.Members, m)
+		made, err := o.sealAhead(tr, func() (bool, error) { return false, want })
+		if made != nil || !errors.Is(err, want) {
+			t.Errorf("made %v: %v", made, err)
+		}
+		if names, err := o.p.Folder.Names(workDir); err != nil || len(names) > 0 {
+			t.Errorf("in .work: %q, %v", names, err)
+		}
+	}
+}
+
+// A process that ends before the intent is on record leaves an empty folder, which is nothing:
+// the next one removes it. Whatever has something in it stays.
+func TestFolderOfNoIntent(t *testing.T) {
+	w, o := begin(t, accept)
+	open := scan(t, o).Claimed[0]
+	outside := w.disk.Outside("acme")
+	for _, id := range []string{"00000", "zzzzz"} { // claiming makes that of the open one
+		must(outside.Mkdir(path.Join(workDir, id), dirPerm))
+	}
+	if found, err := o.Check(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("check: %v, %v", found, err)
+	}
+	w.write(path.Join(workDir, "zzzzz", "INV-9.xml"), "x")
+	w.write(path.Join(workDir, "file"), "x")
+	must(o.Recover(t.Context()))
+	names, err := o.p.Folder.Names(workDir)
+	must(err)
+	if want := []string{open, "file", "zzzzz"}; !slices.Equal(names, want) {
+		t.Errorf("in .work: %q, want %q", names, want)
 	}
 }
 
@@ -106,6 +160,7 @@ func TestMessageMadeAheadUnderAnotherConfig(t *testing.T) {
 	if kept := w.disk.Tree()["acme/"+evidenceDir+"/"+id+"/"+messageFile]; done.State != ledger.StateFiled || kept.ID == before.ID {
 		t.Errorf("%s; posted was what had been made before", done.State)
 	}
+	hasLeft(t, w)
 }
 
 // One of which no message can be made under the config that is in force by then has nothing of

@@ -95,9 +95,10 @@ func standingOf(w *world, s state) (problems []string) {
 			}
 		}
 	}
-	for _, id := range s.work {
-		if _, ok := s.transfers[id]; !ok {
-			say("O2: .work/%s is in no ledger", id)
+	for name := range s.tree {
+		rest, ok := strings.CutPrefix(name, "acme/.work/")
+		if id, _, below := strings.Cut(rest, "/"); ok && below && s.transfers[id].ID == "" {
+			say("O2: %s is of no transfer in the ledger", name)
 		}
 	}
 	posted := 0

@@ -221,6 +221,7 @@ func TestCheckFinds(t *testing.T) {
 	tr := carry(t, o, scan(t, o).Claimed[0])
 	root := w.disk.Outside("acme")
 	must(fsx.MkdirAll(root, ".work/stranger", 0o750))
+	w.write(".work/stranger/INV-9.xml", "x")
 	must(fsx.MkdirAll(root, path.Join(workDir, tr.ID), 0o750))
 	must(fsx.MkdirAll(root, "failed", 0o750))
 	w.write("failed/note.txt", "x")

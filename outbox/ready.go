@@ -179,15 +179,12 @@ func (o *Outbox) commitIntents(ctx context.Context, intents []*ledger.Transfer, 
 			return nil
 		})
 	}
-	record := func() (alone *ledger.Transfer, err error) {
+	record := func() (recorded bool, err error) {
 		if err := commit(); err != nil {
-			return nil, err
+			return false, err
 		}
 		failpoint.Hit("after claim intent")
-		if len(committed) == 1 {
-			alone = committed[0]
-		}
-		return alone, nil
+		return len(committed) > 0, nil
 	}
 	var made *ahead
 	var err error

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"slices"
 
 	"github.com/as2drop/as2drop/ledger"
 )
@@ -19,7 +21,7 @@ func (o *Outbox) Recover(ctx context.Context) error {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
 	var ids []string
-	if err := errors.Join(o.probeNow(ctx), o.recallRest(ctx)); err != nil {
+	if err := errors.Join(o.removeEmpty(ctx), o.probeNow(ctx), o.recallRest(ctx)); err != nil {
 		return fmt.Errorf("outbox: %s: %w", o.p.Name, err)
 	}
 	err := o.Ledger.View(ctx, func(tx *ledger.Tx) error {
@@ -96,6 +98,31 @@ func (o *Outbox) probeNow(ctx context.Context) error {
 		p.Until = now
 		return tx.SavePause(p)
 	})
+}
+
+// removeEmpty removes folders in .work that were made for transfers of which no intent is on
+// record: nothing was put into them.
+func (o *Outbox) removeEmpty(ctx context.Context) error {
+	ids, err := o.names(workDir)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	var open []string
+	if err := o.Ledger.View(ctx, func(tx *ledger.Tx) (err error) { open, err = tx.Open(o.p.Name); return err }); err != nil {
+		return err
+	}
+	slices.Sort(open)
+	for _, id := range ids {
+		if _, known := slices.BinarySearch(open, id); known {
+			continue
+		}
+		dir := path.Join(workDir, id)
+		if info, err := o.p.Folder.Lstat(dir); err != nil || !info.IsDir() {
+			continue
+		}
+		_ = o.p.Folder.Remove(dir) // one with something in it stays, and Check tells
+	}
+	return nil
 }
 
 // each reads transfers one after the other: there may be many.

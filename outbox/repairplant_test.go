@@ -65,9 +65,12 @@ func TestRepairOfWhatIsPlanted(t *testing.T) {
 		says  string
 		mends bool // and check is clean afterwards
 	}{
-		"nothing, waiting":               {false, func(planted) {}, "no transfer in the ledger has this folder", true},
-		"nothing, sent":                  {true, func(planted) {}, "the ledger does not know this transfer", true},
-		"the beginning of a claim":       {false, func(p planted) { must(p.disk.Outside("acme").Mkdir(".work/x", 0o750)) }, "no file is in it", true},
+		"nothing, waiting": {false, func(planted) {}, "no transfer in the ledger has this folder", true},
+		"nothing, sent":    {true, func(planted) {}, "the ledger does not know this transfer", true},
+		"our files alone": {false, func(p planted) {
+			must(p.disk.Outside("acme").Mkdir(".work/x", 0o750))
+			p.rewrite(".work/x/"+messageFile, nil)
+		}, "no file is in it", true},
 		"no transfer.json":               {false, func(p planted) { p.remove(p.work() + "/" + transferFile) }, "it has no transfer.json", false},
 		"claimed":                        {false, func(p planted) { p.onlyClaimed() }, "its files were never posted", true},
 		"claimed, and its name is taken": {false, func(p planted) { p.onlyClaimed(); p.write(outboxDir+"/INV-1.xml", "<Other/>") }, "it has no transfer.json", false},

@@ -32,8 +32,14 @@ func (o *Outbox) seal(ctx context.Context, t *ledger.Transfer) error {
 	}
 	dir := o.work(t)
 	m := o.memo(t.ID)
-	if m.made != nil && m.made.by == o {
-		return o.commitAhead(ctx, t, m.made)
+	if m.made != nil {
+		if m.made.by == o {
+			return o.commitAhead(ctx, t, m.made)
+		}
+		// That it is claimed is committed with another message, which is made now.
+		if err := o.p.Folder.SyncDir(outboxDir); err != nil {
+			return err
+		}
 	}
 	if !m.fresh {
 		if err := o.forget(t, dir); err != nil {
