@@ -50,14 +50,14 @@ func (o *Outbox) sealAhead(t *ledger.Transfer, record func() (recorded bool, err
 	a.row.Members = slices.Clone(t.Members)
 	var recorded, folder, made bool
 	o.Beside(
-		func() { recorded, err = record() },
-		func() { folder = o.makeWork(t) == nil },
-		func() { a.synced = o.syncMembers(t) == nil },
-		func() {
+		func() { // what takes the processor goes first: the others wait for the disk most of the time
 			// Whatever panics here does so again in the step that seals, where it is counted.
 			defer func() { _ = recover() }()
 			made = o.makeAhead(a) == nil
 		},
+		func() { recorded, err = record() },
+		func() { folder = o.makeWork(t) == nil },
+		func() { a.synced = o.syncMembers(t) == nil },
 	)
 	if folder && !recorded {
 		_ = o.p.Folder.Remove(o.work(t)) // else removeEmpty does, in the end
