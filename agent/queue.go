@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"time"
 
 	"github.com/as2drop/as2drop/ledger"
@@ -60,6 +61,7 @@ func (w *worker) startAlone(ctx context.Context, b *box, claimed []string) {
 			w.transfers.Go(func() { w.carryOnFrom(ctx, id) })
 		}
 	}
+	runtime.Gosched() // what is left of the round can wait for them
 }
 
 // refill claims the next of what the last look found ready.

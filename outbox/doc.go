@@ -65,7 +65,8 @@
 // nothing before a later commit is written under its name; a folder is synced once, after the
 // last change that the commit rests on. TestCostOfADocument counts them.
 //
-//	.work                    of those taken together: the folder is there before anything is in it (O1)
+//	.work                    of those taken together: the folder is there before anything is in it (O1);
+//	                         an empty one that no row names is nothing, and Recover removes it
 //	the member               its writer may not have (O1)
 //	.work/<id>               the new name, before the old one goes (O1)
 //	outbox                   of those taken together: claimed is true (O1, O2)
@@ -84,11 +85,13 @@
 // Of a small document that is alone some of that is done at the same time, by Deps.Beside,
 // which returns when all of it has ended:
 //
-//	commit of the intent, then .work/<id> with its sync | sync of the member | the message is sealed in memory
-//	rename, .work/<id>, outbox                          | message            | transfer.json.part
+//	the message is sealed in memory | commit of the intent | .work/<id> is made, .work | sync of the member
+//	rename, .work/<id>              | message              | transfer.json.part        |
+//	transfer.json gets its name,    | outbox               |                           |
+//	.work/<id> for that and message |                      |                           |
 //
-// Then transfer.json gets its name, and .work/<id> is synced for it and the message. Without a
-// transfer.json nothing of it counts.
+// Then it is committed as claimed and sealed, with its attempt. Without a transfer.json nothing
+// of it counts.
 //
 // The package is synchronous, starts no goroutines and knows no YAML. Different
 // transfers may be stepped at the same time, one by one step only. Those that come to be

@@ -48,25 +48,30 @@ func bare(t testing.TB, documents int) (took []time.Duration) {
 		must(t, os.WriteFile(at("outbox", document), text, 0o600))
 		began := time.Now()
 		must(t, beside(
-			func() error {
-				return errors.Join(commit(intentWrites), os.Mkdir(at("work", work), 0o700), synced(at("work")))
-			},
-			func() error { return synced(at("outbox", document)) },
 			func() (err error) {
 				for _, f := range seal {
 					err = errors.Join(err, f())
 				}
 				return err
 			},
+			func() error { return commit(intentWrites) },
+			func() error { return errors.Join(os.Mkdir(at("work", work), 0o700), synced(at("work"))) },
+			func() error { return synced(at("outbox", document)) },
 		))
 		must(t, beside(
 			func() error {
-				return errors.Join(os.Rename(at("outbox", document), at("work", work, document)), synced(at("work", work)), synced(at("outbox")))
+				return errors.Join(os.Rename(at("outbox", document), at("work", work, document)), synced(at("work", work)))
 			},
 			func() error { return writeSynced(at("work", work, "message"), messageWrites) },
 			func() error { return writeSynced(at("work", work, "record.part"), recordWrites) },
 		))
-		must(t, errors.Join(os.Rename(at("work", work, "record.part"), at("work", work, "record")), synced(at("work", work)), commit(sealedWrites)))
+		must(t, beside(
+			func() error {
+				return errors.Join(os.Rename(at("work", work, "record.part"), at("work", work, "record")), synced(at("work", work)))
+			},
+			func() error { return synced(at("outbox")) },
+		))
+		must(t, commit(sealedWrites))
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
