@@ -54,15 +54,20 @@ const answerEvery = 5 * time.Millisecond
 // Ask asks the running agent for a fresh status and waits for it, up to a limit. It returns
 // the newest one there is.
 func Ask(dataDir string, limit time.Duration) (Status, error) {
-	asked := time.Now()
-	if err := os.Mkdir(filepath.Join(dataDir, question), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return Read(dataDir) // whoever may only read sees the last one
-	}
+	asked, standing := time.Now(), false // the question
 	tick := time.NewTicker(answerEvery)
 	defer tick.Stop()
 	deadline := time.After(limit)
 	var seen fs.FileInfo // of the answer that was read last
 	for {
+		if !standing {
+			err := os.Mkdir(filepath.Join(dataDir, question), 0o700)
+			standing = err == nil || errors.Is(err, fs.ErrExist)
+			if !standing && !errors.Is(err, fs.ErrNotExist) {
+				return Read(dataDir) // whoever may only read sees the last one
+			}
+			// An agent that runs for the first time makes the folder of questions soon.
+		}
 		info, err := os.Stat(filepath.Join(dataDir, statusFile))
 		if err == nil && !sameFile(seen, info) {
 			seen = info

@@ -87,13 +87,43 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// Who may not ask sees the last status.
+// Who asks an agent that has just begun, for the first time in its data folder, waits for its
+// first look, and does not take what an earlier version wrote for it.
+func TestAskedTooSoon(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, &Status{At: noon, Version: "before"}); err != nil {
+		t.Fatal(err)
+	}
+	answered, over := make(chan error), make(chan struct{})
+	go func() {
+		for range 1000 {
+			runtime.Gosched() // most of the time somebody has asked by now
+		}
+		_, err := Listen(dir)
+		for err == nil && !Asked(dir) {
+			select {
+			case <-over:
+				err = errors.New("nobody asks")
+			default:
+				runtime.Gosched()
+			}
+		}
+		answered <- errors.Join(err, Write(dir, &Status{At: time.Now().Add(time.Hour), Version: "since"}))
+	}()
+	got, err := Ask(dir, time.Hour)
+	close(over)
+	if err := errors.Join(err, <-answered); err != nil || got.Version != "since" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Where nobody listens who asks sees the last status, in the end.
 func TestNobodyListens(t *testing.T) {
 	dir := t.TempDir()
 	if err := Write(dir, &Status{At: noon, Version: "last"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Ask(dir, time.Hour); err != nil || got.Version != "last" {
+	if got, err := Ask(dir, time.Millisecond); err != nil || got.Version != "last" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := Listen(filepath.Join(dir, "nowhere")); err == nil {
