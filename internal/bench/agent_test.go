@@ -72,6 +72,7 @@ func start(t testing.TB, dir string) (p *process, took time.Duration) {
 	p.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket.Name)
 	began := time.Now()
 	must(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() }) // of a test that failed; else it has ended
 	must(t, manager.SetReadDeadline(began.Add(startWithin)))
 	message := make([]byte, 4096)
 	for {
