@@ -5,10 +5,13 @@ package xmlstream
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +47,9 @@ func xmllint(t *testing.T, docs [][]byte) []string {
 	return found
 }
 
+// colonAtAnEnd is in a document type whose name begins or ends with a colon.
+var colonAtAnEnd = regexp.MustCompile(`<!DOCTYPE\s+(:|[^\s>]*:[\s>])`)
+
 // disputed are documents that libxml2 is known to see differently, with the reason.
 func disputed(doc []byte, ours error, theirs string) bool {
 	fault := fmt.Sprint(ours)
@@ -54,7 +60,7 @@ func disputed(doc []byte, ours error, theirs string) bool {
 	case strings.Contains(fault, "not declared") && bytes.Contains(doc, []byte("<!DOCTYPE")):
 	case strings.Contains(fault, "is no version"), strings.Contains(fault, "is no character of"):
 	case strings.Contains(theirs, "is not a valid URI"): // no matter of being well-formed
-	case bytes.Contains(doc, []byte("<!DOCTYPE :")): // which it lets through, against Namespaces in XML, 4
+	case colonAtAnEnd.Match(doc): // which it lets through, against Namespaces in XML, 4
 	case strings.Contains(fault, "missing in the document type"): // XML 1.0, production 28 wants it
 	case bytes.IndexByte(doc, 0) > 0: // where the document ends for a program in C
 	default:
@@ -67,7 +73,9 @@ func disputed(doc []byte, ours error, theirs string) bool {
 func TestJudgeXmllintOnMutations(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 2026))
 	var docs [][]byte
-	for _, doc := range samples(t) {
+	all := samples(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) { // the same mutations each time
+		doc := all[name]
 		docs = append(docs, doc)
 		for range 1 + 8_000_000/(len(doc)+4_000) {
 			docs = append(docs, mutate(r, doc))
