@@ -30,33 +30,6 @@ func (s *spools) maker() cms.NewSpool {
 		if err != nil {
 			return nil, s.note(err)
 		}
-		return trackedSpool{spool, s}, nil
+		return cms.NotedSpool(spool, s.note), nil
 	}
-}
-
-type trackedSpool struct {
-	cms.Spool
-	all *spools
-}
-
-func (t trackedSpool) Write(p []byte) (int, error) {
-	n, err := t.Spool.Write(p)
-	return n, t.all.note(err)
-}
-
-func (t trackedSpool) Rewind() (io.Reader, error) {
-	r, err := t.Spool.Rewind()
-	return trackedSpoolReader{r, t.all}, t.all.note(err) // with an error nobody reads
-}
-
-func (t trackedSpool) Close() error { return t.all.note(t.Spool.Close()) }
-
-type trackedSpoolReader struct {
-	io.Reader
-	all *spools
-}
-
-func (r trackedSpoolReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	return n, r.all.note(err)
 }

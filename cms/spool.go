@@ -18,6 +18,37 @@ type Spool interface {
 // NewSpool makes an empty Spool.
 type NewSpool func() (Spool, error)
 
+// NotedSpool is a spool that passes what each of its calls returns as error, nil and io.EOF
+// included, through note, which may remember it: to tell a fault of ours from one of the message.
+func NotedSpool(s Spool, note func(error) error) Spool { return notedSpool{s, note} }
+
+type notedSpool struct {
+	Spool
+	note func(error) error
+}
+
+func (s notedSpool) Write(p []byte) (int, error) {
+	n, err := s.Spool.Write(p)
+	return n, s.note(err)
+}
+
+func (s notedSpool) Rewind() (io.Reader, error) {
+	r, err := s.Spool.Rewind()
+	return notedReader{r, s.note}, s.note(err) // with an error nobody reads
+}
+
+func (s notedSpool) Close() error { return s.note(s.Spool.Close()) }
+
+type notedReader struct {
+	io.Reader
+	note func(error) error
+}
+
+func (r notedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	return n, r.note(err)
+}
+
 // spoolError is a fault of ours, never of the message, whatever it wraps.
 type spoolError struct{ err error }
 

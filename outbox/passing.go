@@ -3,8 +3,6 @@ package outbox
 import (
 	"io"
 	"sync"
-
-	"github.com/as2drop/as2drop/internal/fsx"
 )
 
 // passing remembers the first error of what sealing reads and writes: disk, files and
@@ -53,21 +51,3 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
-
-// passingSpool is a cms.Spool in a file of .work/<id>.
-type passingSpool struct {
-	*fsx.Spool
-	p *passing
-}
-
-func (s passingSpool) Write(b []byte) (int, error) {
-	n, err := s.Spool.Write(b)
-	return n, s.p.note(err)
-}
-
-func (s passingSpool) Rewind() (io.Reader, error) {
-	r, err := s.Spool.Rewind()
-	return s.p.reader(r), s.p.note(err)
-}
-
-func (s passingSpool) Close() error { return s.p.note(s.Spool.Close()) }

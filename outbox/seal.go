@@ -236,7 +236,7 @@ func (o *Outbox) makeMessage(dir string, files []as2.File, options as2.SealOptio
 		if err != nil {
 			return nil, passing.note(err)
 		}
-		return passingSpool{s, passing}, nil
+		return cms.NotedSpool(s, passing.note), nil
 	}
 	var sealed *as2.Sealed
 	err := fsx.WriteUnsynced(o.p.Folder, path.Join(dir, messageFile), filePerm, func(w io.Writer) (err error) {
