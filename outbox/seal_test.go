@@ -88,6 +88,8 @@ func TestFaultsWhileSealingPass(t *testing.T) {
 	for name, spoil := range map[string]func(*Outbox){
 		"disk full":            func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, "/" + messageFile} },
 		"no spool":             func(o *Outbox) { o.p.Cipher, o.p.Folder = cms.AES128CCM, noRoom{o.p.Folder, spoolFile} },
+		"a spool in no order":  func(o *Outbox) { o.p.Cipher, o.p.Folder = cms.AES128CCM, badSpool{o.p.Folder, false} },
+		"a spool that is lost": func(o *Outbox) { o.p.Cipher, o.p.Folder = cms.AES128CCM, badSpool{o.p.Folder, true} },
 		"no random bytes":      func(o *Outbox) { o.Rand = readerFunc(func([]byte) (int, error) { return 0, syscall.EIO }) },
 		"an unreadable file":   func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, "/INV-1.xml"} },
 		"no room for a record": func(o *Outbox) { o.p.Folder = noRoom{o.p.Folder, transferFile + ".part"} },
@@ -125,6 +127,34 @@ func (n noRoom) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, err
 	}
 	return n.FS.OpenFile(name, flag, perm)
 }
+
+// badSpool is a disk that takes nothing of a spool, or takes it and cannot give it back.
+type badSpool struct {
+	fsx.FS
+	takes bool
+}
+
+func (b badSpool) OpenFile(name string, flag int, perm os.FileMode) (fsx.File, error) {
+	f, err := b.FS.OpenFile(name, flag, perm)
+	if err == nil && strings.HasSuffix(name, spoolFile) {
+		f = badFile{f, b.takes}
+	}
+	return f, err
+}
+
+type badFile struct {
+	fsx.File
+	takes bool
+}
+
+func (b badFile) Write(p []byte) (int, error) {
+	if b.takes {
+		return b.File.Write(p)
+	}
+	return 0, syscall.EIO
+}
+
+func (b badFile) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
 
 // Legacy algorithms leave a warning with each transfer.
 func TestLegacyAlgorithmsAreTold(t *testing.T) {
